@@ -1,0 +1,66 @@
+import type { Requirements } from "../unit/requirements.ts";
+
+/**
+ * - `inactive`: known, not placed
+ * - `loaded`: placed on a machine and loaded into its systemd, not started
+ * - `launched`: loaded, and start was asked of systemd
+ */
+export type TargetState = "inactive" | "loaded" | "launched";
+
+/** A machine whose agent is registered (its lease is alive). */
+export interface Machine {
+  /** `/etc/machine-id`: 32 hexadecimal digits. */
+  readonly id: string;
+  /** Address to show and to ssh to; empty when unknown. */
+  readonly publicIp: string;
+  /** Configured metadata overlaid with what was set through the API. */
+  readonly metadata: ReadonlyMap<string, string>;
+  /** Create revision of the registration: another number is another registration. */
+  readonly registration: number;
+  /** The agent is unloading its units in order to leave: nothing may be placed here any more. */
+  readonly leaving: boolean;
+}
+
+/** A submitted unit. */
+export interface Unit {
+  readonly name: string;
+  /** Hash of its unit file, 40 hexadecimal digits. */
+  readonly hash: string;
+  readonly target: TargetState;
+  /**
+   * Intent generation: grows with every change of target or content, never repeats for a name. An agent acts
+   * once on each generation.
+   */
+  readonly generation: number;
+  /** Revision of the last change: what was changed last yields to what was there before. */
+  readonly changedAt: number;
+  /** Undefined when the unit file cannot be read: nothing is decided about such a unit. */
+  readonly requirements: Requirements | undefined;
+}
+
+/** The engine's order to one machine: run this unit. */
+export interface Assignment {
+  readonly machineId: string;
+  readonly unit: string;
+  readonly hash: string;
+  readonly target: "loaded" | "launched";
+  readonly generation: number;
+  /** Units of this machine that must be gone before this one may be loaded there (Replaces). */
+  readonly awaits: readonly string[];
+}
+
+/** What an agent publishes about one unit on its machine. */
+export interface UnitState {
+  readonly machineId: string;
+  readonly unit: string;
+  /** Hash of the unit file loaded there. */
+  readonly hash: string;
+  /** systemd's LoadState, e.g. `loaded`. */
+  readonly load: string;
+  /** systemd's ActiveState, e.g. `active`. */
+  readonly active: string;
+  /** systemd's SubState, e.g. `running`. */
+  readonly sub: string;
+  /** The agent has asked systemd to start the unit, and not to stop it since. */
+  readonly launched: boolean;
+}

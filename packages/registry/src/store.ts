@@ -1,0 +1,139 @@
+import { FleetError } from "@fleet/runtime";
+
+/**
+ * The part of etcd v3 that fleet uses. Everything else in this package is written against this port, and runs
+ * unchanged over real etcd (`Etcd3Store`) and over the in-memory twin (`MemoryStore`); one contract suite
+ * holds both to the same behaviour.
+ *
+ * Revisions are plain numbers (etcd's int64 stays far below 2^53). Every call has a deadline of its own and
+ * rejects with StoreError; nothing waits for ever.
+ */
+export interface Store {
+  /** Keys in [from, to), ascending, at one revision. Reads are linearizable unless `revision` is given. */
+  range(request: RangeRequest): Promise<RangeResult>;
+  /** All compares hold: `then` is carried out, else `otherwise`, atomically at one revision. */
+  txn(request: TxnRequest): Promise<TxnResult>;
+  /**
+   * Every change of [from, to) from `fromRevision` on, in order, one batch per revision or several whole
+   * revisions at once; no revision is ever split over two batches. Ends only by throwing: StoreError `compacted`
+   * when `fromRevision` is no longer held, `unavailable` when the connection broke, AbortedError when the
+   * signal fired. Resume from the last batch's revision + 1.
+   */
+  watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchBatch>;
+  /** Grants a lease. `ttlMs` is rounded up to whole seconds; the answer says what etcd made of it. */
+  leaseGrant(ttlMs: number): Promise<LeaseGrant>;
+  /** Renews the lease once. StoreError `lease_not_found` when it has expired. */
+  leaseKeepAlive(leaseId: string): Promise<void>;
+  /** Ends the lease now and deletes its keys, in one revision. Revoking a lost lease is no error. */
+  leaseRevoke(leaseId: string): Promise<void>;
+  /** Releases connections. Calls still open reject. */
+  close(): void;
+}
+
+export interface KeyValue {
+  readonly key: string;
+  readonly value: string;
+  readonly createRevision: number;
+  readonly modRevision: number;
+  /** Lease the key hangs on; "0" when on none. */
+  readonly leaseId: string;
+}
+
+export interface KeyRange {
+  readonly from: string;
+  /** Exclusive end; left out: just the key `from`. */
+  readonly to?: string;
+}
+
+export interface RangeRequest extends KeyRange {
+  /** At most this many rows; the answer then says whether there are more. */
+  readonly limit?: number;
+  /** Read as of this revision. */
+  readonly revision?: number;
+  readonly keysOnly?: boolean;
+}
+
+export interface RangeResult {
+  /** The store's revision when it answered. */
+  readonly revision: number;
+  readonly rows: readonly KeyValue[];
+  readonly more: boolean;
+}
+
+/** `absent` is create revision 0. */
+export type Compare =
+  | { readonly key: string; readonly test: "absent" }
+  | { readonly key: string; readonly test: "present" }
+  | { readonly key: string; readonly test: "createRevision"; readonly equals: number }
+  | { readonly key: string; readonly test: "modRevision"; readonly equals: number };
+
+export type Operation =
+  | { readonly op: "put"; readonly key: string; readonly value: string; readonly leaseId?: string }
+  | ({ readonly op: "delete" } & KeyRange)
+  | ({ readonly op: "get"; readonly limit?: number } & KeyRange);
+
+export interface TxnRequest {
+  readonly compares: readonly Compare[];
+  readonly then: readonly Operation[];
+  readonly otherwise?: readonly Operation[];
+}
+
+export interface TxnResult {
+  readonly succeeded: boolean;
+  /** Revision of the write, or the store's present revision when nothing was written. */
+  readonly revision: number;
+  /** One entry per operation carried out: the rows of a `get`, empty for the others. */
+  readonly results: readonly (readonly KeyValue[])[];
+}
+
+export interface WatchRequest extends KeyRange {
+  readonly fromRevision: number;
+}
+
+export type WatchEvent =
+  | { readonly type: "put"; readonly row: KeyValue }
+  | { readonly type: "delete"; readonly key: string; readonly modRevision: number };
+
+export interface WatchBatch {
+  /** Revision of the last event in the batch: everything up to it has been delivered. */
+  readonly revision: number;
+  readonly events: readonly WatchEvent[];
+}
+
+export interface LeaseGrant {
+  readonly leaseId: string;
+  readonly ttlMs: number;
+}
+
+/** Largest number of compares, and of operations, in one transaction (etcd's default limit). */
+export const maxTxnOperations = 128;
+
+export type StoreErrorCode =
+  /** No etcd member answered. The call may or may not have been carried out. */
+  | "etcd_unavailable"
+  /** The call's deadline passed. It may or may not have been carried out. */
+  | "etcd_timeout"
+  /** The revision asked for has been compacted away. */
+  | "etcd_compacted"
+  /** The lease has expired or was revoked. */
+  | "etcd_lease_not_found"
+  /** etcd's database is full: it refuses writes until space is made. */
+  | "etcd_no_space"
+  /** etcd refuses the user, password or certificate. */
+  | "etcd_denied"
+  /** The request is larger than etcd takes (1.5 MiB). */
+  | "etcd_too_large"
+  /** Anything else etcd answered. */
+  | "etcd_failed";
+
+const retryableCodes: ReadonlySet<StoreErrorCode> = new Set(["etcd_unavailable", "etcd_timeout"]);
+
+/** A call to etcd failed. Retryable failures are ambiguous: the call may have been carried out all the same. */
+export class StoreError extends FleetError {
+  declare readonly code: StoreErrorCode;
+
+  constructor(code: StoreErrorCode, message: string, cause?: unknown) {
+    super(code, message, { retryable: retryableCodes.has(code), cause });
+    this.name = "StoreError";
+  }
+}

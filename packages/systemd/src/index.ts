@@ -1,0 +1,1 @@
+export type { UnitDirectory, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";

@@ -1,0 +1,62 @@
+/**
+ * The part of systemd that the agent drives. Two implementations pass one contract suite: `DbusUnitManager`
+ * (a real systemd over D-Bus) and `FakeUnitManager` (scriptable, on a simulated clock).
+ *
+ * Every call has a deadline and rejects with FleetError: `systemd_unavailable` (no connection; retryable),
+ * `systemd_timeout` (retryable, may have been carried out), `systemd_refused` (systemd's own error, its D-Bus
+ * name in the message).
+ */
+export interface UnitManager {
+  /**
+   * Makes systemd see unit files that were just written: links them where the directory is outside its search
+   * path, and reloads once for the whole batch when one of them is a changed file of a unit still loaded.
+   */
+  prepare(names: readonly string[]): Promise<void>;
+  /** Queues a start job (mode replace). Resolves as soon as systemd has queued it, not when it is done. */
+  start(name: string): Promise<void>;
+  /**
+   * Stops the unit and resolves when the stop job has ended, ExecStop included, however long that takes (the
+   * unit's own TimeoutStopSec bounds it). A unit that is not loaded, or already inactive, resolves at once.
+   */
+  stop(name: string, signal: AbortSignal): Promise<void>;
+  /** Enables the unit as its [Install] section says, at run time only (`/run`). */
+  enable(name: string): Promise<void>;
+  disable(name: string): Promise<void>;
+  /** After the unit file is gone: unlinks it and clears a failed state, so that systemd forgets the unit. */
+  forget(name: string): Promise<void>;
+  /** States of the named units; a name that systemd does not know has load `not-found`. */
+  status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>>;
+  /**
+   * Calls `onChange` with the name of a unit that may have changed (state or load state). Level-triggered: ask
+   * `status` for what it is now. Calls `onReset` when changes may have been missed (reconnected): look at all.
+   */
+  subscribe(listener: UnitListener): () => void;
+  /** Connects and reconnects until the signal fires. */
+  run(signal: AbortSignal): Promise<void>;
+}
+
+export interface UnitStatus {
+  /** LoadState: `loaded`, `not-found`, `bad-setting`, `error`, `masked`, … */
+  readonly load: string;
+  /** ActiveState: `active`, `reloading`, `inactive`, `failed`, `activating`, `deactivating`. */
+  readonly active: string;
+  /** SubState, e.g. `running`, `start-pre`, `dead`. */
+  readonly sub: string;
+}
+
+export interface UnitListener {
+  readonly onChange: (name: string) => void;
+  readonly onReset: () => void;
+}
+
+/**
+ * The directory with the unit files that fleet wrote. Writes are atomic (a reader sees the old file or the new
+ * one); names are validated unit names. Rejects with FleetError `unit_directory_failed`, the errno in the message.
+ */
+export interface UnitDirectory {
+  write(name: string, text: string): Promise<void>;
+  /** Undefined when there is no such file. */
+  read(name: string): Promise<string | undefined>;
+  /** Removing what is not there is no error. */
+  remove(name: string): Promise<void>;
+}

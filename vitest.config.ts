@@ -1,0 +1,41 @@
+import { defineConfig } from "vitest/config";
+
+// Workspace packages resolve to their TypeScript source (export condition "source"), so a test never runs
+// against a stale build.
+const source = {
+  resolve: { conditions: ["source"] },
+  ssr: { resolve: { conditions: ["source", "node", "import"], externalConditions: ["node", "import"] } },
+};
+
+export default defineConfig({
+  test: {
+    projects: [
+      { ...source, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      {
+        ...source,
+        test: {
+          name: "contract",
+          include: ["test/contract/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      { ...source, test: { name: "scenario", include: ["test/scenario/**/*.test.ts"], testTimeout: 60_000 } },
+      {
+        ...source,
+        test: { name: "simulation", include: ["test/simulation/**/*.test.ts"], testTimeout: 600_000 },
+      },
+      {
+        ...source,
+        test: {
+          name: "e2e",
+          include: ["test/e2e/**/*.test.ts"],
+          testTimeout: 180_000,
+          hookTimeout: 180_000,
+          // Real machines share two cores: one cluster at a time keeps measured times meaningful.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
