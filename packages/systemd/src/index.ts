@@ -1,1 +1,4 @@
+export { FakeSystemd, type FakeSystemdEvent, type FakeSystemdEventKind } from "./fake-systemd.ts";
+export type { FakeUnitBehaviour } from "./fake-unit-behaviour.ts";
+export { FakeUnitDirectory, FakeUnitManager } from "./fake-unit-manager.ts";
 export type { UnitDirectory, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";

@@ -1,0 +1,323 @@
+import { type CancelTimer, type Clock, FleetError } from "@fleet/runtime";
+import { behaviourOf, type FakeUnitBehaviour } from "./fake-unit-behaviour.ts";
+import type { UnitStatus } from "./unit-manager.ts";
+
+/** What happened on the machine, in order. */
+export type FakeSystemdEventKind =
+  | "written"
+  | "removed"
+  | "start-queued"
+  /** The main process runs. */
+  | "started"
+  /** The main process ended by itself, successfully. */
+  | "finished"
+  | "failed"
+  | "stop-queued"
+  /** ExecStop has completed. */
+  | "stopped"
+  /** Stopped before the main process was running: systemd runs no ExecStop then. */
+  | "start-cancelled"
+  /** Was not inactive when the machine went down: no ExecStop. */
+  | "lost"
+  | "enabled"
+  | "disabled"
+  | "forgotten"
+  | "reloaded"
+  | "rebooted";
+
+export interface FakeSystemdEvent {
+  /** Monotonic milliseconds of the clock. */
+  readonly at: number;
+  readonly kind: FakeSystemdEventKind;
+  /** Empty for what concerns the whole machine. */
+  readonly unit: string;
+}
+
+/** A unit in systemd's memory. */
+interface LoadedUnit {
+  readonly name: string;
+  text: string;
+  active: UnitStatus["active"];
+  sub: string;
+  /** The step under way: start-pre, main process, ExecStop. */
+  cancelStep: CancelTimer | undefined;
+  /** A start asked for while the unit was still deactivating. */
+  startAfterStop: boolean;
+  stopWaiters: Set<() => void>;
+}
+
+const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead" };
+
+/**
+ * A simulated systemd and its unit directory: what a machine keeps while fleetd comes and goes. Reached through
+ * FakeUnitManager and FakeUnitDirectory; tests script it and read `history`.
+ *
+ * Invariants:
+ * - `#units` holds exactly the units systemd would keep in memory: not inactive. An inactive unit is read anew
+ *   from its file whenever it is asked for, so only a unit that is not inactive can run outdated content;
+ * - every state change happens on a call or a timer of the clock, and is told to the watchers after it;
+ * - `history` only grows.
+ */
+export class FakeSystemd {
+  readonly #clock: Clock;
+  readonly #files = new Map<string, string>();
+  readonly #units = new Map<string, LoadedUnit>();
+  readonly #enabled = new Set<string>();
+  readonly #overrides = new Map<string, Partial<FakeUnitBehaviour>>();
+  readonly #watchers = new Set<(name: string) => void>();
+  readonly #history: FakeSystemdEvent[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  // What tests see and script.
+
+  get history(): readonly FakeSystemdEvent[] {
+    return this.#history;
+  }
+
+  /** Names of the units that are not inactive or failed (ExecStop still under way counts), sorted. */
+  running(): readonly string[] {
+    return [...this.#units.values()]
+      .filter((unit) => unit.active !== "failed")
+      .map((unit) => unit.name)
+      .sort();
+  }
+
+  /** Names of the enabled units, sorted. */
+  enabled(): readonly string[] {
+    return [...this.#enabled].sort();
+  }
+
+  /** Names of the unit files, sorted. */
+  files(): readonly string[] {
+    return [...this.#files.keys()].sort();
+  }
+
+  /** Overrides parts of what the unit file says, for steps that begin from now on. */
+  behave(name: string, behaviour: Partial<FakeUnitBehaviour>): void {
+    this.#overrides.set(name, { ...this.#overrides.get(name), ...behaviour });
+  }
+
+  /** The main process dies. Nothing happens to a unit that has none. */
+  crash(name: string): void {
+    const unit = this.#units.get(name);
+    if (unit === undefined || (unit.active !== "active" && unit.active !== "activating")) return;
+    this.#cancelStep(unit);
+    this.#fail(unit);
+  }
+
+  /** Power lost and back: tmpfs (unit files, enablement) and all processes are gone. */
+  reboot(): void {
+    for (const name of this.running()) this.#record("lost", name);
+    for (const unit of this.#units.values()) this.#cancelStep(unit);
+    this.#units.clear();
+    this.#enabled.clear();
+    this.#files.clear();
+    this.#record("rebooted", "");
+  }
+
+  // The unit directory.
+
+  write(name: string, text: string): void {
+    this.#files.set(name, text);
+    this.#record("written", name);
+  }
+
+  read(name: string): string | undefined {
+    return this.#files.get(name);
+  }
+
+  remove(name: string): void {
+    if (this.#files.delete(name)) this.#record("removed", name);
+  }
+
+  // What systemd does when asked. Refusals carry systemd's own D-Bus error name.
+
+  /** Calls `changed` after each state change of a unit; returns how to end that. */
+  watch(changed: (name: string) => void): () => void {
+    this.#watchers.add(changed);
+    return () => this.#watchers.delete(changed);
+  }
+
+  status(name: string): UnitStatus {
+    const unit = this.#units.get(name);
+    if (unit !== undefined) return { load: "loaded", active: unit.active, sub: unit.sub };
+    const text = this.#files.get(name);
+    if (text === undefined) return notFound;
+    return { load: this.#behaviour(name, text).load, active: "inactive", sub: "dead" };
+  }
+
+  /** Reads changed files of units in memory, as a daemon-reload does. Does nothing when there are none. */
+  reload(names: readonly string[]): void {
+    const outdated = names.some((name) => {
+      const text = this.#files.get(name);
+      const unit = this.#units.get(name);
+      return unit !== undefined && text !== undefined && text !== unit.text;
+    });
+    if (!outdated) return;
+    this.#record("reloaded", "");
+    for (const unit of this.#units.values()) unit.text = this.#files.get(unit.name) ?? unit.text;
+  }
+
+  start(name: string): void {
+    const present = this.#units.get(name);
+    if (present === undefined || present.active === "failed") {
+      const text = present?.text ?? this.#files.get(name);
+      if (text === undefined) throw refused("NoSuchUnit", `Unit ${name} not found.`);
+      if (this.#behaviour(name, text).load !== "loaded") {
+        throw refused("BadUnitSetting", `Unit ${name} has a bad unit file setting.`);
+      }
+      this.#record("start-queued", name);
+      this.#begin(present ?? this.#load(name, text));
+      return;
+    }
+    this.#record("start-queued", name);
+    if (present.active === "deactivating") present.startAfterStop = true;
+  }
+
+  /** Calls `ended` when the unit is inactive; returns how to stop waiting for that. */
+  stop(name: string, ended: () => void): () => void {
+    const unit = this.#units.get(name);
+    if (unit === undefined || unit.active === "failed") {
+      ended();
+      return () => {};
+    }
+    this.#record("stop-queued", name);
+    unit.startAfterStop = false;
+    unit.stopWaiters.add(ended);
+    if (unit.active === "activating") {
+      this.#cancelStep(unit);
+      this.#end(unit, "start-cancelled");
+    } else if (unit.active === "active") {
+      this.#cancelStep(unit);
+      this.#become(unit, "deactivating", "stop");
+      const { stopMs } = this.#behaviour(name, unit.text);
+      this.#step(unit, stopMs, () => this.#end(unit, "stopped"));
+    }
+    return () => unit.stopWaiters.delete(ended);
+  }
+
+  enable(name: string): void {
+    const text = this.#files.get(name);
+    if (text === undefined) throw refused("NoSuchUnit", `Unit file ${name} does not exist.`);
+    if (this.#behaviour(name, text).refusesEnable) {
+      throw new FleetError("systemd_refused", "org.freedesktop.DBus.Error.InvalidArgs: Invalid argument");
+    }
+    this.#enabled.add(name);
+    this.#record("enabled", name);
+  }
+
+  disable(name: string): void {
+    if (this.#enabled.delete(name)) this.#record("disabled", name);
+  }
+
+  forget(name: string): void {
+    this.#record("forgotten", name);
+    const unit = this.#units.get(name);
+    if (unit?.active !== "failed") return;
+    this.#units.delete(name);
+    this.#tell(name);
+  }
+
+  #behaviour(name: string, text: string): FakeUnitBehaviour {
+    return { ...behaviourOf(name, text), ...this.#overrides.get(name) };
+  }
+
+  #load(name: string, text: string): LoadedUnit {
+    const unit: LoadedUnit = {
+      name,
+      text,
+      active: "inactive",
+      sub: "dead",
+      cancelStep: undefined,
+      startAfterStop: false,
+      stopWaiters: new Set(),
+    };
+    this.#units.set(name, unit);
+    return unit;
+  }
+
+  #begin(unit: LoadedUnit): void {
+    const { startPreMs } = this.#behaviour(unit.name, unit.text);
+    this.#become(unit, "activating", "start-pre");
+    this.#step(unit, startPreMs, () => this.#runMain(unit));
+  }
+
+  #runMain(unit: LoadedUnit): void {
+    const { oneshot, runMs, activeSub } = this.#behaviour(unit.name, unit.text);
+    this.#record("started", unit.name);
+    if (oneshot) this.#become(unit, "activating", "start");
+    else this.#become(unit, "active", activeSub);
+    if (runMs !== Number.POSITIVE_INFINITY) this.#step(unit, runMs, () => this.#mainEnded(unit));
+  }
+
+  #mainEnded(unit: LoadedUnit): void {
+    const { fails, remainAfterExit } = this.#behaviour(unit.name, unit.text);
+    if (fails) {
+      this.#fail(unit);
+    } else if (remainAfterExit) {
+      this.#record("finished", unit.name);
+      this.#become(unit, "active", "exited");
+    } else {
+      this.#end(unit, "finished");
+    }
+  }
+
+  /** The unit is inactive: told to whoever waits for its stop, and forgotten unless it is to start again. */
+  #end(unit: LoadedUnit, kind: FakeSystemdEventKind): void {
+    this.#record(kind, unit.name);
+    this.#units.delete(unit.name);
+    this.#releaseWaiters(unit);
+    this.#become(unit, "inactive", "dead");
+    const text = this.#files.get(unit.name);
+    if (unit.startAfterStop && text !== undefined) this.#begin(this.#load(unit.name, text));
+  }
+
+  #fail(unit: LoadedUnit): void {
+    this.#record("failed", unit.name);
+    this.#releaseWaiters(unit);
+    this.#become(unit, "failed", "failed");
+  }
+
+  #releaseWaiters(unit: LoadedUnit): void {
+    for (const ended of [...unit.stopWaiters]) ended();
+    unit.stopWaiters.clear();
+  }
+
+  #step(unit: LoadedUnit, durationMs: number, then: () => void): void {
+    this.#cancelStep(unit);
+    if (durationMs <= 0) {
+      then();
+      return;
+    }
+    unit.cancelStep = this.#clock.after(durationMs, () => {
+      unit.cancelStep = undefined;
+      then();
+    });
+  }
+
+  #cancelStep(unit: LoadedUnit): void {
+    unit.cancelStep?.();
+    unit.cancelStep = undefined;
+  }
+
+  #become(unit: LoadedUnit, active: string, sub: string): void {
+    unit.active = active;
+    unit.sub = sub;
+    this.#tell(unit.name);
+  }
+
+  #tell(name: string): void {
+    for (const changed of [...this.#watchers]) changed(name);
+  }
+
+  #record(kind: FakeSystemdEventKind, unit: string): void {
+    this.#history.push({ at: this.#clock.monotonic(), kind, unit });
+  }
+}
+
+function refused(error: string, message: string): FleetError {
+  return new FleetError("systemd_refused", `org.freedesktop.systemd1.${error}: ${message}`);
+}

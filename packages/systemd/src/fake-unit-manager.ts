@@ -1,0 +1,188 @@
+import { AbortedError, FleetError, throwIfAborted } from "@fleet/runtime";
+import type { FakeSystemd } from "./fake-systemd.ts";
+import type { UnitDirectory, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
+
+/**
+ * One fleetd's connection to a simulated systemd. Make a new one per fleetd process on the same FakeSystemd: what
+ * systemd does goes on without it.
+ *
+ * Invariants:
+ * - every call is answered in a later microtask, never in the caller's own turn;
+ * - a call that was under way when the connection went rejects with `systemd_unavailable`, although systemd
+ *   may carry it out;
+ * - listeners hear nothing while disconnected, and `onReset` on every connect.
+ */
+export class FakeUnitManager implements UnitManager {
+  readonly #systemd: FakeSystemd;
+  readonly #listeners = new Set<UnitListener>();
+  readonly #pending = new Set<(error: FleetError) => void>();
+  #running = false;
+  #cut = false;
+  #losingSignals = false;
+  #losingReplies = false;
+
+  constructor(systemd: FakeSystemd) {
+    this.#systemd = systemd;
+  }
+
+  // Faults.
+
+  /** The connection breaks and stays broken until `reconnect`. */
+  disconnect(): void {
+    this.#cut = true;
+    this.#rejectPending();
+  }
+
+  /** The connection is back: listeners are told to look at everything. */
+  reconnect(): void {
+    this.#cut = false;
+    if (this.#running) this.#reset();
+  }
+
+  /** While true, changes happen without a signal. */
+  loseSignals(lose: boolean): void {
+    this.#losingSignals = lose;
+  }
+
+  /** While true, calls are carried out, but reject with `systemd_timeout`. */
+  loseReplies(lose: boolean): void {
+    this.#losingReplies = lose;
+  }
+
+  // The port.
+
+  async run(signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    this.#running = true;
+    const unwatch = this.#systemd.watch((name) => this.#changed(name));
+    if (!this.#cut) this.#reset();
+    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
+    unwatch();
+    this.#running = false;
+    this.#rejectPending();
+  }
+
+  subscribe(listener: UnitListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  prepare(names: readonly string[]): Promise<void> {
+    return this.#call(() => this.#systemd.reload(names));
+  }
+
+  start(name: string): Promise<void> {
+    return this.#call(() => this.#systemd.start(name));
+  }
+
+  async stop(name: string, signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    this.#mustBeConnected();
+    await new Promise<void>((resolve, reject) => {
+      const settle = (action: () => void): void => {
+        this.#pending.delete(fail);
+        signal.removeEventListener("abort", abort);
+        stopWaiting();
+        action();
+      };
+      const fail = (error: FleetError): void => settle(() => reject(error));
+      const abort = (): void => settle(() => reject(new AbortedError(signal.reason)));
+      let stopWaiting = (): void => {};
+      this.#pending.add(fail);
+      signal.addEventListener("abort", abort, { once: true });
+      stopWaiting = this.#systemd.stop(name, () => settle(resolve));
+    });
+    this.#mustHaveReplied();
+  }
+
+  enable(name: string): Promise<void> {
+    return this.#call(() => this.#systemd.enable(name));
+  }
+
+  disable(name: string): Promise<void> {
+    return this.#call(() => this.#systemd.disable(name));
+  }
+
+  forget(name: string): Promise<void> {
+    return this.#call(() => this.#systemd.forget(name));
+  }
+
+  status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>> {
+    return this.#call(() => new Map(names.map((name) => [name, this.#systemd.status(name)])));
+  }
+
+  async #call<Result>(action: () => Result): Promise<Result> {
+    this.#mustBeConnected();
+    const result = action();
+    // The reply travels for a turn: the connection may break meanwhile.
+    await Promise.resolve();
+    this.#mustBeConnected();
+    this.#mustHaveReplied();
+    return result;
+  }
+
+  #mustBeConnected(): void {
+    if (!this.#running || this.#cut) throw unavailable();
+  }
+
+  #mustHaveReplied(): void {
+    if (this.#losingReplies) {
+      throw new FleetError("systemd_timeout", "systemd did not answer in time", { retryable: true });
+    }
+  }
+
+  #rejectPending(): void {
+    for (const fail of [...this.#pending]) fail(unavailable());
+  }
+
+  #changed(name: string): void {
+    if (this.#cut || this.#losingSignals) return;
+    // A signal is its own message: never inside the call that caused it.
+    void Promise.resolve().then(() => {
+      for (const listener of [...this.#listeners]) listener.onChange(name);
+    });
+  }
+
+  #reset(): void {
+    for (const listener of [...this.#listeners]) listener.onReset();
+  }
+}
+
+/** The unit directory of a simulated systemd. */
+export class FakeUnitDirectory implements UnitDirectory {
+  readonly #systemd: FakeSystemd;
+  #failure: string | undefined;
+
+  constructor(systemd: FakeSystemd) {
+    this.#systemd = systemd;
+  }
+
+  /** Every call fails with this errno (`ENOSPC`) until called with undefined. */
+  fail(errno: string | undefined): void {
+    this.#failure = errno;
+  }
+
+  async write(name: string, text: string): Promise<void> {
+    this.#mustWork("write", name);
+    this.#systemd.write(name, text);
+  }
+
+  async read(name: string): Promise<string | undefined> {
+    this.#mustWork("read", name);
+    return this.#systemd.read(name);
+  }
+
+  async remove(name: string): Promise<void> {
+    this.#mustWork("remove", name);
+    this.#systemd.remove(name);
+  }
+
+  #mustWork(action: string, name: string): void {
+    if (this.#failure === undefined) return;
+    throw new FleetError("unit_directory_failed", `cannot ${action} unit file ${name}: ${this.#failure}`);
+  }
+}
+
+function unavailable(): FleetError {
+  return new FleetError("systemd_unavailable", "no connection to systemd", { retryable: true });
+}
