@@ -1,0 +1,145 @@
+import type { TargetState, UnitOption } from "@fleet/core";
+import { apiPrefix, query } from "../contract/paths.ts";
+import type { ApiUnit, ApiUnitState } from "../contract/wire.ts";
+import { FleetApiError, FleetProtocolError } from "./errors.ts";
+import {
+  type ClientMachine,
+  readList,
+  readMachine,
+  readObject,
+  readText,
+  readUnit,
+  readUnitState,
+} from "./readers.ts";
+import { Transport, type TransportOptions } from "./transport.ts";
+import { type WatchUpdate, watchUnits } from "./watch-stream.ts";
+
+export interface UnitChange {
+  readonly name: string;
+  readonly options?: readonly UnitOption[];
+  readonly desiredState?: TargetState;
+}
+
+export interface StateFilter {
+  readonly unitName?: string;
+  readonly machineID?: string;
+}
+
+/** Pages a listing may have before the server is taken to be going round in circles. */
+const maxPages = 100_000;
+
+/**
+ * Fleet's API v1 as calls. Any fleet v1 server will do; only `watch` needs a daemon of this project.
+ *
+ * Every call rejects with FleetUnreachableError when nobody answers within the request timeout, with
+ * FleetApiError when the daemon refuses, and with FleetProtocolError when something else answers.
+ */
+export class FleetClient {
+  readonly #transport: Transport;
+  readonly #options: TransportOptions;
+
+  constructor(options: TransportOptions) {
+    this.#options = options;
+    this.#transport = new Transport(options);
+  }
+
+  /** All units, by name. */
+  units(signal?: AbortSignal): Promise<readonly ApiUnit[]> {
+    return this.#pages("units", "units", readUnit, {}, signal);
+  }
+
+  /** One unit; undefined when there is none of that name. */
+  unit(name: string, signal?: AbortSignal): Promise<ApiUnit | undefined> {
+    return this.#one(`units/${encodeURIComponent(name)}`, readUnit, signal);
+  }
+
+  /**
+   * Submits a unit, replaces its content or changes its target. `created` also stands for replaced content;
+   * `changed` also for nothing to do.
+   */
+  async putUnit(change: UnitChange, signal?: AbortSignal): Promise<"created" | "changed"> {
+    const path = `${apiPrefix}/units/${encodeURIComponent(change.name)}`;
+    const { status } = await this.#transport.send("PUT", path, change, signal);
+    return status === 201 ? "created" : "changed";
+  }
+
+  /** Destroys a unit; false when there was none of that name. */
+  async destroyUnit(name: string, signal?: AbortSignal): Promise<boolean> {
+    try {
+      const path = `${apiPrefix}/units/${encodeURIComponent(name)}`;
+      await this.#transport.send("DELETE", path, undefined, signal);
+      return true;
+    } catch (error) {
+      if (error instanceof FleetApiError && error.status === 404) return false;
+      throw error;
+    }
+  }
+
+  /** What systemd reports for the units, by name, then machine. */
+  states(filter: StateFilter = {}, signal?: AbortSignal): Promise<readonly ApiUnitState[]> {
+    return this.#pages("state", "states", readUnitState, { ...filter }, signal);
+  }
+
+  /** What systemd reports for one unit; undefined when no machine has published anything for it. */
+  state(name: string, signal?: AbortSignal): Promise<ApiUnitState | undefined> {
+    return this.#one(`state/${encodeURIComponent(name)}`, readUnitState, signal);
+  }
+
+  /** The machines present, by id. */
+  machines(signal?: AbortSignal): Promise<readonly ClientMachine[]> {
+    return this.#pages("machines", "machines", readMachine, {}, signal);
+  }
+
+  /**
+   * Follows the named units, their states and the machines they are on; all of them when no name is given.
+   * The first update is a snapshot, or `unsupported` (and nothing after it) when the server has no streams:
+   * poll instead. Ends when the signal fires; rejects with FleetUnreachableError when the connection breaks.
+   */
+  watch(names: readonly string[], signal: AbortSignal): AsyncIterable<WatchUpdate> {
+    return watchUnits(this.#options, names, signal);
+  }
+
+  /** Closes the kept connections. Requests still under way fail. */
+  close(): void {
+    this.#transport.close();
+  }
+
+  async #one<Item>(
+    path: string,
+    read: (value: unknown) => Item,
+    signal: AbortSignal | undefined,
+  ): Promise<Item | undefined> {
+    try {
+      return read((await this.#transport.send("GET", `${apiPrefix}/${path}`, undefined, signal)).body);
+    } catch (error) {
+      if (error instanceof FleetApiError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async #pages<Item>(
+    resource: string,
+    key: string,
+    read: (value: unknown) => Item,
+    filter: Readonly<Record<string, string>>,
+    signal: AbortSignal | undefined,
+  ): Promise<readonly Item[]> {
+    const items: Item[] = [];
+    const parameters = new URLSearchParams(filter);
+    for (let page = 0; page < maxPages; page += 1) {
+      const search = parameters.size === 0 ? "" : `?${parameters}`;
+      const { body } = await this.#transport.send(
+        "GET",
+        `${apiPrefix}/${resource}${search}`,
+        undefined,
+        signal,
+      );
+      const fields = readObject(body, `list of ${key}`);
+      items.push(...readList(fields, key, read));
+      const token = readText(fields, query.pageToken);
+      if (token === "") return items;
+      parameters.set(query.pageToken, token);
+    }
+    throw new FleetProtocolError(`the server's list of ${key} has no end`);
+  }
+}

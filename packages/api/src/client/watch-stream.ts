@@ -1,0 +1,229 @@
+import { connect as connectSocket } from "node:net";
+import { AbortedError, errorMessage } from "@fleet/runtime";
+import type { WebSocket } from "ws";
+import { watchClose } from "../contract/close-codes.ts";
+import { apiPrefix, query } from "../contract/paths.ts";
+import type { WatchDelta, WatchSnapshot, WatchStatus } from "../contract/watch.ts";
+import { authority } from "./endpoint.ts";
+import { FleetApiError, FleetProtocolError, FleetUnreachableError } from "./errors.ts";
+import {
+  readList,
+  readMachine,
+  readNumber,
+  readObject,
+  readText,
+  readUnit,
+  readUnitState,
+} from "./readers.ts";
+import type { TransportOptions } from "./transport.ts";
+
+export type WatchUpdate =
+  | WatchSnapshot
+  | WatchDelta
+  | WatchStatus
+  /** The server has no streams, or cannot serve one now: fall back to polling. */
+  | { readonly type: "unsupported" };
+
+/** Bytes of one message: a snapshot of a large cluster with all its unit files. */
+const maxMessageBytes = 256 * 1024 * 1024;
+/** Updates held for a receiver that is busy; reading from the socket pauses above it. */
+const maxQueued = 64;
+
+/** See FleetClient.watch. A stream the server ends with `resync` is opened again: its snapshot follows. */
+export async function* watchUnits(
+  options: TransportOptions,
+  names: readonly string[],
+  signal: AbortSignal,
+): AsyncGenerator<WatchUpdate> {
+  for (;;) {
+    if (signal.aborted) throw new AbortedError(signal.reason);
+    const opened = await open(options, names, signal);
+    if (opened === "unsupported") {
+      yield { type: "unsupported" };
+      return;
+    }
+    const end = yield* updatesOf(opened, signal);
+    if (end !== watchClose.resync) {
+      throw new FleetUnreachableError(`the server ended the stream (code ${end})`);
+    }
+  }
+}
+
+async function open(
+  options: TransportOptions,
+  names: readonly string[],
+  signal: AbortSignal,
+): Promise<Inbox | "unsupported"> {
+  // Only a command that waits pays for loading it.
+  const { WebSocket } = await import("ws");
+  const { endpoint, tls, requestTimeoutMs } = options;
+  const secure = endpoint.kind === "tcp" && endpoint.secure;
+  const search = names.length === 0 ? "" : `?${query.units}=${names.map(encodeURIComponent).join(",")}`;
+  const url = `${secure ? "wss" : "ws"}://${authority(endpoint)}${apiPrefix}/watch${search}`;
+  const socket = new WebSocket(url, {
+    maxPayload: maxMessageBytes,
+    handshakeTimeout: requestTimeoutMs,
+    perMessageDeflate: false,
+    ...(endpoint.kind === "unix" ? { createConnection: () => connectSocket(endpoint.socketPath) } : {}),
+    ...tls,
+  });
+  // Listening begins before the handshake ends: the snapshot may arrive in the same packet.
+  const inbox = new Inbox(socket);
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      socket.terminate();
+      reject(new AbortedError(signal.reason));
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    const settled = (): void => signal.removeEventListener("abort", abort);
+    socket.once("open", () => {
+      settled();
+      resolve(inbox);
+    });
+    socket.once("unexpected-response", (request, response) => {
+      settled();
+      request.destroy();
+      const status = response.statusCode ?? 0;
+      // A fleet without streams takes the path for an unknown one (404), a proxy for a bad request (400). A
+      // plain 200 is a server that ignored the upgrade.
+      const unsupported = status !== 401 && status !== 403 && status !== 503;
+      if (unsupported) resolve("unsupported");
+      else reject(new FleetApiError(status, response.statusMessage ?? ""));
+    });
+    socket.once("error", (error) => {
+      settled();
+      reject(new FleetUnreachableError(errorMessage(error), error));
+    });
+  });
+}
+
+/** Messages received and not yet taken. Bounded: above `maxQueued` the socket is paused, and TCP slows the server. */
+class Inbox {
+  readonly socket: WebSocket;
+  readonly #messages: string[] = [];
+  #closed: number | undefined;
+  #wake: (() => void) | undefined;
+
+  constructor(socket: WebSocket) {
+    this.socket = socket;
+    socket.on("message", (data, isBinary) => {
+      if (isBinary || !Buffer.isBuffer(data)) return;
+      this.#messages.push(data.toString("utf8"));
+      if (this.#messages.length > maxQueued) socket.pause();
+      this.wake();
+    });
+    socket.on("close", (code) => {
+      this.#closed = code;
+      this.wake();
+    });
+    // `close` follows, with the code; without a listener the process would end.
+    socket.on("error", () => {});
+  }
+
+  /** The next message, or the close code once all messages are taken. Undefined: woken without either. */
+  take(): string | number | undefined {
+    const message = this.#messages.shift();
+    if (message === undefined) return this.#closed;
+    if (this.socket.isPaused && this.#messages.length <= maxQueued / 2) this.socket.resume();
+    return message;
+  }
+
+  wake(): void {
+    this.#wake?.();
+    this.#wake = undefined;
+  }
+
+  woken(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+}
+
+/** Yields until the stream closes; returns the close code. */
+async function* updatesOf(inbox: Inbox, signal: AbortSignal): AsyncGenerator<WatchUpdate, number> {
+  const abort = (): void => inbox.wake();
+  signal.addEventListener("abort", abort, { once: true });
+  try {
+    for (;;) {
+      if (signal.aborted) throw new AbortedError(signal.reason);
+      const next = inbox.take();
+      if (typeof next === "number") return next;
+      if (next === undefined) await inbox.woken();
+      else {
+        const update = readUpdate(next);
+        if (update !== undefined) yield update;
+      }
+    }
+  } finally {
+    signal.removeEventListener("abort", abort);
+    inbox.socket.terminate();
+  }
+}
+
+/** Undefined for a kind of message a newer server may send. */
+function readUpdate(text: string): WatchUpdate | undefined {
+  const fields = readObject(parsed(text), "message");
+  const revision = (): number => readNumber(fields, "revision");
+  switch (fields.type) {
+    case "snapshot":
+      return {
+        type: "snapshot",
+        revision: revision(),
+        units: readList(fields, "units", readUnit),
+        states: readList(fields, "states", readUnitState),
+        machines: readList(fields, "machines", readMachine),
+      };
+    case "delta":
+      return {
+        type: "delta",
+        revision: revision(),
+        ...part(fields, "units", readUnit, readName),
+        ...part(fields, "states", readUnitState, readStateKey),
+        ...part(fields, "machines", readMachine, readName),
+      };
+    case "status": {
+      const text = readText(fields, "message");
+      return {
+        type: "status",
+        status: fields.status === "stale" ? "stale" : "connected",
+        ...(text === "" ? {} : { message: text }),
+      };
+    }
+    default:
+      return undefined;
+  }
+}
+
+function part<Key extends string, Put, Removed>(
+  fields: Readonly<Record<string, unknown>>,
+  key: Key,
+  readPut: (value: unknown) => Put,
+  readRemoved: (value: unknown) => Removed,
+): { readonly [K in Key]?: { put: Put[]; removed: Removed[] } } {
+  const value = fields[key];
+  if (value === undefined) return {};
+  const rows = readObject(value, `change of ${key}`);
+  const change = { put: readList(rows, "put", readPut), removed: readList(rows, "removed", readRemoved) };
+  const entry: { [K in Key]?: { put: Put[]; removed: Removed[] } } = {};
+  entry[key] = change;
+  return entry;
+}
+
+function readName(value: unknown): string {
+  if (typeof value !== "string") throw new FleetProtocolError("the server sent a bad name");
+  return value;
+}
+
+function readStateKey(value: unknown): { name: string; machineID: string } {
+  const fields = readObject(value, "unit state");
+  return { name: readText(fields, "name"), machineID: readText(fields, "machineID") };
+}
+
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    throw new FleetProtocolError("the server sent a message that is no JSON");
+  }
+}

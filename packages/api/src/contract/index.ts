@@ -1,0 +1,5 @@
+export * from "./close-codes.ts";
+export * from "./messages.ts";
+export * from "./paths.ts";
+export * from "./watch.ts";
+export * from "./wire.ts";

@@ -1,0 +1,29 @@
+/** Error messages of API v1, word for word as fleet 1.0 has them where it has one. */
+export const message = {
+  unitAbsent: "unit does not exist",
+  unitStateAbsent: "unit state does not exist",
+  noOptions: "unit does not exist and options field empty",
+  noTarget: "must provide DesiredState to update existing unit",
+  etcdAway: "fleet server unable to communicate with etcd",
+  contentType: "only acceptable Content-Type is application/json",
+  notFound: "not found",
+  internal: "internal error",
+  unitTooLarge: "unit file exceeds maximum size (1048576 bytes)",
+  bodyTooLarge: "request body is too large",
+  upgradeRequired: "this resource is a WebSocket",
+  pageLimit: (limit: number) => `token limit must be ${limit}`,
+  pageNumber: "token page must be greater than zero",
+  pageToken: "token cannot be decoded",
+  templateActive: (name: string) => `cannot activate template ${JSON.stringify(name)}`,
+  unknownTarget: (state: string) => `invalid value ${JSON.stringify(state)} for JobState`,
+  nameMismatch: (url: string, body: string) =>
+    `name in URL ${JSON.stringify(url)} differs from unit name in request body ${JSON.stringify(body)}`,
+  undecodable: (why: string) => `unable to decode body: ${why}`,
+  method: (allowed: readonly string[]) => `only ${joined(allowed)} supported against this resource`,
+} as const;
+
+/** `GET`, `GET and PATCH`, `GET, PUT and DELETE`. */
+function joined(words: readonly string[]): string {
+  const last = words.at(-1) ?? "";
+  return words.length < 2 ? last : `${words.slice(0, -1).join(", ")} and ${last}`;
+}

@@ -1,0 +1,14 @@
+/** Where the API is mounted; the second is the name fleet gave it before 1.0, still used by old clients. */
+export const apiPrefixes = ["/fleet/v1", "/v1-alpha"] as const;
+
+/** The prefix our own client uses. */
+export const apiPrefix = apiPrefixes[0];
+
+/** Query parameters, spelled as on the wire. */
+export const query = {
+  pageToken: "nextPageToken",
+  machineId: "machineID",
+  unitName: "unitName",
+  /** Names, comma-separated, a watch is limited to. */
+  units: "units",
+} as const;

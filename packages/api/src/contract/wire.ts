@@ -1,0 +1,66 @@
+import { z } from "zod";
+
+/**
+ * The JSON shapes of fleet's API v1, spelled as on the wire. Absent values are left out, never null. Unknown
+ * fields are ignored: clients and daemons of different versions talk to each other.
+ */
+
+export const optionShape = z.object({
+  section: z.string(),
+  name: z.string(),
+  // fleet's own client leaves an empty value out (`ExecStart=`, which resets a list).
+  value: z.string().default(""),
+});
+
+export const targetStateShape = z.enum(["inactive", "loaded", "launched"]);
+
+export const unitShape = z.object({
+  name: z.string(),
+  options: z.array(optionShape),
+  desiredState: targetStateShape,
+  /** Left out for a global unit that is asked for by name: it has one state per machine. */
+  currentState: targetStateShape.optional(),
+  /** The machine the unit is placed on, else the one still unloading it; left out when there is neither. */
+  machineID: z.string().optional(),
+});
+export type ApiUnit = z.infer<typeof unitShape>;
+
+export const unitStateShape = z.object({
+  name: z.string(),
+  hash: z.string(),
+  machineID: z.string(),
+  systemdLoadState: z.string(),
+  systemdActiveState: z.string(),
+  systemdSubState: z.string(),
+});
+export type ApiUnitState = z.infer<typeof unitStateShape>;
+
+export const machineShape = z.object({
+  id: z.string(),
+  primaryIP: z.string().optional(),
+  metadata: z.record(z.string(), z.string()).optional(),
+});
+export type ApiMachine = z.infer<typeof machineShape>;
+
+const nextPageToken = z.string().optional();
+export const unitPageShape = z.object({ units: z.array(unitShape), nextPageToken });
+export const unitStatePageShape = z.object({ states: z.array(unitStateShape), nextPageToken });
+export const machinePageShape = z.object({ machines: z.array(machineShape), nextPageToken });
+export type UnitPage = z.infer<typeof unitPageShape>;
+export type UnitStatePage = z.infer<typeof unitStatePageShape>;
+export type MachinePage = z.infer<typeof machinePageShape>;
+
+/**
+ * Body of PUT /units/N. Null and the empty string mean the same as leaving the field out: Go clients send
+ * either. `desiredState` is any string here; an unknown one has an error message of its own.
+ */
+export const putUnitShape = z.object({
+  name: z.string().nullish(),
+  desiredState: z.string().nullish(),
+  options: z.array(optionShape).nullish(),
+});
+
+export const errorBodyShape = z.object({
+  error: z.object({ code: z.number(), message: z.string() }),
+});
+export type ErrorBody = z.infer<typeof errorBodyShape>;
