@@ -1,4 +1,30 @@
+export {
+  type Candidate,
+  type Conflict,
+  conflictBetween,
+  type Eligibility,
+  eligibility,
+  type Ineligibility,
+  type MetadataMismatch,
+  matchesMachineId,
+  metadataMismatch,
+  type Occupant,
+  replacesUnit,
+} from "./cluster/eligibility.ts";
 export type { Assignment, Machine, TargetState, Unit, UnitState } from "./cluster/records.ts";
+export { type AgentTask, type AgentView, diff } from "./machine/diff.ts";
+export type { JournalEntry } from "./machine/journal-entry.ts";
 export { no, ok, type Result } from "./result.ts";
+export { escapeGlob, isWellFormedGlob, literalOf, matchGlob } from "./unit/glob.ts";
 export type { Requirements } from "./unit/requirements.ts";
+export {
+  hasInstallSection,
+  parseUnitFile,
+  serializeUnitFile,
+  type UnitFileProblem,
+} from "./unit/unit-file.ts";
+export { shortHash, unitHash } from "./unit/unit-hash.ts";
+export { parseUnitName, type UnitName } from "./unit/unit-name.ts";
 export type { UnitOption } from "./unit/unit-option.ts";
+export { type UnitVerdict, unitFileBytes, validateUnit } from "./unit/validate-unit.ts";
+export { type RequirementsReading, readRequirements, requirementsOf } from "./unit/x-fleet.ts";

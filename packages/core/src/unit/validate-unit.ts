@@ -1,0 +1,122 @@
+import { matchGlob } from "./glob.ts";
+import type { Requirements } from "./requirements.ts";
+import { groupBySection, parseUnitFile, serializeUnitFile } from "./unit-file.ts";
+import { parseUnitName } from "./unit-name.ts";
+import type { UnitOption } from "./unit-option.ts";
+import { utf8Length } from "./whitespace.ts";
+import { fleetSection, readRequirements } from "./x-fleet.ts";
+
+/** etcd refuses requests over 1.5 MiB; a unit and what is written with it must stay below. */
+export const unitFileBytes = 1024 * 1024;
+
+/**
+ * Matching costs the product of the lengths of globs and names, and the engine does it for every unit: this
+ * bounds what one unit can cost everybody. Far above what anyone writes by hand.
+ */
+export const fleetSectionCharacters = 16 * 1024;
+
+export interface UnitVerdict {
+  /** Why the unit is refused, fleet's wording where it has one; empty when it is accepted. */
+  readonly problems: readonly string[];
+  /** What is accepted and probably not meant. */
+  readonly warnings: readonly string[];
+}
+
+/** Judges a unit as it is submitted, the same for a new unit and for new content of an old one. */
+export function validateUnit(name: string, options: readonly UnitOption[]): UnitVerdict {
+  const parsedName = parseUnitName(name);
+  const problems = [
+    ...(parsedName.ok ? [] : [parsedName.problem]),
+    ...textProblems(options),
+    ...sizeProblems(options),
+  ];
+  if (problems.length > 0) return { problems, warnings: [] };
+
+  const { requirements, warnings } = readRequirements(name, options);
+  return { problems: requirementProblems(requirements), warnings: [...warnings, ...lineWarnings(options)] };
+}
+
+/** Combinations that no machine could ever satisfy, or whose meaning nobody could tell. */
+export function requirementProblems(requirements: Requirements): readonly string[] {
+  const problems: string[] = [];
+  if (requirementCharacters(requirements) > fleetSectionCharacters) {
+    return [`the [X-Fleet] section is longer than ${fleetSectionCharacters} characters`];
+  }
+  for (const peer of requirements.machineOf) {
+    for (const glob of requirements.conflicts) {
+      if (matchGlob(glob, peer)) problems.push(unresolvable(peer, "conflict", glob));
+    }
+    for (const glob of requirements.replaces) {
+      if (matchGlob(glob, peer)) problems.push(unresolvable(peer, "replace", glob));
+    }
+  }
+
+  const pinned = requirements.machineId !== undefined;
+  const following = requirements.machineOf.length > 0;
+  const conflicting = requirements.conflicts.length > 0;
+  const replacing = requirements.replaces.length > 0;
+  const { global } = requirements;
+  if (pinned && following) problems.push("MachineID cannot be used with Peers (MachineOf)");
+  if (pinned && conflicting) problems.push("MachineID cannot be used with Conflicts");
+  if (pinned && global) problems.push("MachineID cannot be used with Global");
+  if (pinned && replacing) problems.push("MachineID cannot be used with Replaces");
+  if (global && following) problems.push("Global cannot be used with Peers (MachineOf)");
+  if (global && replacing) problems.push("Global cannot be used with Replaces");
+  if (conflicting && replacing) problems.push("Conflicts cannot be used with Replaces");
+  return problems;
+}
+
+function unresolvable(peer: string, kind: "conflict" | "replace", glob: string): string {
+  return `unresolvable requirements: peer ${JSON.stringify(peer)} matches ${kind} ${JSON.stringify(glob)}`;
+}
+
+/** systemd is given the serialised text: it must say what the options say. */
+function textProblems(options: readonly UnitOption[]): readonly string[] {
+  const parsed = parseUnitFile(serializeUnitFile(options));
+  if (!parsed.ok) return [`the options cannot be written as a unit file: ${parsed.problem.message}`];
+  const expected = groupBySection(options);
+  for (let at = 0; at < Math.max(expected.length, parsed.value.length); at++) {
+    const want = expected[at];
+    const got = parsed.value[at];
+    if (want?.section === got?.section && want?.name === got?.name && want?.value === got?.value) continue;
+    const option = want ?? got;
+    const shown = option === undefined ? "" : `${option.section}/${option.name}`.slice(0, 80);
+    return [
+      `option ${JSON.stringify(shown)} does not read back as given: names and values must be trimmed, and a value ` +
+        "may hold a newline only after a backslash",
+    ];
+  }
+  return [];
+}
+
+function sizeProblems(options: readonly UnitOption[]): readonly string[] {
+  const problems: string[] = [];
+  const bytes = utf8Length(serializeUnitFile(options));
+  if (bytes > unitFileBytes)
+    problems.push(`the unit file is ${bytes} bytes long: the limit is ${unitFileBytes}`);
+  let characters = 0;
+  for (const option of options) if (option.section === fleetSection) characters += option.value.length;
+  if (characters > fleetSectionCharacters) {
+    problems.push(`the [X-Fleet] section is longer than ${fleetSectionCharacters} characters`);
+  }
+  return problems;
+}
+
+/** Specifiers can blow short values up: what counts is the expanded text. */
+function requirementCharacters(requirements: Requirements): number {
+  let characters = 0;
+  for (const text of [...requirements.machineOf, ...requirements.conflicts, ...requirements.replaces]) {
+    characters += text.length;
+  }
+  return characters;
+}
+
+/** systemd also ends a line at a lone carriage return and at NUL, where fleet does not. */
+function lineWarnings(options: readonly UnitOption[]): readonly string[] {
+  return options
+    .filter(({ value }) => value.includes("\r") || value.includes("\0"))
+    .map(
+      ({ section, name }) =>
+        `[${section}] ${name} holds a carriage return or NUL: systemd ends the line there`,
+    );
+}

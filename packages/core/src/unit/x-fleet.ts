@@ -1,0 +1,188 @@
+import { escapeGlob, isWellFormedGlob } from "./glob.ts";
+import type { Requirements } from "./requirements.ts";
+import { joinContinuations } from "./unit-file.ts";
+import { parseUnitName } from "./unit-name.ts";
+import type { UnitOption } from "./unit-option.ts";
+import { trimSpace, words } from "./whitespace.ts";
+
+/** The section whose options speak to fleet; systemd ignores sections that begin with `X-`. */
+export const fleetSection = "X-Fleet";
+
+type Requirement = "MachineID" | "MachineOf" | "MachineMetadata" | "Conflicts" | "Replaces" | "Global";
+
+/** Every accepted spelling; of those of one option, the first listed counts before the next. */
+const spellings: ReadonlyMap<string, Requirement> = new Map([
+  ["MachineID", "MachineID"],
+  ["X-ConditionMachineID", "MachineID"],
+  ["X-ConditionMachineBootID", "MachineID"],
+  ["X-ConditionMachineOf", "MachineOf"],
+  ["ConditionMachineOf", "MachineOf"],
+  ["MachineOf", "MachineOf"],
+  ["X-ConditionMachineMetadata", "MachineMetadata"],
+  ["MachineMetadata", "MachineMetadata"],
+  ["X-Conflicts", "Conflicts"],
+  ["Conflicts", "Conflicts"],
+  ["Replaces", "Replaces"],
+  ["Global", "Global"],
+]);
+
+const truthy: ReadonlySet<string> = new Set(["true", "yes", "1", "on", "t"]);
+const falsy: ReadonlySet<string> = new Set(["false", "no", "0", "off", "f", ""]);
+
+/** Requirements and what is odd about how they are written; the unit is accepted all the same. */
+export interface RequirementsReading {
+  readonly requirements: Requirements;
+  readonly warnings: readonly string[];
+}
+
+/** What a unit of this name with these options asks of its machine. */
+export function requirementsOf(name: string, options: readonly UnitOption[]): Requirements {
+  return readRequirements(name, options).requirements;
+}
+
+/** Like requirementsOf, with warnings for people about what is ignored. */
+export function readRequirements(name: string, options: readonly UnitOption[]): RequirementsReading {
+  const warnings: string[] = [];
+  const written = valuesBySpelling(options, warnings);
+  const specifiers = specifiersOf(name);
+  const expand = (value: string): string => expandSpecifiers(value, specifiers);
+  const globSpecifiers = new Map([...specifiers].map(([key, value]) => [key, escapeGlob(value)]));
+  const globs = (requirement: Requirement): readonly string[] =>
+    listed(
+      valuesOf(written, requirement).map((value) => expandSpecifiers(value, globSpecifiers)),
+      requirement,
+      warnings,
+    );
+
+  const machineOf = [...new Set(valuesOf(written, "MachineOf").map(expand).flatMap(words))];
+  if (machineOf.includes(name)) warnings.push(`MachineOf names the unit itself: it can never be placed`);
+
+  return {
+    requirements: {
+      machineId: machineIdOf(valuesOf(written, "MachineID").map(expand), warnings),
+      machineOf,
+      metadata: metadataOf(valuesOf(written, "MachineMetadata").map(expand), warnings),
+      conflicts: globs("Conflicts"),
+      replaces: globs("Replaces"),
+      global: isGlobal(valuesOf(written, "Global").map(expand), warnings),
+    },
+    warnings,
+  };
+}
+
+function valuesBySpelling(
+  options: readonly UnitOption[],
+  warnings: string[],
+): ReadonlyMap<string, readonly string[]> {
+  const written = new Map<string, string[]>();
+  const unknown = new Set<string>();
+  for (const option of options) {
+    if (option.section !== fleetSection) continue;
+    const values = unquote(trimSpace(joinContinuations(option.value)));
+    const known = written.get(option.name);
+    if (known !== undefined) known.push(...values);
+    else if (spellings.has(option.name)) written.set(option.name, [...values]);
+    else unknown.add(option.name);
+  }
+  for (const key of unknown) {
+    warnings.push(`unrecognized requirement in [X-Fleet] section: ${JSON.stringify(key)}`);
+  }
+  return written;
+}
+
+function valuesOf(
+  written: ReadonlyMap<string, readonly string[]>,
+  requirement: Requirement,
+): readonly string[] {
+  const values: string[] = [];
+  for (const [spelling, meaning] of spellings) {
+    if (meaning === requirement) values.push(...(written.get(spelling) ?? []));
+  }
+  return values;
+}
+
+/** A value that begins and ends with a quote is a list of quoted values; any other is one value. */
+function unquote(value: string): readonly string[] {
+  if (!value.startsWith('"') || !value.endsWith('"')) return [value];
+  const values: string[] = [];
+  let current = "";
+  let quoted = false;
+  for (const char of value) {
+    if (char === '"') {
+      quoted = !quoted;
+    } else if (!quoted && (char === " " || char === "\t")) {
+      values.push(current);
+      current = "";
+    } else {
+      current += char;
+    }
+  }
+  values.push(current);
+  return values;
+}
+
+function listed(values: readonly string[], requirement: Requirement, warnings: string[]): readonly string[] {
+  const globs = [...new Set(values.flatMap(words))];
+  for (const glob of globs) {
+    if (!isWellFormedGlob(glob)) {
+      warnings.push(`${requirement} ${JSON.stringify(glob)} is not a valid pattern: it matches nothing`);
+    }
+  }
+  return globs;
+}
+
+function machineIdOf(values: readonly string[], warnings: string[]): string | undefined {
+  const [first, ...others] = values;
+  if (first === "") warnings.push("MachineID is empty: no machine matches it");
+  if (others.some((other) => other !== first)) {
+    warnings.push(`MachineID is given several times: only ${JSON.stringify(first)} counts`);
+  }
+  return first;
+}
+
+function metadataOf(values: readonly string[], warnings: string[]): ReadonlyMap<string, readonly string[]> {
+  const metadata = new Map<string, string[]>();
+  for (const pair of values.flatMap(pairsOf)) {
+    const [key = "", value = "", ...rest] = pair.split("=", 3).map(trimSpace);
+    if (key === "" || value === "" || rest.length > 0) {
+      warnings.push(`MachineMetadata ${JSON.stringify(pair)} is ignored: write it as key=value`);
+      continue;
+    }
+    const accepted = metadata.get(key);
+    if (accepted === undefined) metadata.set(key, [value]);
+    else if (!accepted.includes(value)) accepted.push(value);
+  }
+  return metadata;
+}
+
+/** `a=1 b=2` is two pairs; `a=one two` is one, whose value holds a blank. */
+function pairsOf(value: string): readonly string[] {
+  const parts = words(value);
+  return parts.length > 1 && parts.every((part) => part.includes("=")) ? parts : [value];
+}
+
+function isGlobal(values: readonly string[], warnings: string[]): boolean {
+  const last = values.at(-1)?.toLowerCase();
+  if (last === undefined) return false;
+  if (truthy.has(last)) return true;
+  if (!falsy.has(last))
+    warnings.push(`Global ${JSON.stringify(last)} is taken as false: write true or false`);
+  return false;
+}
+
+function specifiersOf(text: string): ReadonlyMap<string, string> {
+  const name = parseUnitName(text);
+  if (!name.ok) return new Map();
+  return new Map([
+    ["n", text],
+    ["N", text.slice(0, text.lastIndexOf("."))],
+    ["p", name.value.prefix],
+    ["i", name.value.instance ?? ""],
+    ["%", "%"],
+  ]);
+}
+
+/** One pass, so that what a name puts in is not expanded again. Unknown specifiers stay as written. */
+function expandSpecifiers(value: string, specifiers: ReadonlyMap<string, string>): string {
+  return value.replace(/%([nNpi%])/g, (written, letter: string) => specifiers.get(letter) ?? written);
+}
