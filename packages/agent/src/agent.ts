@@ -1,0 +1,227 @@
+import { diff, type JournalEntry } from "@fleet/core";
+import {
+  Backoff,
+  type Clock,
+  errorCode,
+  errorMessage,
+  LevelLoop,
+  type Logger,
+  type Random,
+  supervise,
+} from "@fleet/runtime";
+import type { UnitDirectory, UnitManager } from "@fleet/systemd";
+import { DesiredUnits } from "./desired-units.ts";
+import { Dispatcher } from "./dispatcher.ts";
+import type { AgentRegistry, JournalStore, Registration } from "./ports.ts";
+import { Presence } from "./presence.ts";
+import { Publisher } from "./publisher.ts";
+import { RetrySchedule } from "./retry-schedule.ts";
+import { UnitExecutor } from "./unit-executor.ts";
+import { UnitJournal } from "./unit-journal.ts";
+
+export interface AgentOptions {
+  readonly machineId: string;
+  /** Random, kept on tmpfs: a restarted agent has the same one, another process with this machine id has not. */
+  readonly token: string;
+  readonly publicIp: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** fleetd's version, to show. */
+  readonly version: string;
+  /** After this long without a keep-alive the machine counts as lost. */
+  readonly ttlMs: number;
+  readonly registry: AgentRegistry;
+  readonly manager: UnitManager;
+  readonly directory: UnitDirectory;
+  readonly journal: JournalStore;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** A look inside, for people. */
+export interface AgentReport {
+  readonly registration: number | undefined;
+  readonly settled: boolean;
+  readonly leaving: boolean;
+  readonly busy: readonly string[];
+  readonly journal: readonly JournalEntry[];
+}
+
+/**
+ * Makes one machine's systemd match its assignments.
+ *
+ * Invariants:
+ * - a pass compares and hands out, it waits for nothing: what takes long (a stop, a slow systemd) keeps only
+ *   its own unit busy;
+ * - without a registration nothing new is begun, and what runs goes on running.
+ */
+export class Agent {
+  readonly #options: AgentOptions;
+  readonly #journal: UnitJournal;
+  readonly #publisher: Publisher;
+  readonly #dispatcher: Dispatcher;
+  readonly #presence: Presence;
+  readonly #retries: RetrySchedule;
+  readonly #loop: LevelLoop;
+  readonly #stop = new AbortController();
+  #signal: AbortSignal | undefined;
+  #desired: DesiredUnits | undefined;
+  #registration: Registration | undefined;
+  #leaving: { readonly emptied: () => void } | undefined;
+
+  constructor(options: AgentOptions) {
+    const { registry, manager, directory, clock, random, logger } = options;
+    this.#options = options;
+    this.#journal = new UnitJournal(options.journal);
+    this.#retries = new RetrySchedule(clock, random, () => this.#loop.trigger());
+    this.#publisher = new Publisher({
+      manager,
+      journal: this.#journal.entries,
+      clock,
+      random,
+      logger,
+      onRefused: (error) => this.#presence.drop(error),
+    });
+    this.#dispatcher = new Dispatcher({
+      executor: new UnitExecutor({
+        registry,
+        manager,
+        directory,
+        journal: this.#journal,
+        publisher: this.#publisher,
+        logger,
+      }),
+      retries: this.#retries,
+      logger,
+      onIdle: () => this.#loop.trigger(),
+      onRefused: (error) => this.#presence.drop(error),
+    });
+    this.#presence = new Presence({
+      ...options,
+      onRegistered: (registration) => this.#onRegistered(registration),
+      onChanges: (batch) => {
+        this.#desired?.apply(batch);
+        // A new order, or the change that made a task stale: worth a try at once.
+        for (const change of batch.changes) if (change.kind === "assignment") this.#retries.succeeded(change.unit);
+        this.#loop.trigger();
+      },
+      onLost: () => this.#onLost(),
+    });
+    this.#loop = new LevelLoop({
+      name: "agent",
+      pass: () => this.#pass(),
+      clock,
+      backoff: new Backoff({ initialMs: 100, maxMs: 5000 }, random),
+      logger,
+    });
+  }
+
+  /** Runs until the signal fires or `leave` has ended. Units are left as they are: a later process adopts them. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { manager, clock, random, logger } = this.#options;
+    const stopped = AbortSignal.any([signal, this.#stop.signal]);
+    await this.#journal.load();
+    this.#signal = stopped;
+    const unsubscribe = manager.subscribe({
+      onChange: (unit) => {
+        if (this.#journal.entries.has(unit)) this.#publisher.touch(unit);
+      },
+      onReset: () => {
+        this.#publisher.touchAll();
+        this.#retries.clear();
+        this.#loop.trigger();
+      },
+    });
+    const presence = supervise(
+      {
+        name: "presence",
+        task: (taskSignal) => this.#presence.run(taskSignal),
+        clock,
+        backoff: new Backoff({ initialMs: 100, maxMs: 2000 }, random),
+        logger,
+      },
+      stopped,
+    );
+    try {
+      await Promise.all([manager.run(stopped), this.#publisher.run(stopped), this.#loop.run(stopped), presence]);
+    } finally {
+      unsubscribe();
+      this.#retries.clear();
+    }
+  }
+
+  /**
+   * Leaves the cluster in order: unloads every unit, each of which may run elsewhere as soon as its own stop has
+   * ended, then gives the registration up and ends `run`. Works without the registry, too: the units then
+   * run elsewhere once this machine's lease has expired.
+   */
+  async leave(): Promise<void> {
+    const { logger } = this.#options;
+    logger.info("leaving", { units: this.#journal.entries.size });
+    if (this.#signal !== undefined) {
+      // The engine must hear of it first, or it would give each unit back to this machine once its row is gone.
+      await this.#tryRegistry("mark_leaving", (registration) => registration.leaving());
+      await new Promise<void>((resolve) => {
+        this.#leaving = { emptied: resolve };
+        this.#retries.clear();
+        this.#loop.trigger();
+      });
+      await this.#tryRegistry("leave", (registration) => registration.leave());
+    }
+    this.#stop.abort();
+  }
+
+  report(): AgentReport {
+    return {
+      registration: this.#registration?.number,
+      settled: this.#isSettled(),
+      leaving: this.#leaving !== undefined,
+      busy: [...this.#dispatcher.busy].sort(),
+      journal: [...this.#journal.entries.values()].sort((a, b) => (a.unit < b.unit ? -1 : 1)),
+    };
+  }
+
+  async #onRegistered(registration: Registration): Promise<void> {
+    this.#desired = new DesiredUnits(this.#options.machineId);
+    this.#registration = registration;
+    await this.#publisher.begin(registration);
+    if (this.#leaving !== undefined) await registration.leaving();
+  }
+
+  #onLost(): void {
+    this.#registration = undefined;
+    this.#desired = undefined;
+    this.#publisher.end();
+  }
+
+  #isSettled(): boolean {
+    const registration = this.#registration;
+    return registration !== undefined && this.#desired?.settledRegistration === registration.number;
+  }
+
+  async #pass(): Promise<void> {
+    const desired = this.#desired;
+    const leaving = this.#leaving;
+    const signal = this.#signal;
+    if (signal === undefined || (desired === undefined && leaving === undefined)) return;
+    const tasks = diff({
+      assignments: desired?.assignments ?? new Map(),
+      unreadable: desired?.unreadable ?? new Set(),
+      journal: this.#journal.entries,
+      settled: this.#isSettled(),
+      leaving: leaving !== undefined,
+    });
+    if (leaving !== undefined && tasks.length === 0 && this.#dispatcher.busy.size === 0) leaving.emptied();
+    this.#dispatcher.dispatch(tasks, { desired, registration: this.#registration, signal });
+  }
+
+  async #tryRegistry(event: string, call: (registration: Registration) => Promise<void>): Promise<void> {
+    const { logger } = this.#options;
+    if (this.#registration === undefined) return;
+    try {
+      await call(this.#registration);
+    } catch (error) {
+      logger.warn(`${event}_failed`, { code: errorCode(error), message: errorMessage(error) });
+    }
+  }
+}

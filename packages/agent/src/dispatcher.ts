@@ -1,0 +1,153 @@
+import type { AgentTask } from "@fleet/core";
+import { errorCode, errorMessage, FleetError, type Logger } from "@fleet/runtime";
+import type { DesiredUnits } from "./desired-units.ts";
+import type { Registration } from "./ports.ts";
+import type { RetrySchedule } from "./retry-schedule.ts";
+import type { LoadTask, TaskOutcome, UnitExecutor, UnloadTask } from "./unit-executor.ts";
+
+export interface DispatcherOptions {
+  readonly executor: UnitExecutor;
+  readonly retries: RetrySchedule;
+  readonly logger: Logger;
+  /** Work on a unit has ended: there may be more to do for it. */
+  readonly onIdle: () => void;
+  /** The registry refused for good: the registration needs looking at. */
+  readonly onRefused: (error: FleetError) => void;
+}
+
+/** What the tasks rest on. */
+export interface DispatchContext {
+  readonly desired: DesiredUnits | undefined;
+  readonly registration: Registration | undefined;
+  readonly signal: AbortSignal;
+}
+
+type TasksByKind = { readonly [Kind in AgentTask["kind"]]: Extract<AgentTask, { kind: Kind }>[] };
+
+/**
+ * Hands tasks to the executor and keeps count of what is under way.
+ *
+ * Invariants: a unit has at most one task at a time; a unit whose task failed is left alone until its back-off
+ * has passed; nothing here waits for a task.
+ */
+export class Dispatcher {
+  readonly #options: DispatcherOptions;
+  readonly #busy = new Set<string>();
+
+  constructor(options: DispatcherOptions) {
+    this.#options = options;
+  }
+
+  get busy(): ReadonlySet<string> {
+    return this.#busy;
+  }
+
+  dispatch(tasks: readonly AgentTask[], context: DispatchContext): void {
+    const { executor, retries } = this.#options;
+    const due = byKind(tasks.filter((task) => !this.#busy.has(task.unit) && !retries.waits(task.unit)));
+    const { desired, signal } = context;
+
+    const loads: LoadTask[] = [];
+    for (const task of due.load) {
+      const assignedAt = desired?.get(task.unit)?.assignedAt;
+      if (assignedAt !== undefined) loads.push({ ...task, assignedAt });
+    }
+    this.#begin(loads, () => executor.load(loads));
+    for (const task of due.start) {
+      const assignedAt = desired?.get(task.unit)?.assignedAt;
+      if (assignedAt !== undefined) this.#beginOne(task, () => executor.carryOut({ ...task, assignedAt }));
+    }
+    for (const task of due.stop) this.#beginOne(task, () => executor.stop(task, signal));
+    for (const task of due.unload) {
+      if (task.reason !== "unassigned") this.#beginOne(task, () => executor.unload(task, signal));
+    }
+    this.#unloadConfirmed(
+      due.unload.filter((task) => task.reason === "unassigned"),
+      context,
+    );
+  }
+
+  /**
+   * A missing assignment is believed only when the registry, asked again and still the cluster we know, says so
+   * too: a wiped or foreign store must stop nothing.
+   */
+  #unloadConfirmed(tasks: readonly UnloadTask[], context: DispatchContext): void {
+    const { registration, signal } = context;
+    if (registration === undefined || tasks.length === 0) return;
+    const units = tasks.map((task) => task.unit);
+    this.#begin(tasks, async () => {
+      const absent = new Set(await registration.confirmAbsent(units));
+      for (const task of tasks) {
+        if (!absent.has(task.unit)) continue;
+        this.#busy.delete(task.unit);
+        this.#beginOne(task, () => this.#options.executor.unload(task, signal));
+      }
+      return new Map(units.filter((unit) => !absent.has(unit)).map((unit) => [unit, { status: "stale" }]));
+    });
+  }
+
+  #beginOne(task: AgentTask, work: () => Promise<TaskOutcome>): void {
+    this.#begin([task], async () => new Map([[task.unit, await work()]]));
+  }
+
+  /** Starts work on some units; the units missing in its answer are not (or no longer) this work's business. */
+  #begin(tasks: readonly AgentTask[], work: () => Promise<ReadonlyMap<string, TaskOutcome>>): void {
+    if (tasks.length === 0) return;
+    for (const task of tasks) this.#busy.add(task.unit);
+    work()
+      .catch((error: unknown): ReadonlyMap<string, TaskOutcome> => {
+        return new Map(tasks.map((task) => [task.unit, { status: "failed", error }]));
+      })
+      .then((outcomes) => {
+        for (const task of tasks) {
+          const outcome = outcomes.get(task.unit);
+          if (outcome !== undefined) this.#end(task, outcome);
+        }
+        this.#options.onIdle();
+      });
+  }
+
+  #end(task: AgentTask, outcome: TaskOutcome): void {
+    const { retries, logger, onRefused } = this.#options;
+    this.#busy.delete(task.unit);
+    if (outcome.status === "done") {
+      retries.succeeded(task.unit);
+      return;
+    }
+    // Stale: the watch is about to say what has changed; until then trying again would only turn round.
+    const delayMs = retries.failed(task.unit);
+    if (outcome.status === "stale") return;
+    const { error } = outcome;
+    if (errorCode(error) === "aborted") return;
+    logger.warn("task_failed", {
+      unit: task.unit,
+      task: task.kind,
+      reason: task.reason,
+      code: errorCode(error),
+      message: errorMessage(error),
+      retry_in_ms: Math.round(delayMs),
+    });
+    if (error instanceof FleetError && error.code.startsWith("cluster_")) onRefused(error);
+  }
+}
+
+function byKind(tasks: readonly AgentTask[]): TasksByKind {
+  const groups: TasksByKind = { load: [], start: [], stop: [], unload: [] };
+  for (const task of tasks) {
+    switch (task.kind) {
+      case "load":
+        groups.load.push(task);
+        break;
+      case "start":
+        groups.start.push(task);
+        break;
+      case "stop":
+        groups.stop.push(task);
+        break;
+      case "unload":
+        groups.unload.push(task);
+        break;
+    }
+  }
+  return groups;
+}

@@ -1,0 +1,128 @@
+import { appendFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
+import type { JournalEntry } from "@fleet/core";
+import { FleetError } from "@fleet/runtime";
+import { z } from "zod";
+import type { JournalStore } from "./ports.ts";
+
+const header = z.object({ boot: z.string() });
+const entrySchema = z.object({
+  unit: z.string(),
+  hash: z.string(),
+  generation: z.number(),
+  launched: z.boolean(),
+  phase: z.enum(["loading", "loaded", "unloading"]),
+  problem: z.string().exactOptional(),
+});
+const line = z.union([entrySchema, z.object({ removed: z.string() })]);
+
+/** The file is rewritten when it holds this many lines more than entries. */
+const slackLines = 1000;
+
+/**
+ * The journal as a file of JSON lines: the first names the boot, each later one replaces or removes an entry.
+ *
+ * Invariants:
+ * - a line is complete or, after a crash in the middle of a write, the last one and ignored;
+ * - writes happen one after the other, in the order they were asked for;
+ * - entries of another boot say which files exist, but nothing of theirs counts as carried out.
+ */
+export class JournalFile implements JournalStore {
+  readonly #path: string;
+  readonly #boot: string;
+  readonly #entries = new Map<string, JournalEntry>();
+  #lines = 0;
+  #writes: Promise<void> = Promise.resolve();
+
+  /**
+   * @param path file to keep the journal in, on tmpfs beside the units
+   * @param boot id of the present boot (`/proc/sys/kernel/random/boot_id`)
+   */
+  constructor(path: string, boot: string) {
+    this.#path = path;
+    this.#boot = boot;
+  }
+
+  async load(): Promise<readonly JournalEntry[]> {
+    const text = await this.#read();
+    const [first, ...rest] = text.split("\n");
+    const sameBoot = parseLine(header, first)?.boot === this.#boot;
+    for (const raw of rest) {
+      const change = parseLine(line, raw);
+      if (change === undefined) continue;
+      if ("removed" in change) this.#entries.delete(change.removed);
+      else this.#entries.set(change.unit, sameBoot ? change : asWrittenOnly(change));
+    }
+    await this.#enqueue(() => this.#rewrite());
+    return [...this.#entries.values()];
+  }
+
+  put(entry: JournalEntry): Promise<void> {
+    this.#entries.set(entry.unit, entry);
+    return this.#append(JSON.stringify(entry));
+  }
+
+  remove(unit: string): Promise<void> {
+    this.#entries.delete(unit);
+    return this.#append(JSON.stringify({ removed: unit }));
+  }
+
+  #append(text: string): Promise<void> {
+    return this.#enqueue(async () => {
+      if (this.#lines > this.#entries.size + slackLines) await this.#rewrite();
+      else {
+        await appendFile(this.#path, `${text}\n`);
+        this.#lines += 1;
+      }
+    });
+  }
+
+  async #rewrite(): Promise<void> {
+    const lines = [JSON.stringify({ boot: this.#boot })];
+    for (const entry of this.#entries.values()) lines.push(JSON.stringify(entry));
+    const next = `${this.#path}.next`;
+    await mkdir(dirname(this.#path), { recursive: true });
+    await writeFile(next, `${lines.join("\n")}\n`);
+    await rename(next, this.#path);
+    this.#lines = lines.length;
+  }
+
+  async #read(): Promise<string> {
+    try {
+      return await readFile(this.#path, "utf8");
+    } catch (error) {
+      if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
+      throw journalError(this.#path, error);
+    }
+  }
+
+  #enqueue(write: () => Promise<void>): Promise<void> {
+    const done = this.#writes.then(write).catch((error: unknown) => {
+      throw journalError(this.#path, error);
+    });
+    this.#writes = done.catch(() => {});
+    return done;
+  }
+}
+
+function parseLine<Value>(schema: z.ZodType<Value>, raw: string | undefined): Value | undefined {
+  if (raw === undefined || raw === "") return undefined;
+  try {
+    return schema.safeParse(JSON.parse(raw)).data;
+  } catch {
+    // Only the line a crash cut short is not JSON; what it would have said was never acknowledged.
+    return undefined;
+  }
+}
+
+function asWrittenOnly(entry: JournalEntry): JournalEntry {
+  return { unit: entry.unit, hash: entry.hash, generation: 0, launched: false, phase: "loading" };
+}
+
+function journalError(path: string, cause: unknown): FleetError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new FleetError("journal_failed", `cannot keep the journal ${path}: ${reason}`, {
+    retryable: true,
+    cause,
+  });
+}

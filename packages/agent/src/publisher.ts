@@ -1,0 +1,209 @@
+import type { JournalEntry } from "@fleet/core";
+import type { StateRecord } from "@fleet/registry";
+import { AbortedError, Backoff, type Clock, FleetError, LevelLoop, type Logger, type Random } from "@fleet/runtime";
+import type { UnitManager, UnitStatus } from "@fleet/systemd";
+import type { Registration } from "./ports.ts";
+
+export interface PublisherOptions {
+  readonly manager: UnitManager;
+  readonly journal: ReadonlyMap<string, JournalEntry>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** The registry refused a publication for good, or this registration is no longer the machine's. */
+  readonly onRefused: (error: FleetError) => void;
+}
+
+interface Admission {
+  readonly assignedAt: number;
+  readonly resolve: (outcome: "admitted" | "stale") => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/**
+ * Publishes one state row per unit on this machine, on change only.
+ *
+ * Invariants:
+ * - the first row of a unit is written by `admit`, in a transaction that fails when the assignment has been
+ *   taken away: the engine, having withdrawn a unit and seeing no row of it, may place it elsewhere at once;
+ * - a unit whose intent has been carried out, now or by an earlier process, always has its row;
+ * - a row goes only after its unit has been unloaded.
+ */
+export class Publisher {
+  readonly #options: PublisherOptions;
+  readonly #loop: LevelLoop;
+  readonly #dirty = new Set<string>();
+  readonly #status = new Map<string, UnitStatus>();
+  readonly #admissions = new Map<string, Admission>();
+  readonly #admitted = new Set<string>();
+  #published = new Map<string, StateRecord | undefined>();
+  #registration: Registration | undefined;
+
+  constructor(options: PublisherOptions) {
+    this.#options = options;
+    this.#loop = new LevelLoop({
+      name: "publish",
+      pass: () => this.#pass(),
+      clock: options.clock,
+      backoff: new Backoff({ initialMs: 100, maxMs: 2000 }, options.random),
+      logger: options.logger,
+    });
+  }
+
+  run(signal: AbortSignal): Promise<void> {
+    return this.#loop.run(signal);
+  }
+
+  /** The last known status of a unit. */
+  status(unit: string): UnitStatus | undefined {
+    return this.#status.get(unit);
+  }
+
+  /** What `unit` is, or whether it is there at all, may have changed. */
+  touch(unit: string): void {
+    this.#dirty.add(unit);
+    this.#loop.trigger();
+  }
+
+  touchAll(): void {
+    for (const unit of this.#options.journal.keys()) this.#dirty.add(unit);
+    for (const unit of this.#published.keys()) this.#dirty.add(unit);
+    this.#loop.trigger();
+  }
+
+  /**
+   * Publishes from now on under `registration`. Rows left by an earlier process hang on its dying lease: all
+   * are written anew, and those that no longer apply are removed.
+   */
+  async begin(registration: Registration): Promise<void> {
+    const left = await registration.published();
+    this.#published = new Map([...left.keys()].map((unit) => [unit, undefined]));
+    this.#admitted.clear();
+    this.#registration = registration;
+    this.touchAll();
+  }
+
+  /** Stops publishing: the registration is gone, and its rows with it. */
+  end(): void {
+    this.#registration = undefined;
+    this.#published.clear();
+    this.#admitted.clear();
+    for (const [unit, admission] of [...this.#admissions]) {
+      this.#admissions.delete(unit);
+      admission.reject(registrationLost());
+    }
+  }
+
+  /**
+   * Makes sure that the unit has a row, so that it may be started. `stale`: its assignment has changed since;
+   * it must not be started.
+   */
+  admit(unit: string, assignedAt: number): Promise<"admitted" | "stale"> {
+    if (this.#registration === undefined) return Promise.reject(registrationLost());
+    if (this.#published.get(unit) !== undefined) return Promise.resolve("admitted");
+    return new Promise((resolve, reject) => {
+      this.#admissions.set(unit, { assignedAt, resolve, reject });
+      this.touch(unit);
+    });
+  }
+
+  // What changes while a pass is under way is published together by the next one: no timer is needed to debounce.
+  async #pass(): Promise<void> {
+    const { manager, journal } = this.#options;
+    const registration = this.#registration;
+    const units = [...this.#dirty].sort();
+    if (registration === undefined || units.length === 0) return;
+    this.#dirty.clear();
+    try {
+      const present = units.filter((unit) => journal.has(unit));
+      const statuses = present.length === 0 ? new Map<string, UnitStatus>() : await manager.status(present);
+      for (const [unit, status] of statuses) this.#status.set(unit, status);
+      await this.#publish(registration, units);
+    } catch (error) {
+      for (const unit of units) this.#dirty.add(unit);
+      if (this.#registration !== registration || error instanceof AbortedError) return;
+      if (error instanceof FleetError && !error.retryable) this.#options.onRefused(error);
+      throw error;
+    }
+  }
+
+  async #publish(registration: Registration, units: readonly string[]): Promise<void> {
+    const put: { unit: string; record: StateRecord; assignedAt?: number }[] = [];
+    const remove: string[] = [];
+    for (const unit of units) {
+      const record = this.#rowOf(unit);
+      const admission = this.#admissions.get(unit);
+      if (admission !== undefined && record === undefined) {
+        this.#admissions.delete(unit);
+        admission.resolve("stale");
+      }
+      if (record !== undefined && admission !== undefined) {
+        put.push({ unit, record, assignedAt: admission.assignedAt });
+      } else if (record !== undefined && this.#mayPublish(unit)) {
+        if (!sameRow(this.#published.get(unit), record)) put.push({ unit, record });
+      } else if (this.#published.has(unit)) remove.push(unit);
+    }
+    if (put.length + remove.length === 0) return;
+    const { stale } = await registration.publish({ put, remove });
+    if (this.#registration !== registration) return;
+    for (const { unit, record, assignedAt } of put) this.#wasPut(unit, record, assignedAt, stale.includes(unit));
+    for (const unit of remove) {
+      this.#published.delete(unit);
+      this.#status.delete(unit);
+    }
+  }
+
+  #wasPut(unit: string, record: StateRecord, assignedAt: number | undefined, stale: boolean): void {
+    const admission = this.#admissions.get(unit);
+    if (!stale) {
+      this.#published.set(unit, record);
+      if (assignedAt !== undefined) this.#admitted.add(unit);
+    }
+    // A newer admission may have taken its place while this one was under way: that one gets its own answer.
+    if (admission !== undefined && admission.assignedAt === assignedAt) {
+      this.#admissions.delete(unit);
+      admission.resolve(stale ? "stale" : "admitted");
+    }
+  }
+
+  #mayPublish(unit: string): boolean {
+    const entry = this.#options.journal.get(unit);
+    return this.#admitted.has(unit) || (entry !== undefined && entry.generation > 0);
+  }
+
+  #rowOf(unit: string): StateRecord | undefined {
+    const entry = this.#options.journal.get(unit);
+    if (entry === undefined) {
+      this.#admitted.delete(unit);
+      return undefined;
+    }
+    if (entry.problem !== undefined) {
+      return { hash: entry.hash, load: "error", active: "failed", sub: "failed", launched: entry.launched };
+    }
+    const status = this.#status.get(unit) ?? { load: "not-found", active: "inactive", sub: "dead" };
+    return {
+      hash: entry.hash,
+      load: status.load,
+      active: status.active,
+      sub: status.sub,
+      launched: entry.launched,
+    };
+  }
+}
+
+function sameRow(a: StateRecord | undefined, b: StateRecord): boolean {
+  return (
+    a !== undefined &&
+    a.hash === b.hash &&
+    a.load === b.load &&
+    a.active === b.active &&
+    a.sub === b.sub &&
+    a.launched === b.launched
+  );
+}
+
+function registrationLost(): FleetError {
+  return new FleetError("registration_lost", "this machine is not registered at the moment", {
+    retryable: true,
+  });
+}

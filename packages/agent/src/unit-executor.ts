@@ -1,0 +1,188 @@
+import { type AgentTask, hasInstallSection, type JournalEntry, parseUnitFile, serializeUnitFile, type UnitOption } from "@fleet/core";
+import { FleetError, type Logger } from "@fleet/runtime";
+import type { UnitDirectory, UnitManager } from "@fleet/systemd";
+import type { AgentRegistry } from "./ports.ts";
+import type { Publisher } from "./publisher.ts";
+import type { UnitJournal } from "./unit-journal.ts";
+
+type TaskOf<Kind extends AgentTask["kind"]> = Extract<AgentTask, { kind: Kind }>;
+
+/** `assignedAt`: revision at which the assignment behind the task was written. */
+export type LoadTask = TaskOf<"load"> & { readonly assignedAt: number };
+export type StartTask = TaskOf<"start"> & { readonly assignedAt: number };
+export type StopTask = TaskOf<"stop">;
+export type UnloadTask = TaskOf<"unload">;
+
+/** What became of a task. `stale`: the assignment has changed meanwhile, look again. */
+export type TaskOutcome =
+  | { readonly status: "done" }
+  | { readonly status: "stale" }
+  | { readonly status: "failed"; readonly error: unknown };
+
+const done: TaskOutcome = { status: "done" };
+const stale: TaskOutcome = { status: "stale" };
+
+export interface UnitExecutorOptions {
+  readonly registry: Pick<AgentRegistry, "body">;
+  readonly manager: UnitManager;
+  readonly directory: UnitDirectory;
+  readonly journal: UnitJournal;
+  readonly publisher: Publisher;
+  readonly logger: Logger;
+}
+
+/**
+ * Carries out tasks on the local systemd. The caller sees to it that a unit has one task at a time.
+ *
+ * Invariants:
+ * - the journal says what is about to become of a file before the file is touched, and that an intent was
+ *   carried out only after systemd took it: a crash in between repeats a step, it never skips one;
+ * - systemd is asked to start a unit only after its state row is in the registry (see Publisher);
+ * - a unit file is removed only after the unit's stop job has ended, ExecStop included.
+ */
+export class UnitExecutor {
+  readonly #options: UnitExecutorOptions;
+
+  constructor(options: UnitExecutorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Loads units that arrived together: all files are written before any unit is started, so that systemd's own
+   * After= and BindsTo= between them hold. One unit's failure does not keep the others.
+   */
+  async load(tasks: readonly LoadTask[]): Promise<ReadonlyMap<string, TaskOutcome>> {
+    const { manager } = this.#options;
+    const outcomes = new Map<string, TaskOutcome>();
+    const files = new Map<string, readonly UnitOption[]>();
+    const attempt = async (unit: string, step: () => Promise<void>): Promise<void> => {
+      if (outcomes.has(unit)) return;
+      try {
+        await step();
+      } catch (error) {
+        outcomes.set(unit, { status: "failed", error });
+      }
+    };
+    const all = (step: (task: LoadTask) => Promise<void>): Promise<unknown> =>
+      Promise.all(tasks.map((task) => attempt(task.unit, () => step(task))));
+
+    await all(async (task) => {
+      const file = await this.#body(task);
+      files.set(task.unit, file);
+      await this.#write(task, file);
+    });
+    // One call for the whole batch: if it fails, it fails for each unit of it.
+    const prepared = manager.prepare([...files.keys()].filter((unit) => !outcomes.has(unit)).sort());
+    await all(() => prepared);
+    await all((task) => this.#enable(task.unit, files.get(task.unit) ?? []));
+    await all(async (task) => {
+      outcomes.set(task.unit, await this.carryOut(task));
+    });
+    return outcomes;
+  }
+
+  /** Carries out the assignment's intent on a unit that is loaded and not launched, or to be started anew. */
+  async carryOut(task: LoadTask | StartTask): Promise<TaskOutcome> {
+    const { journal, manager, publisher, logger } = this.#options;
+    const { unit, assignment, reason } = task;
+    if ((await publisher.admit(unit, task.assignedAt)) === "stale") return stale;
+    const entry = journal.entries.get(unit);
+    if (entry === undefined) return stale;
+    const launched = assignment.target === "launched";
+    if (launched && entry.problem === undefined) {
+      try {
+        await manager.start(unit);
+      } catch (error) {
+        if (!isRefusal(error)) throw error;
+        // The intent counts as carried out: systemd will not take this file tomorrow either, and its state says so.
+        logger.warn("unit_start_refused", { unit, message: error.message });
+      }
+    }
+    await journal.put({ ...entry, generation: assignment.generation, launched });
+    publisher.touch(unit);
+    logger.info(launched ? "unit_started" : "unit_loaded", { unit, reason, hash: entry.hash });
+    return done;
+  }
+
+  async stop(task: StopTask, signal: AbortSignal): Promise<TaskOutcome> {
+    const { journal, manager, publisher, logger } = this.#options;
+    const { unit, assignment, reason } = task;
+    const entry = journal.entries.get(unit);
+    if (entry === undefined) return stale;
+    await journal.put({ ...entry, launched: false });
+    publisher.touch(unit);
+    await manager.stop(unit, signal);
+    await journal.put({ ...entry, launched: false, generation: assignment.generation });
+    publisher.touch(unit);
+    logger.info("unit_stopped", { unit, reason });
+    return done;
+  }
+
+  async unload(task: UnloadTask, signal: AbortSignal): Promise<TaskOutcome> {
+    const { journal, manager, directory, publisher, logger } = this.#options;
+    const { unit, reason } = task;
+    const entry = journal.entries.get(unit);
+    if (entry === undefined) return stale;
+    await journal.put({ ...entry, launched: false, phase: "unloading" });
+    publisher.touch(unit);
+    await manager.stop(unit, signal);
+    if (await this.#isEnabled(unit)) await manager.disable(unit);
+    await directory.remove(unit);
+    await manager.forget(unit);
+    await journal.remove(unit);
+    publisher.touch(unit);
+    logger.info("unit_unloaded", { unit, reason, hash: entry.hash });
+    return done;
+  }
+
+  async #body(task: LoadTask): Promise<readonly UnitOption[]> {
+    const { hash, unit } = task.assignment;
+    const options = await this.#options.registry.body(hash);
+    if (options !== undefined) return options;
+    throw new FleetError("unit_file_missing", `the registry has no unit file ${hash} for ${unit}`, {
+      retryable: true,
+    });
+  }
+
+  async #write(task: LoadTask, options: readonly UnitOption[]): Promise<void> {
+    const { journal, directory } = this.#options;
+    const { unit, hash } = task.assignment;
+    const text = serializeUnitFile(options);
+    const present = await directory.read(unit);
+    if (present !== undefined && present !== text && !journal.entries.has(unit)) {
+      throw new FleetError("foreign_unit_file", `there is a ${unit} that fleet did not write: it is left alone`);
+    }
+    await journal.put({ unit, hash, generation: 0, launched: false, phase: "loading" });
+    // Writing what is there already would make systemd ask for a reload.
+    if (present !== text) await directory.write(unit, text);
+  }
+
+  async #enable(unit: string, options: readonly UnitOption[]): Promise<void> {
+    const { journal, manager, logger } = this.#options;
+    const entry = journal.entries.get(unit);
+    if (entry === undefined) return;
+    const loaded: JournalEntry = { ...entry, phase: "loaded" };
+    if (!hasInstallSection(options)) {
+      await journal.put(loaded);
+      return;
+    }
+    try {
+      await manager.enable(unit);
+      await journal.put(loaded);
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      logger.error("unit_enable_refused", { unit, message: error.message });
+      await journal.put({ ...loaded, problem: error.message });
+    }
+  }
+
+  async #isEnabled(unit: string): Promise<boolean> {
+    const text = await this.#options.directory.read(unit);
+    const file = text === undefined ? undefined : parseUnitFile(text);
+    return file?.ok === true && hasInstallSection(file.value);
+  }
+}
+
+function isRefusal(error: unknown): error is FleetError {
+  return error instanceof FleetError && error.code === "systemd_refused";
+}

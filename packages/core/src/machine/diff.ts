@@ -1,0 +1,79 @@
+import type { Assignment } from "../cluster/records.ts";
+import type { JournalEntry } from "./journal-entry.ts";
+
+/** One thing for an agent to do about one unit, with the reason for it. */
+export type AgentTask =
+  | {
+      readonly kind: "load";
+      readonly unit: string;
+      readonly assignment: Assignment;
+      readonly reason: "assigned" | "interrupted";
+    }
+  | {
+      readonly kind: "start";
+      readonly unit: string;
+      readonly assignment: Assignment;
+      readonly reason: "intent";
+    }
+  | {
+      readonly kind: "stop";
+      readonly unit: string;
+      readonly assignment: Assignment;
+      readonly reason: "intent";
+    }
+  | {
+      readonly kind: "unload";
+      readonly unit: string;
+      readonly reason: "unassigned" | "replaced" | "leaving" | "interrupted";
+    };
+
+export interface AgentView {
+  /** This machine's assignments by unit. */
+  readonly assignments: ReadonlyMap<string, Assignment>;
+  /** Units whose assignment cannot be read: nothing is done about them. */
+  readonly unreadable: ReadonlySet<string>;
+  readonly journal: ReadonlyMap<string, JournalEntry>;
+  /** The engine has taken this registration into account: a missing assignment means that the unit is to go. */
+  readonly settled: boolean;
+  /** The machine is leaving the cluster: everything goes. */
+  readonly leaving: boolean;
+}
+
+/**
+ * What has to happen on a machine to make its systemd match its assignments, sorted by unit name.
+ *
+ * It compares intent generations, not what systemd shows: a oneshot that has finished, or a unit that an
+ * administrator stopped by hand, has had its intent carried out and is left alone.
+ */
+export function diff(view: AgentView): readonly AgentTask[] {
+  const names = new Set([...view.assignments.keys(), ...view.journal.keys()]);
+  const tasks: AgentTask[] = [];
+  for (const unit of [...names].sort()) {
+    const task = taskFor(unit, view);
+    if (task !== undefined) tasks.push(task);
+  }
+  return tasks;
+}
+
+function taskFor(unit: string, view: AgentView): AgentTask | undefined {
+  const entry = view.journal.get(unit);
+  // Half an unload must be ended first, whatever is wanted by now: its file may already be gone.
+  if (entry?.phase === "unloading") return { kind: "unload", unit, reason: "interrupted" };
+  if (view.leaving) return entry === undefined ? undefined : { kind: "unload", unit, reason: "leaving" };
+  if (view.unreadable.has(unit)) return undefined;
+
+  const assignment = view.assignments.get(unit);
+  if (assignment === undefined) {
+    return entry === undefined || !view.settled ? undefined : { kind: "unload", unit, reason: "unassigned" };
+  }
+  if (entry === undefined) {
+    const waits = assignment.awaits.some((name) => view.journal.has(name));
+    return waits ? undefined : { kind: "load", unit, assignment, reason: "assigned" };
+  }
+  if (entry.hash !== assignment.hash) return { kind: "unload", unit, reason: "replaced" };
+  if (entry.phase === "loading") return { kind: "load", unit, assignment, reason: "interrupted" };
+  if (entry.generation === assignment.generation) return undefined;
+  // systemd would not take it last time: a new intent is worth a new try from the start.
+  if (entry.problem !== undefined && entry.generation > 0) return { kind: "unload", unit, reason: "replaced" };
+  return { kind: assignment.target === "launched" ? "start" : "stop", unit, assignment, reason: "intent" };
+}

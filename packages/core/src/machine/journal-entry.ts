@@ -1,0 +1,20 @@
+/**
+ * What an agent remembers about one unit it wrote to its machine. Files without an entry are not fleet's and
+ * are never touched.
+ */
+export interface JournalEntry {
+  readonly unit: string;
+  /** Hash of the unit file that was written. */
+  readonly hash: string;
+  /** Intent generation last carried out; 0 when none has been yet. */
+  readonly generation: number;
+  /** Start was asked of systemd, and no stop since. */
+  readonly launched: boolean;
+  /**
+   * `loading`: its file may be missing or half set up. `loaded`: systemd knows it. `unloading`: being taken
+   * down; that is finished before anything else happens to the name.
+   */
+  readonly phase: "loading" | "loaded" | "unloading";
+  /** Why systemd would not take the unit, if so: it is not tried again before a new intent. */
+  readonly problem?: string;
+}

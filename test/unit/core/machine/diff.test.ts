@@ -1,0 +1,174 @@
+import { type AgentView, type Assignment, diff, type JournalEntry } from "@fleet/core";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+
+const unit = "a.service";
+
+function assignment(overrides: Partial<Assignment> = {}): Assignment {
+  return { machineId: "m", unit, hash: "h1", target: "launched", generation: 7, awaits: [], ...overrides };
+}
+
+function entry(overrides: Partial<JournalEntry> = {}): JournalEntry {
+  return { unit, hash: "h1", generation: 7, launched: true, phase: "loaded", ...overrides };
+}
+
+function view(overrides: {
+  assignments?: readonly Assignment[];
+  journal?: readonly JournalEntry[];
+  unreadable?: readonly string[];
+  settled?: boolean;
+  leaving?: boolean;
+}): AgentView {
+  return {
+    assignments: new Map((overrides.assignments ?? []).map((item) => [item.unit, item])),
+    journal: new Map((overrides.journal ?? []).map((item) => [item.unit, item])),
+    unreadable: new Set(overrides.unreadable ?? []),
+    settled: overrides.settled ?? true,
+    leaving: overrides.leaving ?? false,
+  };
+}
+
+const cases: readonly {
+  name: string;
+  view: AgentView;
+  tasks: readonly string[];
+}[] = [
+  { name: "nothing assigned, nothing written", view: view({}), tasks: [] },
+  {
+    name: "an arrival is loaded",
+    view: view({ assignments: [assignment()] }),
+    tasks: ["load a.service assigned"],
+  },
+  {
+    name: "an intent carried out is left alone, whatever systemd shows",
+    view: view({ assignments: [assignment()], journal: [entry()] }),
+    tasks: [],
+  },
+  {
+    name: "a new intent to run starts",
+    view: view({ assignments: [assignment({ generation: 8 })], journal: [entry()] }),
+    tasks: ["start a.service intent"],
+  },
+  {
+    name: "a new intent not to run stops",
+    view: view({ assignments: [assignment({ generation: 8, target: "loaded" })], journal: [entry()] }),
+    tasks: ["stop a.service intent"],
+  },
+  {
+    name: "new content is loaded after the old is unloaded",
+    view: view({ assignments: [assignment({ hash: "h2", generation: 9 })], journal: [entry()] }),
+    tasks: ["unload a.service replaced"],
+  },
+  {
+    name: "a missing assignment means nothing before the registration is settled",
+    view: view({ journal: [entry()], settled: false }),
+    tasks: [],
+  },
+  {
+    name: "a missing assignment unloads",
+    view: view({ journal: [entry()] }),
+    tasks: ["unload a.service unassigned"],
+  },
+  {
+    name: "an unreadable assignment is not a missing one",
+    view: view({ journal: [entry()], unreadable: [unit] }),
+    tasks: [],
+  },
+  {
+    name: "an interrupted load is taken up again",
+    view: view({ assignments: [assignment()], journal: [entry({ phase: "loading", generation: 0 })] }),
+    tasks: ["load a.service interrupted"],
+  },
+  {
+    name: "an interrupted unload is ended even when the unit is assigned again",
+    view: view({ assignments: [assignment()], journal: [entry({ phase: "unloading" })], settled: false }),
+    tasks: ["unload a.service interrupted"],
+  },
+  {
+    name: "a replacer waits for what it replaces",
+    view: view({
+      assignments: [assignment({ awaits: ["b.service"] })],
+      journal: [entry({ unit: "b.service" })],
+    }),
+    tasks: ["unload b.service unassigned"],
+  },
+  {
+    name: "what systemd would not take is loaded anew for a new intent",
+    view: view({ assignments: [assignment({ generation: 8 })], journal: [entry({ problem: "no such alias" })] }),
+    tasks: ["unload a.service replaced"],
+  },
+  {
+    name: "what systemd would not take is not tried again without a new intent",
+    view: view({ assignments: [assignment()], journal: [entry({ problem: "no such alias" })] }),
+    tasks: [],
+  },
+  {
+    name: "leaving unloads everything and loads nothing",
+    view: view({
+      assignments: [assignment(), assignment({ unit: "c.service" })],
+      journal: [entry(), entry({ unit: "b.service" })],
+      settled: false,
+      leaving: true,
+    }),
+    tasks: ["unload a.service leaving", "unload b.service leaving"],
+  },
+];
+
+describe("diff", () => {
+  test.each(cases)("$name", ({ view: given, tasks }) => {
+    expect(diff(given).map((task) => `${task.kind} ${task.unit} ${task.reason}`)).toEqual(tasks);
+  });
+
+  const names = ["a.service", "b.service", "c.service"];
+  const anyAssignment = fc.record({
+    unit: fc.constantFrom(...names),
+    hash: fc.constantFrom("h1", "h2"),
+    target: fc.constantFrom("loaded", "launched"),
+    generation: fc.integer({ min: 1, max: 3 }),
+    awaits: fc.subarray(names),
+  });
+  const anyEntry = fc.record({
+    unit: fc.constantFrom(...names),
+    hash: fc.constantFrom("h1", "h2"),
+    generation: fc.integer({ min: 0, max: 3 }),
+    launched: fc.boolean(),
+    phase: fc.constantFrom("loading", "loaded", "unloading"),
+  });
+
+  test("nothing is ever unloaded for want of an assignment before the registration is settled", () => {
+    fc.assert(
+      fc.property(fc.array(anyAssignment), fc.array(anyEntry), (assignments, journal) => {
+        const tasks = diff(
+          view({ assignments: assignments.map((item) => assignment(item)), journal, settled: false }),
+        );
+        expect(tasks.filter((task) => task.kind === "unload" && task.reason === "unassigned")).toEqual([]);
+      }),
+    );
+  });
+
+  test("carrying out the tasks leads to rest", () => {
+    fc.assert(
+      fc.property(fc.array(anyAssignment), fc.array(anyEntry), (wanted, remembered) => {
+        const given = view({
+          assignments: wanted.map((item) => assignment({ ...item, awaits: [] })),
+          journal: remembered,
+        });
+        const journal = new Map(given.journal);
+        for (let round = 0; round < 4; round += 1) {
+          for (const task of diff({ ...given, journal })) {
+            if (task.kind === "unload") journal.delete(task.unit);
+            else {
+              const { hash, generation, target } = task.assignment;
+              journal.set(
+                task.unit,
+                entry({ unit: task.unit, hash, generation, launched: target === "launched" }),
+              );
+            }
+          }
+        }
+        expect(diff({ ...given, journal })).toEqual([]);
+        expect([...journal.keys()].sort()).toEqual([...given.assignments.keys()].sort());
+      }),
+    );
+  });
+});
