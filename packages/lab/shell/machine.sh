@@ -1,0 +1,58 @@
+# PID 1 of a light machine. Runs in mount, PID, UTS and IPC namespaces of its own (see light-machine.ts), so that
+# the end of this one process is the end of everything the machine runs: a power cut is one SIGKILL.
+#
+# Arguments: directory of the machine, host name, name of the lab's control group.
+# The environment (HOME, XDG_*, DBUS_SESSION_BUS_ADDRESS) is the machine's already.
+set -eu
+directory=$1
+name=$2
+lab_group=$3
+
+# systemd --user keeps every unit in a group below its own. Without one per machine, two machines would share
+# `app.slice/<unit>` and stopping a unit on one would kill it on the other.
+join() {
+  mkdir -p "$1"
+  echo $$ >"$1/cgroup.procs"
+}
+groups=$(cat /proc/self/cgroup)
+printf '%s\n' "$groups" | while IFS=: read -r _ controllers path; do
+  [ "$path" = / ] && path=
+  case $controllers in
+  '')
+    if [ -f /sys/fs/cgroup/cgroup.controllers ]; then join "/sys/fs/cgroup$path/$lab_group/$name"; fi
+    if [ -d /sys/fs/cgroup/unified ]; then join "/sys/fs/cgroup/unified$path/$lab_group/$name"; fi
+    ;;
+  name=systemd) join "/sys/fs/cgroup/systemd$path/$lab_group/$name" ;;
+  esac
+done
+
+mount --make-rprivate /
+mount -t tmpfs -o mode=755 tmpfs /run
+# systemd --user refuses to start where the host was not booted by systemd, and this is how it tells.
+mkdir -p /run/systemd/system
+mount --bind "$directory/machine-id" /etc/machine-id
+hostname "$name"
+
+# What the distribution hangs into every user manager (a second message bus, gpg agents, desktop parts) is no
+# business of the machine's.
+for wants in /usr/lib/systemd/user/*.wants /etc/systemd/user/*.wants; do
+  if [ -d "$wants" ]; then mount -t tmpfs tmpfs "$wants"; fi
+done
+
+dbus-daemon --session --address="$DBUS_SESSION_BUS_ADDRESS" --nofork --nopidfile --syslog-only &
+attempts=0
+while [ ! -S "$XDG_RUNTIME_DIR/bus" ]; do
+  attempts=$((attempts + 1))
+  if [ $attempts -gt 500 ]; then
+    echo "dbus-daemon did not open $XDG_RUNTIME_DIR/bus" >&2
+    exit 1
+  fi
+  sleep 0.02
+done
+
+for manager in /usr/lib/systemd/systemd /lib/systemd/systemd; do
+  if [ -x "$manager" ]; then break; fi
+done
+"$manager" --user --log-target=console &
+# Reaps whatever is reparented to it, and takes the machine down when its manager ends.
+wait $!
