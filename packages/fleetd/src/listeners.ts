@@ -1,0 +1,176 @@
+import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { connect, type ListenOptions, type Socket } from "node:net";
+import { dirname } from "node:path";
+import type { Duplex } from "node:stream";
+import { errorCode, errorMessage, FleetError, type Logger } from "@fleet/runtime";
+import { formatListenAddress, type ListenAddress } from "./listen-address.ts";
+
+/** Who answers what arrives on the listeners. */
+export interface HttpHandler {
+  request(request: IncomingMessage, response: ServerResponse): void;
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
+}
+
+// Owner and group: whoever may talk to fleetd may run anything as root.
+const socketMode = 0o660;
+const maxConnectionsPerListener = 4_096;
+
+/**
+ * The sockets of the daemon.
+ *
+ * Invariants:
+ * - once open, a socket stays open until `close`, whatever becomes of the components behind it: no client is
+ *   refused while they are replaced;
+ * - a request always gets an answer: without a handler it is 503.
+ */
+export class Listeners {
+  readonly #logger: Logger;
+  readonly #servers: Server[] = [];
+  readonly #connections = new Set<Socket>();
+  #handler: HttpHandler | undefined;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  /**
+   * Opens all of the sockets, or none and throws FleetError `listen_failed` saying which one and why.
+   *
+   * @param inherited descriptors of listening sockets that systemd passed
+   */
+  async open(inherited: readonly number[], addresses: readonly ListenAddress[]): Promise<void> {
+    try {
+      for (const fd of inherited) await this.#listen({ fd }, `the socket passed as descriptor ${fd}`);
+      for (const address of addresses) await this.#openAddress(address);
+    } catch (error) {
+      await this.close(0);
+      throw error;
+    }
+  }
+
+  /** Sends requests to the handler from now on; undefined: to nobody. */
+  handleWith(handler: HttpHandler | undefined): void {
+    this.#handler = handler;
+  }
+
+  /** Where the TCP listeners are, for tests and the log: a port of 0 has become a real one. */
+  get ports(): readonly number[] {
+    return this.#servers.flatMap((server) => {
+      const address = server.address();
+      return typeof address === "object" && address !== null ? [address.port] : [];
+    });
+  }
+
+  /** Stops listening, lets requests in progress end for `graceMs`, and breaks off what is then left. */
+  async close(graceMs: number): Promise<void> {
+    const closed = this.#servers.splice(0).map(
+      (server) =>
+        new Promise<void>((resolve) => {
+          server.close(() => resolve());
+          server.closeIdleConnections();
+        }),
+    );
+    const breakOff = setTimeout(() => {
+      for (const connection of this.#connections) connection.destroy();
+    }, graceMs);
+    await Promise.all(closed);
+    clearTimeout(breakOff);
+  }
+
+  async #openAddress(address: ListenAddress): Promise<void> {
+    const where = formatListenAddress(address);
+    if (address.kind === "tcp") {
+      await this.#listen({ host: address.host, port: address.port }, where);
+      return;
+    }
+    await prepareSocketPath(address.path, where);
+    await this.#listen({ path: address.path }, where);
+    await chmod(address.path, socketMode);
+  }
+
+  async #listen(options: ListenOptions & { readonly fd?: number }, where: string): Promise<void> {
+    const server = createServer((request, response) => {
+      if (this.#handler === undefined) refuseRequest(response);
+      else this.#handler.request(request, response);
+    });
+    server.maxConnections = maxConnectionsPerListener;
+    server.on("upgrade", (request, socket, head) => {
+      if (this.#handler === undefined) refuseUpgrade(socket);
+      else this.#handler.upgrade(request, socket, head);
+    });
+    server.on("connection", (connection: Socket) => {
+      this.#connections.add(connection);
+      connection.once("close", () => this.#connections.delete(connection));
+    });
+    await new Promise<void>((resolve, reject) => {
+      server.once("error", (error) => reject(listenFailed(where, error)));
+      server.listen(options, () => resolve());
+    });
+    server.removeAllListeners("error");
+    server.on("error", (error) =>
+      this.#logger.error("listener_failed", { address: where, message: error.message }),
+    );
+    this.#servers.push(server);
+    this.#logger.info("listening", { address: where });
+  }
+}
+
+const notReady = JSON.stringify({ error: { code: 503, message: "fleetd is starting" } });
+
+function refuseRequest(response: ServerResponse): void {
+  response.writeHead(503, { "Content-Type": "application/json" }).end(notReady);
+}
+
+function refuseUpgrade(socket: Duplex): void {
+  socket.on("error", () => socket.destroy());
+  socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+}
+
+/** Makes the directory, and removes a socket that a process now dead has left behind. */
+async function prepareSocketPath(path: string, where: string): Promise<void> {
+  try {
+    await mkdir(dirname(path), { recursive: true });
+    const present = await lstat(path).catch((error: unknown) => {
+      if (errorCode(error) === "ENOENT") return undefined;
+      throw error;
+    });
+    if (present === undefined) return;
+    if (!present.isSocket()) {
+      throw new FleetError("listen_failed", `cannot listen on ${where}: a file that is no socket is there`);
+    }
+    if (await isAnswered(path)) {
+      throw new FleetError("listen_failed", `cannot listen on ${where}: another process listens there`);
+    }
+    await unlink(path);
+  } catch (error) {
+    throw error instanceof FleetError ? error : listenFailed(where, error);
+  }
+}
+
+/** Whether somebody accepts connections on the unix socket. Doubt (its queue is full, say) counts as yes. */
+function isAnswered(path: string): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect({ path });
+    socket.once("connect", () => {
+      socket.destroy();
+      resolve(true);
+    });
+    socket.once("error", (error) =>
+      resolve(errorCode(error) !== "ECONNREFUSED" && errorCode(error) !== "ENOENT"),
+    );
+  });
+}
+
+const listenReasons: ReadonlyMap<string, string> = new Map([
+  ["EADDRINUSE", "the address is in use by another process"],
+  ["EADDRNOTAVAIL", "this machine does not have that address"],
+  ["EACCES", "permission denied"],
+  ["ENOTFOUND", "the host name is not known"],
+  ["EINVAL", "it is not a stream socket"],
+]);
+
+function listenFailed(where: string, error: unknown): FleetError {
+  const reason = listenReasons.get(errorCode(error)) ?? errorMessage(error);
+  return new FleetError("listen_failed", `cannot listen on ${where}: ${reason}`, { cause: error });
+}
