@@ -33,6 +33,9 @@ export interface FakeSystemdEvent {
   readonly unit: string;
 }
 
+/** Told once: that the unit is inactive, or that a start has replaced the stop job. */
+export type StopWaiter = (outcome: "ended" | "overtaken") => void;
+
 /** A unit in systemd's memory. */
 interface LoadedUnit {
   readonly name: string;
@@ -43,7 +46,7 @@ interface LoadedUnit {
   cancelStep: CancelTimer | undefined;
   /** A start asked for while the unit was still deactivating. */
   startAfterStop: boolean;
-  stopWaiters: Set<() => void>;
+  readonly stopWaiters: Set<StopWaiter>;
 }
 
 const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead" };
@@ -174,19 +177,21 @@ export class FakeSystemd {
       return;
     }
     this.#record("start-queued", name);
-    if (present.active === "deactivating") present.startAfterStop = true;
+    if (present.active !== "deactivating") return;
+    present.startAfterStop = true;
+    this.#releaseWaiters(present, "overtaken");
   }
 
-  /** Calls `ended` when the unit is inactive; returns how to stop waiting for that. */
-  stop(name: string, ended: () => void): () => void {
+  /** Tells the waiter when the stop job has ended; returns how to stop waiting for that. */
+  stop(name: string, waiter: StopWaiter): () => void {
     const unit = this.#units.get(name);
     if (unit === undefined || unit.active === "failed") {
-      ended();
+      waiter("ended");
       return () => {};
     }
     this.#record("stop-queued", name);
     unit.startAfterStop = false;
-    unit.stopWaiters.add(ended);
+    unit.stopWaiters.add(waiter);
     if (unit.active === "activating") {
       this.#cancelStep(unit);
       this.#end(unit, "start-cancelled");
@@ -196,7 +201,7 @@ export class FakeSystemd {
       const { stopMs } = this.#behaviour(name, unit.text);
       this.#step(unit, stopMs, () => this.#end(unit, "stopped"));
     }
-    return () => unit.stopWaiters.delete(ended);
+    return () => unit.stopWaiters.delete(waiter);
   }
 
   enable(name: string): void {
@@ -269,7 +274,7 @@ export class FakeSystemd {
   #end(unit: LoadedUnit, kind: FakeSystemdEventKind): void {
     this.#record(kind, unit.name);
     this.#units.delete(unit.name);
-    this.#releaseWaiters(unit);
+    this.#releaseWaiters(unit, "ended");
     this.#become(unit, "inactive", "dead");
     const text = this.#files.get(unit.name);
     if (unit.startAfterStop && text !== undefined) this.#begin(this.#load(unit.name, text));
@@ -277,12 +282,12 @@ export class FakeSystemd {
 
   #fail(unit: LoadedUnit): void {
     this.#record("failed", unit.name);
-    this.#releaseWaiters(unit);
+    this.#releaseWaiters(unit, "ended");
     this.#become(unit, "failed", "failed");
   }
 
-  #releaseWaiters(unit: LoadedUnit): void {
-    for (const ended of [...unit.stopWaiters]) ended();
+  #releaseWaiters(unit: LoadedUnit, outcome: "ended" | "overtaken"): void {
+    for (const waiter of [...unit.stopWaiters]) waiter(outcome);
     unit.stopWaiters.clear();
   }
 

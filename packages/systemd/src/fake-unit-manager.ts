@@ -52,7 +52,7 @@ export class FakeUnitManager implements UnitManager {
   // The port.
 
   async run(signal: AbortSignal): Promise<void> {
-    throwIfAborted(signal);
+    if (signal.aborted) return;
     this.#running = true;
     const unwatch = this.#systemd.watch((name) => this.#changed(name));
     if (!this.#cut) this.#reset();
@@ -90,7 +90,10 @@ export class FakeUnitManager implements UnitManager {
       let stopWaiting = (): void => {};
       this.#pending.add(fail);
       signal.addEventListener("abort", abort, { once: true });
-      stopWaiting = this.#systemd.stop(name, () => settle(resolve));
+      stopWaiting = this.#systemd.stop(name, (outcome) => {
+        if (outcome === "ended") settle(resolve);
+        else fail(overtaken(name));
+      });
     });
     this.#mustHaveReplied();
   }
@@ -181,6 +184,10 @@ export class FakeUnitDirectory implements UnitDirectory {
     if (this.#failure === undefined) return;
     throw new FleetError("unit_directory_failed", `cannot ${action} unit file ${name}: ${this.#failure}`);
   }
+}
+
+function overtaken(name: string): FleetError {
+  return new FleetError("systemd_refused", `the stop of ${name} was overtaken by a start`);
 }
 
 function unavailable(): FleetError {

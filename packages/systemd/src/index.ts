@@ -1,4 +1,6 @@
+export { DbusUnitManager, type DbusUnitManagerOptions } from "./dbus-unit-manager.ts";
 export { FakeSystemd, type FakeSystemdEvent, type FakeSystemdEventKind } from "./fake-systemd.ts";
 export type { FakeUnitBehaviour } from "./fake-unit-behaviour.ts";
 export { FakeUnitDirectory, FakeUnitManager } from "./fake-unit-manager.ts";
+export { DiskUnitDirectory } from "./unit-directory.ts";
 export type { UnitDirectory, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";

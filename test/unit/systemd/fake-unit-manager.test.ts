@@ -75,10 +75,13 @@ describe("FakeUnitManager", () => {
     const { manager } = connect();
     await directory.write("a.service", slowStop);
     await manager.start("a.service");
-    const stop = manager.stop("a.service", never);
+    const refusal = expect(manager.stop("a.service", never)).rejects.toMatchObject({
+      code: "systemd_refused",
+    });
+    await Promise.resolve();
     await manager.start("a.service");
+    await refusal;
     await vi.advanceTimersByTimeAsync(3000);
-    await stop;
     expect(systemd.running()).toEqual(["a.service"]);
     expect(kinds().slice(-2)).toEqual(["stopped a.service", "started a.service"]);
   });

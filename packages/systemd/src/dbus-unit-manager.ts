@@ -1,0 +1,282 @@
+import { join, resolve } from "node:path";
+import {
+  Backoff,
+  type Clock,
+  errorCode,
+  errorMessage,
+  FleetError,
+  type Logger,
+  type Random,
+  sleep,
+  throwIfAborted,
+} from "@fleet/runtime";
+import { DbusRefusal } from "./dbus-connection.ts";
+import { SystemdSession } from "./systemd-session.ts";
+import type { UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
+
+export interface DbusUnitManagerOptions {
+  /**
+   * D-Bus address of the bus that systemd is on: `unix:path=/run/dbus/system_bus_socket` for the system's, the
+   * user's session bus for `systemd --user`.
+   */
+  readonly address: string;
+  /** The unit directory as systemd sees it. */
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** Deadline of each call. 10 s unless given. */
+  readonly callTimeoutMs?: number;
+}
+
+const noSuchUnit = "org.freedesktop.systemd1.NoSuchUnit";
+const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead" };
+
+/** A connected systemd, and what was found out about it. */
+interface Connected {
+  readonly session: SystemdSession;
+  /** The unit directory is outside the search path: each unit file needs a link. */
+  readonly links: boolean;
+}
+
+/** A stop being waited for. */
+interface StopUnderWay {
+  readonly name: string;
+  /** A start of the unit was asked for since: stopping it again would undo that. */
+  overtaken: boolean;
+}
+
+/**
+ * systemd over D-Bus.
+ *
+ * Invariants:
+ * - no call waits for another one, save for the one reload that several share;
+ * - a call begun on a connection settles at the latest when that connection ends;
+ * - listeners hear `onReset` after every connect, so that nothing missed meanwhile stays unseen.
+ */
+export class DbusUnitManager implements UnitManager {
+  readonly #options: DbusUnitManagerOptions;
+  readonly #listeners = new Set<UnitListener>();
+  /** Why a unit's file could not be linked: told by the start that would otherwise run some other file. */
+  readonly #linkFailures = new Map<string, FleetError>();
+  readonly #stops = new Set<StopUnderWay>();
+  #connected: Connected | undefined;
+  #reloadUnderWay: Promise<void> | undefined;
+  #nextReload: Promise<void> | undefined;
+
+  constructor(options: DbusUnitManagerOptions) {
+    this.#options = options;
+  }
+
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, random, logger, address } = this.#options;
+    const backoff = new Backoff({ initialMs: 100, maxMs: 5_000 }, random);
+    let complained = false;
+    while (!signal.aborted) {
+      try {
+        const reason = await this.#serve(signal, () => {
+          backoff.reset();
+          complained = false;
+        });
+        if (!signal.aborted) logger.warn("systemd_disconnected", { address, reason: reason.message });
+      } catch (error) {
+        // Said once per outage, not per attempt.
+        if (!complained && !signal.aborted) {
+          logger.error("systemd_unreachable", {
+            address,
+            code: errorCode(error),
+            message: errorMessage(error),
+          });
+        }
+        complained = true;
+      }
+      await sleep(clock, backoff.next(), signal).catch(() => {});
+    }
+  }
+
+  subscribe(listener: UnitListener): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  async prepare(names: readonly string[]): Promise<void> {
+    if (names.length === 0) return;
+    const { session, links } = this.#mustBeConnected();
+    if (links) await this.#link(session, names);
+    const listed = await session.list(names);
+    const outdated = await Promise.all(
+      names.map((name) => {
+        const unit = listed.get(name);
+        // Old systemds (< 246) remember that there was no such file.
+        return unit === undefined || unit.load === "not-found" || session.needsReload(unit);
+      }),
+    );
+    if (outdated.includes(true)) await this.#reload(session);
+  }
+
+  async start(name: string): Promise<void> {
+    const { session } = this.#mustBeConnected();
+    const linkFailure = this.#linkFailures.get(name);
+    if (linkFailure !== undefined) throw linkFailure;
+    for (const stop of this.#stops) stop.overtaken ||= stop.name === name;
+    try {
+      await session.start(name);
+    } catch (error) {
+      if (!isNoSuchUnit(error)) throw error;
+      // systemd's list of files is keyed by directory times: a file of the very tick in which the list was made
+      // is missed until the next reload.
+      await this.#reload(session);
+      await session.start(name);
+    }
+  }
+
+  async stop(name: string, signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    const { session } = this.#mustBeConnected();
+    const stop: StopUnderWay = { name, overtaken: false };
+    this.#stops.add(stop);
+    try {
+      while (!(await this.#stopOnce(session, name, signal))) {
+        if (stop.overtaken) {
+          throw new FleetError("systemd_refused", `the stop of ${name} was overtaken by a start`);
+        }
+      }
+    } finally {
+      this.#stops.delete(stop);
+    }
+  }
+
+  async enable(name: string): Promise<void> {
+    await this.#mustBeConnected().session.enable(name);
+  }
+
+  async disable(name: string): Promise<void> {
+    const { session, links } = this.#mustBeConnected();
+    await session.disable(name);
+    // Took away the link to the unit file as well, and the unit is to stay loaded.
+    if (links) await this.#link(session, [name]);
+  }
+
+  async forget(name: string): Promise<void> {
+    const { session, links } = this.#mustBeConnected();
+    this.#linkFailures.delete(name);
+    if (links) await session.disable(name);
+    try {
+      await session.resetFailed(name);
+    } catch (error) {
+      if (!isNoSuchUnit(error)) throw error;
+    }
+  }
+
+  async status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>> {
+    const { session } = this.#mustBeConnected();
+    if (names.length === 0) return new Map();
+    const listed = await session.list(names);
+    return new Map(
+      names.map((name) => {
+        const { load, active, sub } = listed.get(name) ?? notFound;
+        return [name, { load, active, sub }];
+      }),
+    );
+  }
+
+  /** One connection from its begin to its end; resolves with the reason of the end. */
+  async #serve(signal: AbortSignal, onConnected: () => void): Promise<FleetError> {
+    const { clock, callTimeoutMs = 10_000, address, directory, logger } = this.#options;
+    const session = await SystemdSession.open(
+      {
+        address,
+        clock,
+        callTimeoutMs,
+        onChange: (name) => this.#tell((listener) => listener.onChange(name)),
+        onReset: () => this.#tell((listener) => listener.onReset()),
+      },
+      signal,
+    );
+    try {
+      const searchPath = await session.unitPath();
+      const links = !searchPath.some((path) => resolve(path) === resolve(directory));
+      this.#connected = { session, links };
+      onConnected();
+      logger.info("systemd_connected", { address });
+      this.#tell((listener) => listener.onReset());
+      return await session.closed;
+    } finally {
+      this.#connected = undefined;
+      session.close();
+    }
+  }
+
+  #mustBeConnected(): Connected {
+    if (this.#connected !== undefined) return this.#connected;
+    throw new FleetError("systemd_unavailable", "no connection to systemd", { retryable: true });
+  }
+
+  #tell(tell: (listener: UnitListener) => void): void {
+    for (const listener of [...this.#listeners]) tell(listener);
+  }
+
+  async #link(session: SystemdSession, names: readonly string[]): Promise<void> {
+    const path = (name: string): string => join(resolve(this.#options.directory), name);
+    for (const name of names) this.#linkFailures.delete(name);
+    try {
+      await session.link(names.map(path));
+    } catch (error) {
+      if (!(error instanceof DbusRefusal)) throw error;
+      // One name that cannot be linked must not keep the others from it.
+      await Promise.all(names.map((name) => this.#linkAlone(session, name, path(name))));
+    }
+  }
+
+  async #linkAlone(session: SystemdSession, name: string, path: string): Promise<void> {
+    try {
+      await session.link([path]);
+    } catch (error) {
+      if (!(error instanceof DbusRefusal)) throw error;
+      this.#linkFailures.set(name, error);
+    }
+  }
+
+  /** Stops the unit; false when the job was cancelled and the unit has not ended. */
+  async #stopOnce(session: SystemdSession, name: string, signal: AbortSignal): Promise<boolean> {
+    let result: string;
+    try {
+      result = await session.stop(name, signal);
+    } catch (error) {
+      if (isNoSuchUnit(error)) return true;
+      throw error;
+    }
+    if (result === "done") return true;
+    const { active } = (await session.list([name])).get(name) ?? notFound;
+    if (active === "inactive" || active === "failed") return true;
+    if (result === "canceled") return false;
+    throw new FleetError("systemd_refused", `the stop job of ${name} ended with ${result}, it is ${active}`);
+  }
+
+  /**
+   * A reload that begins after this call. Those who ask while one is under way share the next: it may have read
+   * their files too early.
+   */
+  #reload(session: SystemdSession): Promise<void> {
+    if (this.#reloadUnderWay === undefined) return this.#beginReload(session);
+    this.#nextReload ??= this.#reloadUnderWay.then(
+      () => this.#beginReload(session),
+      () => this.#beginReload(session),
+    );
+    return this.#nextReload;
+  }
+
+  #beginReload(session: SystemdSession): Promise<void> {
+    this.#nextReload = undefined;
+    this.#options.logger.debug("systemd_reload");
+    const reload = session.reload().finally(() => {
+      this.#reloadUnderWay = undefined;
+    });
+    this.#reloadUnderWay = reload;
+    return reload;
+  }
+}
+
+function isNoSuchUnit(error: unknown): boolean {
+  return error instanceof DbusRefusal && error.errorName === noSuchUnit;
+}

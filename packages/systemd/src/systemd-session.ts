@@ -1,0 +1,281 @@
+import { AbortedError, type Clock, FleetError } from "@fleet/runtime";
+import { z } from "zod";
+import { DbusConnection, type DbusSignal } from "./dbus-connection.ts";
+import type { UnitStatus } from "./unit-manager.ts";
+import { unitNameOf } from "./unit-object-path.ts";
+
+const systemd = "org.freedesktop.systemd1";
+const managerPath = "/org/freedesktop/systemd1";
+const managerInterface = "org.freedesktop.systemd1.Manager";
+const unitInterface = "org.freedesktop.systemd1.Unit";
+const propertiesInterface = "org.freedesktop.DBus.Properties";
+const bus = "org.freedesktop.DBus";
+
+/**
+ * Everything that is listened to, added once per connection and never removed. PropertiesChanged of the Unit
+ * interface only: systemd sends a second, longer one per change for the unit's type, which says nothing here.
+ */
+const matchRules: readonly string[] = [
+  `type='signal',sender='${systemd}',interface='${managerInterface}'`,
+  `type='signal',sender='${systemd}',interface='${propertiesInterface}',member='PropertiesChanged',arg0='${unitInterface}'`,
+  `type='signal',sender='${bus}',interface='${bus}',member='NameOwnerChanged',arg0='${systemd}'`,
+];
+
+/** systemd answers a reload when it is done with it: 250 ms at 600 units, and no bound in sight. */
+const reloadTimeoutMs = 60_000;
+
+const jobReply = z.tuple([z.string()]);
+const jobRemovedBody = z.tuple([z.number(), z.string(), z.string(), z.string()]);
+const reloadingBody = z.tuple([z.boolean()]);
+const propertyReply = z.tuple([z.object({ value: z.unknown() })]);
+/** Name, description, load, active and sub state, the unit that it follows, object path; its job is not asked for. */
+const unitRow = z
+  .tuple([z.string(), z.string(), z.string(), z.string(), z.string(), z.string(), z.string()])
+  .rest(z.unknown());
+const unitRowsReply = z.tuple([z.array(unitRow)]);
+
+/** How a job ended: `done`, `canceled`, `timeout`, `failed`, `dependency`, `skipped`, … */
+export type JobResult = string;
+
+export interface ListedUnit extends UnitStatus {
+  /** D-Bus object path. */
+  readonly path: string;
+}
+
+export interface SystemdSessionOptions {
+  readonly address: string;
+  readonly clock: Clock;
+  readonly callTimeoutMs: number;
+  /** A unit may have changed. */
+  readonly onChange: (name: string) => void;
+  /** Any unit may have changed. */
+  readonly onReset: () => void;
+}
+
+interface JobWaiter {
+  readonly resolve: (result: JobResult) => void;
+  readonly reject: (error: FleetError) => void;
+}
+
+/**
+ * systemd's manager interface over one connection, typed. Ends with the connection, and when systemd's name on
+ * the bus changes hands (a restarted systemd knows nothing of our subscription).
+ *
+ * Invariants:
+ * - a job's end is never missed: while a call that returns a job is unanswered, the ends of all jobs are kept,
+ *   because JobRemoved may come before the reply that names the job;
+ * - whoever waits for a job settles at the latest with the connection.
+ */
+export class SystemdSession {
+  readonly #options: SystemdSessionOptions;
+  readonly #jobWaiters = new Map<string, Set<JobWaiter>>();
+  readonly #endedJobs = new Map<string, JobResult>();
+  readonly #connection: DbusConnection;
+  #unnamedJobs = 0;
+
+  private constructor(options: SystemdSessionOptions, connection: DbusConnection) {
+    this.#options = options;
+    this.#connection = connection;
+    void connection.closed.then((reason) => {
+      for (const waiter of [...this.#jobWaiters.values()].flatMap((waiters) => [...waiters])) {
+        waiter.reject(reason);
+      }
+      this.#jobWaiters.clear();
+    });
+  }
+
+  /** Connects and subscribes to systemd's signals. Ends when the signal fires. */
+  static async open(options: SystemdSessionOptions, signal: AbortSignal): Promise<SystemdSession> {
+    let session: SystemdSession | undefined;
+    const { address, clock, callTimeoutMs } = options;
+    const onSignal = (received: DbusSignal): void => {
+      if (session !== undefined) session.#receive(received);
+    };
+    const connection = await DbusConnection.open({ address, clock, callTimeoutMs, onSignal }, signal);
+    session = new SystemdSession(options, connection);
+    try {
+      for (const rule of matchRules) await session.#busCall("AddMatch", "s", [rule]);
+      await session.#call("Subscribe");
+    } catch (error) {
+      connection.close();
+      throw error;
+    }
+    return session;
+  }
+
+  get closed(): Promise<FleetError> {
+    return this.#connection.closed;
+  }
+
+  close(): void {
+    this.#connection.close();
+  }
+
+  /** Where systemd looks for unit files. */
+  async unitPath(): Promise<readonly string[]> {
+    return parsed(z.array(z.string()), await this.#property(managerPath, managerInterface, "UnitPath"));
+  }
+
+  /** Queues a start job, replacing a queued one that conflicts with it. */
+  async start(name: string): Promise<void> {
+    await this.#call("StartUnit", "ss", [name, "replace"]);
+  }
+
+  /** Queues a stop job and waits for its end. */
+  async stop(name: string, signal: AbortSignal): Promise<JobResult> {
+    this.#unnamedJobs += 1;
+    let job: string;
+    let ended: JobResult | undefined;
+    try {
+      [job] = parsed(jobReply, await this.#call("StopUnit", "ss", [name, "replace"]));
+      ended = this.#endedJobs.get(job);
+    } finally {
+      this.#unnamedJobs -= 1;
+      if (this.#unnamedJobs === 0) this.#endedJobs.clear();
+    }
+    return ended ?? (await this.#jobEnd(job, signal));
+  }
+
+  /** The named units; units not in memory are loaded for it. */
+  async list(names: readonly string[]): Promise<ReadonlyMap<string, ListedUnit>> {
+    const [rows] = parsed(unitRowsReply, await this.#call("ListUnitsByNames", "as", [names]));
+    const listed = new Map<string, ListedUnit>();
+    rows.forEach(([id, , load, active, sub, , path], index) => {
+      // An alias is listed under the unit's main name; rows come in the order asked for.
+      const name = rows.length === names.length ? (names[index] ?? id) : id;
+      listed.set(name, { load, active, sub, path });
+    });
+    return listed;
+  }
+
+  /** Whether what systemd has in memory of a unit is older than its file. */
+  async needsReload(unit: ListedUnit): Promise<boolean> {
+    return parsed(z.boolean(), await this.#property(unit.path, unitInterface, "NeedDaemonReload"));
+  }
+
+  async reload(): Promise<void> {
+    await this.#call("Reload", "", [], reloadTimeoutMs);
+  }
+
+  /** Links unit files (absolute paths) into the run-time search path. */
+  async link(paths: readonly string[]): Promise<void> {
+    await this.#call("LinkUnitFiles", "asbb", [paths, true, false]);
+  }
+
+  async enable(name: string): Promise<void> {
+    await this.#call("EnableUnitFiles", "asbb", [[name], true, false]);
+  }
+
+  /** Removes every run-time symlink to the unit file: those of its [Install] section and a link to itself. */
+  async disable(name: string): Promise<void> {
+    await this.#call("DisableUnitFiles", "asb", [[name], true]);
+  }
+
+  async resetFailed(name: string): Promise<void> {
+    await this.#call("ResetFailedUnit", "s", [name]);
+  }
+
+  #receive(signal: DbusSignal): void {
+    if (signal.interface === propertiesInterface) {
+      const name = unitNameOf(signal.path);
+      if (name !== undefined) this.#options.onChange(name);
+      return;
+    }
+    // UnitNew and UnitRemoved are left out on purpose: asking for the status of an inactive unit makes systemd
+    // load and drop it, and would cause the next question. Real changes come with one of the others.
+    switch (signal.member) {
+      case "JobRemoved": {
+        const [, job, unit, result] = parsed(jobRemovedBody, signal.body);
+        this.#jobEnded(job, result);
+        this.#options.onChange(unit);
+        break;
+      }
+      case "Reloading": {
+        const [begins] = parsed(reloadingBody, signal.body);
+        if (!begins) this.#options.onReset();
+        break;
+      }
+      case "NameOwnerChanged":
+        this.close();
+        break;
+    }
+  }
+
+  #jobEnded(job: string, result: JobResult): void {
+    if (this.#unnamedJobs > 0) this.#endedJobs.set(job, result);
+    for (const waiter of this.#jobWaiters.get(job) ?? []) waiter.resolve(result);
+    this.#jobWaiters.delete(job);
+  }
+
+  #jobEnd(job: string, signal: AbortSignal): Promise<JobResult> {
+    return new Promise((resolve, reject) => {
+      const waiters = this.#jobWaiters.get(job) ?? new Set();
+      const settled = (): void => {
+        signal.removeEventListener("abort", abort);
+        waiters.delete(waiter);
+      };
+      const waiter: JobWaiter = {
+        resolve: (result) => {
+          settled();
+          resolve(result);
+        },
+        reject: (error) => {
+          settled();
+          reject(error);
+        },
+      };
+      const abort = (): void => waiter.reject(new AbortedError(signal.reason));
+      this.#jobWaiters.set(job, waiters.add(waiter));
+      signal.addEventListener("abort", abort, { once: true });
+      if (signal.aborted) abort();
+    });
+  }
+
+  async #property(path: string, iface: string, name: string): Promise<unknown> {
+    const reply = await this.#connection.call({
+      destination: systemd,
+      path,
+      interface: propertiesInterface,
+      member: "Get",
+      signature: "ss",
+      body: [iface, name],
+    });
+    return parsed(propertyReply, reply)[0].value;
+  }
+
+  #call(
+    member: string,
+    signature = "",
+    body: readonly unknown[] = [],
+    timeoutMs = this.#options.callTimeoutMs,
+  ): Promise<readonly unknown[]> {
+    return this.#connection.call({
+      destination: systemd,
+      path: managerPath,
+      interface: managerInterface,
+      member,
+      signature,
+      body,
+      timeoutMs,
+    });
+  }
+
+  #busCall(member: string, signature: string, body: readonly unknown[]): Promise<readonly unknown[]> {
+    return this.#connection.call({
+      destination: bus,
+      path: "/org/freedesktop/DBus",
+      interface: bus,
+      member,
+      signature,
+      body,
+    });
+  }
+}
+
+function parsed<Value>(schema: z.ZodType<Value>, body: unknown): Value {
+  const result = schema.safeParse(body);
+  if (result.success) return result.data;
+  throw new FleetError("systemd_refused", "systemd answered in a form not known here", {
+    cause: result.error,
+  });
+}
