@@ -1,3 +1,5 @@
+export { ClusterModel } from "./cluster/cluster-model.ts";
+export type { Dirty } from "./cluster/dirty.ts";
 export {
   type Candidate,
   type Conflict,
@@ -11,7 +13,18 @@ export {
   type Occupant,
   replacesUnit,
 } from "./cluster/eligibility.ts";
+export { explain, type PendingCause } from "./cluster/explain.ts";
+export type { Obstacle, PushObstacle } from "./cluster/obstacle.ts";
+export { type PlanOptions, plan } from "./cluster/plan.ts";
 export type { Assignment, Machine, TargetState, Unit, UnitState } from "./cluster/records.ts";
+export type {
+  AssignReason,
+  LeaveReason,
+  PendingUnit,
+  Plan,
+  Step,
+  UpdateReason,
+} from "./cluster/step.ts";
 export { type AgentTask, type AgentView, diff } from "./machine/diff.ts";
 export type { JournalEntry } from "./machine/journal-entry.ts";
 export { no, ok, type Result } from "./result.ts";

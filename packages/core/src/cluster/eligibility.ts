@@ -62,23 +62,18 @@ export function eligibility(
   const mismatch = metadataMismatch(requirements, machine.metadata);
   if (mismatch !== undefined) return unable(mismatch);
 
-  const byName = [...occupants].sort((a, b) => (a.name < b.name ? -1 : a.name > b.name ? 1 : 0));
-  const assigned = new Set(byName.filter((occupant) => occupant.held !== true).map(({ name }) => name));
+  const others = [...occupants];
+  const assigned = new Set(others.filter((occupant) => occupant.held !== true).map(({ name }) => name));
   const peer = requirements.machineOf.find((name) => !assigned.has(name));
   if (peer !== undefined) return unable({ cause: "MachineOf", peer });
 
-  for (const occupant of byName) {
-    const conflict = conflictBetween(unit, occupant);
-    if (conflict !== undefined) return unable({ cause: "Conflicts", unit: occupant.name, conflict });
-  }
-  for (const occupant of byName) {
-    const glob = replacesUnit(occupant, unit);
-    if (glob !== undefined) return unable({ cause: "Replaces", unit: occupant.name, glob });
-  }
-  const replaced = byName.filter((occupant) => replacesUnit(unit, occupant) !== undefined);
+  const obstacle = firstConflict(unit, others) ?? firstReplacer(unit, others);
+  if (obstacle !== undefined) return unable(obstacle);
+
+  const replaced = others.filter((other) => replacesUnit(unit, other) !== undefined);
   return replaced.length === 0
     ? { verdict: "able" }
-    : { verdict: "replaces", units: replaced.map(({ name }) => name) };
+    : { verdict: "replaces", units: replaced.map(({ name }) => name).sort() };
 }
 
 /** A machine is meant by its full id or by its first 8 characters. */
@@ -123,6 +118,27 @@ export function replacesUnit(replacer: Occupant, other: Occupant): string | unde
   if (glob === undefined) return undefined;
   const mutual = other.requirements?.replaces.some((pattern) => matchGlob(pattern, replacer.name)) ?? false;
   return mutual ? undefined : glob;
+}
+
+/** Of several, the one with the lowest name: the answer must not depend on the order of the occupants. */
+function firstConflict(unit: Candidate, occupants: readonly Occupant[]): Ineligibility | undefined {
+  let first: (Ineligibility & { cause: "Conflicts" }) | undefined;
+  for (const occupant of occupants) {
+    if (first !== undefined && first.unit <= occupant.name) continue;
+    const conflict = conflictBetween(unit, occupant);
+    if (conflict !== undefined) first = { cause: "Conflicts", unit: occupant.name, conflict };
+  }
+  return first;
+}
+
+function firstReplacer(unit: Candidate, occupants: readonly Occupant[]): Ineligibility | undefined {
+  let first: (Ineligibility & { cause: "Replaces" }) | undefined;
+  for (const occupant of occupants) {
+    if (first !== undefined && first.unit <= occupant.name) continue;
+    const glob = replacesUnit(occupant, unit);
+    if (glob !== undefined) first = { cause: "Replaces", unit: occupant.name, glob };
+  }
+  return first;
 }
 
 function unable(reason: Ineligibility): Eligibility {

@@ -1,0 +1,397 @@
+import { Dirty, everywhere, takeDirty } from "./dirty.ts";
+import type { LoadIndex } from "./load-index.ts";
+import { MachineIndex } from "./machine-index.ts";
+import { Occupancy, type Unreadable, unreadable } from "./occupancy.ts";
+import { bySeniority, compareText, sorted } from "./order.ts";
+import type { Assignment, Machine, Unit } from "./records.ts";
+import { UnitIndex } from "./unit-index.ts";
+import { isExacting, mayBeHelpedBy, type ReadableUnit } from "./unit-standing.ts";
+
+/**
+ * The cluster as the engine sees it: updated in place, record by record, and indexed for planning.
+ *
+ * Invariants:
+ * - the indexes always agree with the records;
+ * - after a plan has been carried out, every unplaced unit is not placeable on any machine unless that pair is
+ *   marked in the dirty set. Each change therefore marks what it can help, at the moment it is made;
+ * - nothing depends on the order in which Maps and Sets are filled: whoever decides sorts.
+ *
+ * An unreadable record counts as being there: the machine is present, the unit exists, the assignment holds.
+ */
+export class ClusterModel {
+  readonly #machines = new Map<string, Machine | Unreadable>();
+  readonly #settled = new Map<string, number>();
+  readonly #machineIndex = new MachineIndex();
+  readonly #units = new UnitIndex();
+  readonly #occupancy = new Occupancy();
+  #dirty = new Dirty();
+  #undo: (() => void)[] | undefined;
+
+  // --- Questions -------------------------------------------------------------------------------------------
+
+  /** The machine, when it is present and its record can be read. */
+  machine(machineId: string): Machine | undefined {
+    const machine = this.#machines.get(machineId);
+    return machine === unreadable ? undefined : machine;
+  }
+
+  isPresent(machineId: string): boolean {
+    return this.#machines.has(machineId);
+  }
+
+  machineIds(): string[] {
+    return sorted(this.#machines.keys());
+  }
+
+  /** Present, readable, not leaving: units may be placed here. */
+  isOpen(machineId: string): boolean {
+    return this.#machineIndex.loads.has(machineId);
+  }
+
+  /** The engine has told the machine's agent that this registration is taken into account. */
+  isSettled(machine: Machine): boolean {
+    return this.#settled.get(machine.id) === machine.registration;
+  }
+
+  /** The open machines by load. */
+  get loads(): LoadIndex {
+    return this.#machineIndex.loads;
+  }
+
+  load(machineId: string): number {
+    return this.#occupancy.assignedOn(machineId).size;
+  }
+
+  /** Open machines with this metadata. */
+  withMetadata(key: string, value: string): ReadonlySet<string> {
+    return this.#machineIndex.withMetadata(key, value);
+  }
+
+  /** Open machines whose id begins like this one. */
+  withIdLike(machineId: string): ReadonlySet<string> {
+    return this.#machineIndex.withIdLike(machineId);
+  }
+
+  unit(name: string): Unit | Unreadable | undefined {
+    return this.#units.record(name);
+  }
+
+  /** The unit, when it and its requirements can be read. */
+  readableUnit(name: string): ReadableUnit | undefined {
+    return this.#units.readable(name);
+  }
+
+  unitNames(): string[] {
+    return sorted(this.#units.names());
+  }
+
+  /** Global units that are to run. */
+  get globals(): ReadonlySet<string> {
+    return this.#units.globals;
+  }
+
+  /** Units that are to run and have no assignment. */
+  get unplaced(): ReadonlySet<string> {
+    return this.#units.unplaced.all;
+  }
+
+  /** Those of the unplaced units that replace others. */
+  get unplacedReplacers(): ReadonlySet<string> {
+    return this.#units.unplaced.replacing;
+  }
+
+  /** Units whose MachineOf names this one. */
+  followers(unit: string): ReadonlySet<string> {
+    return this.#units.followers(unit);
+  }
+
+  assignment(machineId: string, unit: string): Assignment | Unreadable | undefined {
+    return this.#occupancy.assignment(machineId, unit);
+  }
+
+  isAssigned(machineId: string, unit: string): boolean {
+    return this.#occupancy.assignedOn(machineId).has(unit);
+  }
+
+  assignedOn(machineId: string): ReadonlyMap<string, Assignment | Unreadable> {
+    return this.#occupancy.assignedOn(machineId);
+  }
+
+  machinesOf(unit: string): ReadonlySet<string> {
+    return this.#occupancy.machinesOf(unit);
+  }
+
+  /** The machine has the unit loaded without being told to: it is still unloading it. */
+  isHeld(machineId: string, unit: string): boolean {
+    return this.#occupancy.hasRow(machineId, unit) && !this.isAssigned(machineId, unit);
+  }
+
+  /** The present machines that hold the unit, in order of id. */
+  holders(unit: string): string[] {
+    const machines: string[] = [];
+    for (const machineId of this.#occupancy.rowMachines(unit)) {
+      if (this.isPresent(machineId) && this.isHeld(machineId, unit)) machines.push(machineId);
+    }
+    return machines.sort(compareText);
+  }
+
+  /** The units the machine holds, in order of name. */
+  heldOn(machineId: string): string[] {
+    const assigned = this.assignedOn(machineId);
+    return sorted([...this.#occupancy.rowsOn(machineId)].filter((unit) => !assigned.has(unit)));
+  }
+
+  /** Units assigned to or held by the machine, in no particular order. */
+  *occupants(machineId: string): Generator<string> {
+    const assigned = this.#occupancy.assignedOn(machineId);
+    yield* assigned.keys();
+    for (const unit of this.#occupancy.rowsOn(machineId)) {
+      if (!assigned.has(unit)) yield unit;
+    }
+  }
+
+  /** Those of the occupants whose Conflicts or Replaces keep others away, in no particular order. */
+  *exactingOccupants(machineId: string): Generator<string> {
+    const { exacting } = this.#units;
+    const occupants = this.load(machineId) + this.#occupancy.rowsOn(machineId).size;
+    if (exacting.size < occupants) {
+      for (const unit of exacting) if (this.#occupancy.occupies(machineId, unit)) yield unit;
+    } else {
+      for (const unit of this.occupants(machineId)) if (exacting.has(unit)) yield unit;
+    }
+  }
+
+  // --- Changes ---------------------------------------------------------------------------------------------
+
+  /** The machine is present. Its record without effect on planning (the address) marks nothing. */
+  setMachine(machine: Machine): void {
+    const former = this.#machines.get(machine.id);
+    this.#closeMachine(former);
+    this.#machines.set(machine.id, machine);
+    if (!machine.leaving) this.#machineIndex.add(machine, this.load(machine.id));
+    if (former !== undefined && former !== unreadable && sameForPlanning(former, machine)) return;
+    this.#machineChanged(machine.id);
+  }
+
+  /** The machine is present and nothing can be decided about it. */
+  setMachineUnreadable(machineId: string): void {
+    this.#closeMachine(this.#machines.get(machineId));
+    this.#machines.set(machineId, unreadable);
+    this.#machineChanged(machineId);
+  }
+
+  /** The machine's lease is over: it runs nothing that counts any more. */
+  removeMachine(machineId: string): void {
+    const former = this.#machines.get(machineId);
+    if (former === undefined) return;
+    this.#closeMachine(former);
+    this.#machines.delete(machineId);
+    this.#machineChanged(machineId);
+    for (const unit of this.#occupancy.rowsOn(machineId)) this.#retry(unit, everywhere);
+  }
+
+  setUnit(unit: Unit): void {
+    const former = this.#units.record(unit.name);
+    if (former !== undefined && former !== unreadable && sameIntent(former, unit)) return;
+    this.#changeUnit(unit.name, unit);
+  }
+
+  setUnitUnreadable(name: string): void {
+    if (this.#units.record(name) !== unreadable) this.#changeUnit(name, unreadable);
+  }
+
+  removeUnit(name: string): void {
+    if (this.#units.record(name) !== undefined) this.#changeUnit(name, undefined);
+  }
+
+  setAssignment(assignment: Assignment): void {
+    const { machineId, unit } = assignment;
+    this.#recordAssignment(machineId, unit, assignment);
+    const known = this.#units.record(unit);
+    if (known === undefined || known === unreadable || known.hash !== assignment.hash) {
+      // Planned for a unit that has changed since: what the plan took to be in the way may not be.
+      this.#retryAllOn(machineId);
+    }
+  }
+
+  setAssignmentUnreadable(machineId: string, unit: string): void {
+    this.#recordAssignment(machineId, unit, unreadable);
+  }
+
+  removeAssignment(machineId: string, unit: string): void {
+    if (!this.isAssigned(machineId, unit)) return;
+    this.#writeAssignment(machineId, unit, undefined);
+    for (const follower of this.#units.followers(unit)) {
+      if (this.isAssigned(machineId, follower)) this.#dirty.suspect(machineId, follower);
+    }
+    // A unit assigned twice is judged by all its assignments.
+    for (const other of this.machinesOf(unit)) this.#dirty.suspect(other, unit);
+    this.#retry(unit, this.#units.globals.has(unit) ? machineId : everywhere);
+    if (!this.#occupancy.hasRow(machineId, unit)) this.#freed(machineId, unit, this.readableUnit(unit));
+  }
+
+  /** The machine's agent publishes a state row for the unit (readable or not). */
+  setState(machineId: string, unit: string): void {
+    if (this.#occupancy.hasRow(machineId, unit)) return;
+    this.#occupancy.setRow(machineId, unit, true);
+    this.#undo?.push(() => this.#occupancy.setRow(machineId, unit, false));
+  }
+
+  removeState(machineId: string, unit: string): void {
+    if (!this.#occupancy.hasRow(machineId, unit)) return;
+    this.#occupancy.setRow(machineId, unit, false);
+    if (this.isAssigned(machineId, unit)) return;
+    this.#retry(unit, this.#units.globals.has(unit) ? machineId : everywhere);
+    this.#freed(machineId, unit, this.readableUnit(unit));
+  }
+
+  /** The registration the engine has confirmed to the machine; undefined when none can be read. */
+  setSettled(machineId: string, registration: number | undefined): void {
+    if (this.#settled.get(machineId) === registration) return;
+    if (registration === undefined) this.#settled.delete(machineId);
+    else this.#settled.set(machineId, registration);
+    const machine = this.machine(machineId);
+    // An unsettled machine may be given back what it holds.
+    if (machine !== undefined && !this.isSettled(machine)) this.#machineChanged(machineId);
+  }
+
+  // --- Dirt ------------------------------------------------------------------------------------------------
+
+  get isDirty(): boolean {
+    return !this.#dirty.empty;
+  }
+
+  /** Takes what changed, up to `limit` entries; the rest stays for the next round. */
+  takeDirty(limit = Number.POSITIVE_INFINITY): Dirty {
+    return takeDirty(this.#dirty, limit, (names) => this.bySeniority(names));
+  }
+
+  /** Everything is to be looked at again: after a failed commit, and for audits. */
+  markAllDirty(): void {
+    for (const machineId of this.#machines.keys()) this.#machineChanged(machineId);
+    for (const machineId of this.#occupancy.machinesWithAssignments()) this.#dirty.machines.add(machineId);
+    for (const unit of this.#units.names()) this.#dirty.units.add(unit);
+    for (const unit of this.#occupancy.assignedUnits()) this.#dirty.units.add(unit);
+  }
+
+  /** Units by (changedAt, name); those without a readable record come first, by name. */
+  bySeniority(names: Iterable<string>): string[] {
+    const seniority = (name: string) => {
+      const unit = this.#units.record(name);
+      return { name, changedAt: unit === undefined || unit === unreadable ? 0 : unit.changedAt };
+    };
+    return [...names]
+      .map(seniority)
+      .sort(bySeniority)
+      .map(({ name }) => name);
+  }
+
+  // --- Speculation -----------------------------------------------------------------------------------------
+
+  /**
+   * Lets `decide` apply steps to the model itself, then takes them back. `decide` is given the dirt its own
+   * steps make. Only setAssignment, removeAssignment and setState may be called in it.
+   */
+  speculate<Outcome>(decide: (dirt: Dirty) => Outcome): Outcome {
+    const dirty = this.#dirty;
+    const undo: (() => void)[] = [];
+    this.#dirty = new Dirty();
+    this.#undo = undo;
+    try {
+      return decide(this.#dirty);
+    } finally {
+      for (const step of undo.reverse()) step();
+      this.#undo = undefined;
+      this.#dirty = dirty;
+    }
+  }
+
+  // --- Inside ----------------------------------------------------------------------------------------------
+
+  #closeMachine(machine: Machine | Unreadable | undefined): void {
+    if (machine !== undefined && machine !== unreadable) this.#machineIndex.remove(machine);
+  }
+
+  #machineChanged(machineId: string): void {
+    this.#dirty.machines.add(machineId);
+    this.#dirty.settles.add(machineId);
+  }
+
+  #changeUnit(name: string, unit: Unit | Unreadable | undefined): void {
+    const former = this.#units.readable(name);
+    this.#units.set(name, unit, this.machinesOf(name).size > 0);
+    this.#dirty.units.add(name);
+    if (former === undefined) return;
+    for (const machineId of this.machinesOf(name)) this.#freed(machineId, name, former);
+    for (const machineId of this.#occupancy.rowMachines(name)) this.#freed(machineId, name, former);
+  }
+
+  #recordAssignment(machineId: string, unit: string, entry: Assignment | Unreadable): void {
+    this.#writeAssignment(machineId, unit, entry);
+    this.#dirty.suspect(machineId, unit);
+    for (const other of this.machinesOf(unit)) this.#dirty.suspect(other, unit);
+    for (const follower of this.#units.followers(unit)) this.#retry(follower, machineId);
+  }
+
+  #writeAssignment(machineId: string, unit: string, entry: Assignment | Unreadable | undefined): void {
+    const former = this.#occupancy.assignment(machineId, unit);
+    this.#undo?.push(() => this.#applyAssignment(machineId, unit, former));
+    this.#applyAssignment(machineId, unit, entry);
+  }
+
+  #applyAssignment(machineId: string, unit: string, entry: Assignment | Unreadable | undefined): void {
+    this.#occupancy.setAssignment(machineId, unit, entry);
+    if (this.isOpen(machineId)) this.loads.set(machineId, this.load(machineId));
+    this.#units.setPlaced(unit, this.machinesOf(unit).size > 0);
+  }
+
+  #retry(unit: string, machineId: string): void {
+    if (this.unplaced.has(unit) || this.globals.has(unit)) this.#dirty.retry(unit, machineId);
+  }
+
+  #retryAllOn(machineId: string): void {
+    if (!this.isOpen(machineId)) return;
+    for (const unit of this.unplaced) this.#dirty.retry(unit, machineId);
+    for (const unit of this.globals) this.#dirty.retry(unit, machineId);
+  }
+
+  /** `occupant`, with the requirements it had, is no longer in the way on the machine. */
+  #freed(machineId: string, name: string, occupant: ReadableUnit | undefined): void {
+    if (!this.isOpen(machineId)) return;
+    const exacting = occupant !== undefined && isExacting(occupant);
+    const { all, conflicting } = this.#units.unplaced;
+    for (const unit of exacting ? all : conflicting) this.#retryIfHelped(unit, machineId, name, occupant);
+    for (const unit of this.globals) this.#retryIfHelped(unit, machineId, name, occupant);
+  }
+
+  #retryIfHelped(
+    unit: string,
+    machineId: string,
+    occupantName: string,
+    occupant: ReadableUnit | undefined,
+  ): void {
+    const waiting = this.readableUnit(unit);
+    if (waiting !== undefined && mayBeHelpedBy(waiting, occupantName, occupant)) {
+      this.#dirty.retry(unit, machineId);
+    }
+  }
+}
+
+function sameForPlanning(left: Machine, right: Machine): boolean {
+  return (
+    left.registration === right.registration &&
+    left.leaving === right.leaving &&
+    left.metadata.size === right.metadata.size &&
+    [...left.metadata].every(([key, value]) => right.metadata.get(key) === value)
+  );
+}
+
+function sameIntent(left: Unit, right: Unit): boolean {
+  return (
+    left.hash === right.hash &&
+    left.target === right.target &&
+    left.generation === right.generation &&
+    left.changedAt === right.changedAt &&
+    (left.requirements === undefined) === (right.requirements === undefined)
+  );
+}

@@ -1,0 +1,86 @@
+/**
+ * What changed since the last plan, as the least that has to be looked at again.
+ *
+ * - `machines`: everything assigned to them, every global unit there, every unplaced unit against them
+ * - `units`: the unit wherever it is assigned; if it is global, every machine; if it is unplaced, all machines
+ * - `suspects`: machine → units assigned there that may have to leave or to be updated
+ * - `retries`: unit → the machines that may have become able for it; only for units that are to run
+ * - `settles`: machines whose registration may have to be confirmed
+ */
+export class Dirty {
+  readonly machines = new Set<string>();
+  readonly units = new Set<string>();
+  readonly suspects = new Map<string, Set<string>>();
+  readonly retries = new Map<string, Set<string> | typeof everywhere>();
+  readonly settles = new Set<string>();
+  /** Nothing was left behind by a bounded take: registrations may be confirmed. */
+  complete = true;
+
+  get empty(): boolean {
+    return (
+      this.machines.size === 0 &&
+      this.units.size === 0 &&
+      this.suspects.size === 0 &&
+      this.retries.size === 0 &&
+      this.settles.size === 0
+    );
+  }
+
+  suspect(machineId: string, unit: string): void {
+    const units = this.suspects.get(machineId);
+    if (units === undefined) this.suspects.set(machineId, new Set([unit]));
+    else units.add(unit);
+  }
+
+  retry(unit: string, machineId: string | typeof everywhere): void {
+    const machines = this.retries.get(unit);
+    if (machines === everywhere) return;
+    if (machineId === everywhere) this.retries.set(unit, everywhere);
+    else if (machines === undefined) this.retries.set(unit, new Set([machineId]));
+    else machines.add(machineId);
+  }
+}
+
+/** Stands for all machines. */
+export const everywhere = "everywhere" as const;
+
+/**
+ * Moves up to `limit` entries into a new Dirty. Causes go before their effects: machines and units before
+ * retries, and confirmations only when all else has been taken.
+ *
+ * `inOrder` sorts what is taken, so that the choice does not depend on the order of the events.
+ */
+export function takeDirty(from: Dirty, limit: number, inOrder: (units: Iterable<string>) => string[]): Dirty {
+  const taken = new Dirty();
+  let room = limit;
+  for (const machineId of [...from.machines].sort()) {
+    if (room-- <= 0) break;
+    taken.machines.add(machineId);
+    from.machines.delete(machineId);
+  }
+  for (const machineId of [...from.suspects.keys()].sort()) {
+    if (room <= 0) break;
+    const units = from.suspects.get(machineId) ?? new Set();
+    room -= units.size;
+    taken.suspects.set(machineId, units);
+    from.suspects.delete(machineId);
+  }
+  for (const unit of inOrder(from.units)) {
+    if (room-- <= 0) break;
+    taken.units.add(unit);
+    from.units.delete(unit);
+  }
+  for (const unit of inOrder(from.retries.keys())) {
+    if (room-- <= 0) break;
+    const machines = from.retries.get(unit);
+    if (machines !== undefined) taken.retries.set(unit, machines);
+    from.retries.delete(unit);
+  }
+  const left = from.machines.size + from.suspects.size + from.units.size + from.retries.size;
+  taken.complete = left === 0;
+  if (taken.complete) {
+    for (const machineId of from.settles) taken.settles.add(machineId);
+    from.settles.clear();
+  }
+  return taken;
+}

@@ -1,0 +1,83 @@
+import { Multimap } from "./multimap.ts";
+import type { Assignment } from "./records.ts";
+
+/** A record that is there and cannot be read: it is kept, and nothing is decided about what it names. */
+export const unreadable = "unreadable" as const;
+export type Unreadable = typeof unreadable;
+
+const none: ReadonlyMap<string, Assignment | Unreadable> = new Map();
+
+/**
+ * Who is where: assignments (what the engine ordered) and state rows (what an agent has, or had, loaded).
+ *
+ * Invariants: `machinesOf` and `rowMachines` are the exact inverses of `assignedOn` and `rowsOn`.
+ */
+export class Occupancy {
+  readonly #assigned = new Map<string, Map<string, Assignment | Unreadable>>();
+  readonly #machinesOf = new Multimap();
+  readonly #rowsOn = new Multimap();
+  readonly #rowMachines = new Multimap();
+
+  assignment(machineId: string, unit: string): Assignment | Unreadable | undefined {
+    return this.#assigned.get(machineId)?.get(unit);
+  }
+
+  /** By unit name. */
+  assignedOn(machineId: string): ReadonlyMap<string, Assignment | Unreadable> {
+    return this.#assigned.get(machineId) ?? none;
+  }
+
+  machinesWithAssignments(): Iterable<string> {
+    return this.#assigned.keys();
+  }
+
+  assignedUnits(): Iterable<string> {
+    return this.#machinesOf.keys();
+  }
+
+  /** The machines the unit is assigned to. */
+  machinesOf(unit: string): ReadonlySet<string> {
+    return this.#machinesOf.get(unit);
+  }
+
+  /** The units the machine has a state row for. */
+  rowsOn(machineId: string): ReadonlySet<string> {
+    return this.#rowsOn.get(machineId);
+  }
+
+  hasRow(machineId: string, unit: string): boolean {
+    return this.#rowsOn.has(machineId, unit);
+  }
+
+  /** The machines that have a state row for the unit. */
+  rowMachines(unit: string): ReadonlySet<string> {
+    return this.#rowMachines.get(unit);
+  }
+
+  occupies(machineId: string, unit: string): boolean {
+    return this.assignedOn(machineId).has(unit) || this.hasRow(machineId, unit);
+  }
+
+  setAssignment(machineId: string, unit: string, entry: Assignment | Unreadable | undefined): void {
+    const units = this.#assigned.get(machineId);
+    if (entry === undefined) {
+      units?.delete(unit);
+      if (units?.size === 0) this.#assigned.delete(machineId);
+      this.#machinesOf.delete(unit, machineId);
+      return;
+    }
+    if (units === undefined) this.#assigned.set(machineId, new Map([[unit, entry]]));
+    else units.set(unit, entry);
+    this.#machinesOf.add(unit, machineId);
+  }
+
+  setRow(machineId: string, unit: string, there: boolean): void {
+    if (there) {
+      this.#rowsOn.add(machineId, unit);
+      this.#rowMachines.add(unit, machineId);
+    } else {
+      this.#rowsOn.delete(machineId, unit);
+      this.#rowMachines.delete(unit, machineId);
+    }
+  }
+}

@@ -1,0 +1,56 @@
+/** Order by code unit: the same on every machine, whatever its locale. */
+export function compareText(left: string, right: string): number {
+  return left < right ? -1 : left > right ? 1 : 0;
+}
+
+/** The items in ascending order of their text, as a new array. */
+export function sorted(items: Iterable<string>): string[] {
+  return [...items].sort(compareText);
+}
+
+/** What decides which unit comes first. */
+export interface Seniority {
+  readonly name: string;
+  readonly changedAt: number;
+}
+
+/** The unit changed first comes first, ties in order of name. */
+export function bySeniority(left: Seniority, right: Seniority): number {
+  return left.changedAt - right.changedAt || compareText(left.name, right.name);
+}
+
+/** Inserts into an ascending array; an equal item must not be there yet. */
+export function insertSorted<Item>(
+  items: Item[],
+  item: Item,
+  compare: (left: Item, right: Item) => number,
+): void {
+  items.splice(lowerBound(items, item, compare), 0, item);
+}
+
+/** Removes an item from an ascending array, if it is there. */
+export function removeSorted<Item>(
+  items: Item[],
+  item: Item,
+  compare: (left: Item, right: Item) => number,
+): void {
+  const at = lowerBound(items, item, compare);
+  const found = items[at];
+  if (found !== undefined && compare(found, item) === 0) items.splice(at, 1);
+}
+
+function lowerBound<Item>(
+  items: readonly Item[],
+  item: Item,
+  compare: (left: Item, right: Item) => number,
+): number {
+  let low = 0;
+  let high = items.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    const candidate = items[middle];
+    if (candidate !== undefined && compare(candidate, item) < 0) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

@@ -1,0 +1,135 @@
+import type { ClusterModel } from "./cluster-model.ts";
+import { type Dirty, everywhere } from "./dirty.ts";
+import type { Draft } from "./draft.ts";
+import { awaitedBy, obstacle, pushedBy } from "./obstacle.ts";
+import { bySeniority, insertSorted, type Seniority } from "./order.ts";
+import { pickMachine } from "./pick-machine.ts";
+import type { Machine } from "./records.ts";
+import type { ReadableUnit } from "./unit-standing.ts";
+
+/** The machines to try a unit on. */
+type Hints = ReadonlySet<string> | typeof everywhere;
+
+/**
+ * Places unplaced units: always the one changed first of those that can be placed. Returns the names of those
+ * it looked at.
+ *
+ * A unit that could not be placed is dropped until a later step helps it: the model marks whom a step helps,
+ * and where, so that only those pairs are tried again.
+ */
+export function placePending(draft: Draft, dirty: Dirty): ReadonlySet<string> {
+  const queue = new RetryQueue(draft.model);
+  for (const unit of dirty.units) queue.add(unit, everywhere);
+  const open = [...dirty.machines].filter((machineId) => draft.model.isOpen(machineId));
+  if (open.length > 0) {
+    const hints = 2 * open.length > draft.model.loads.size ? everywhere : new Set(open);
+    for (const unit of draft.model.unplaced) queue.add(unit, hints);
+  }
+  for (const [unit, hints] of dirty.retries) queue.add(unit, hints);
+  if (!dirty.empty) retryReplacers(draft.model, queue);
+
+  const tried = new Set<string>();
+  for (;;) {
+    for (const [unit, hints] of draft.dirt.retries) queue.add(unit, hints);
+    draft.dirt.retries.clear();
+    const next = queue.next();
+    if (next === undefined) return tried;
+    tried.add(next.unit.name);
+    const stepsBefore = draft.steps.length;
+    place(draft, next.unit, next.hints);
+    const placed = draft.steps.length > stepsBefore;
+    const pushed = draft.steps.length > stepsBefore + 1;
+    // Whether a unit may be pushed off depends on every other machine: too far-reaching to index.
+    if (pushed || (placed && draft.model.followers(next.unit.name).size > 0)) {
+      retryReplacers(draft.model, queue);
+    }
+  }
+}
+
+/**
+ * The machine a unit is bound to because it still has it loaded: `free` when none has, `waits` when it must be
+ * given up there first. A machine not yet told to stop anything may keep what it has.
+ */
+export function boundTo(model: ClusterModel, unit: string): Machine | "free" | "waits" {
+  const [holder, ...others] = model.holders(unit);
+  if (holder === undefined) return "free";
+  const machine = model.machine(holder);
+  if (others.length > 0 || machine === undefined || model.isSettled(machine)) return "waits";
+  return model.isOpen(holder) ? machine : "waits";
+}
+
+function retryReplacers(model: ClusterModel, queue: RetryQueue): void {
+  for (const unit of model.unplacedReplacers) queue.add(unit, everywhere);
+}
+
+function place(draft: Draft, unit: ReadableUnit, hints: Hints): void {
+  const { model } = draft;
+  if (draft.isMoving(unit.name)) return;
+  const bound = boundTo(model, unit.name);
+  if (bound === "waits") return;
+  if (bound === "free") {
+    const machine = pickMachine(model, unit, hints);
+    if (machine !== undefined) assignTo(draft, unit, machine, "least_loaded");
+  } else if ((hints === everywhere || hints.has(bound.id)) && obstacle(model, unit, bound) === undefined) {
+    assignTo(draft, unit, bound, "kept");
+  }
+}
+
+function assignTo(draft: Draft, unit: ReadableUnit, machine: Machine, why: "least_loaded" | "kept"): void {
+  const { model } = draft;
+  const { name, hash, target, generation } = unit;
+  if (target === "inactive") return;
+  const load = model.load(machine.id);
+  for (const pushed of pushedBy(model, unit, machine.id)) {
+    draft.withdraw(machine.id, pushed, { kind: "replaced", unit: name });
+  }
+  draft.withdrawFollowers(machine.id, draft.takeSuspects(machine.id));
+  const awaits = awaitedBy(model, unit, machine.id);
+  draft.assign(
+    { machineId: machine.id, unit: name, hash, target, generation, awaits },
+    why === "kept" ? { kind: "kept" } : { kind: "least_loaded", load },
+  );
+}
+
+/** Unplaced units to try, the one changed first in front; a unit is in it at most once. */
+class RetryQueue {
+  readonly #model: ClusterModel;
+  readonly #hints = new Map<string, Hints>();
+  /** Descending, so that the next one is taken from the end. Undefined until the first one is asked for. */
+  #order: Seniority[] | undefined;
+
+  constructor(model: ClusterModel) {
+    this.#model = model;
+  }
+
+  add(name: string, hints: Hints): void {
+    const unit = this.#model.readableUnit(name);
+    if (unit === undefined || !this.#model.unplaced.has(name)) return;
+    const known = this.#hints.get(name);
+    if (known === undefined) {
+      this.#hints.set(name, hints);
+      if (this.#order !== undefined) insertSorted(this.#order, unit, descending);
+    } else if (known !== everywhere && known !== hints) {
+      this.#hints.set(name, hints === everywhere ? everywhere : new Set([...known, ...hints]));
+    }
+  }
+
+  next(): { readonly unit: ReadableUnit; readonly hints: Hints } | undefined {
+    this.#order ??= this.#model
+      .bySeniority(this.#hints.keys())
+      .reverse()
+      .flatMap((name) => this.#model.readableUnit(name) ?? []);
+    for (;;) {
+      const name = this.#order.pop()?.name;
+      if (name === undefined) return undefined;
+      const unit = this.#model.readableUnit(name);
+      const hints = this.#hints.get(name);
+      this.#hints.delete(name);
+      if (unit !== undefined && hints !== undefined && this.#model.unplaced.has(name)) return { unit, hints };
+    }
+  }
+}
+
+function descending(left: Seniority, right: Seniority): number {
+  return bySeniority(right, left);
+}

@@ -1,0 +1,69 @@
+import type { ClusterModel } from "./cluster-model.ts";
+import type { Dirty } from "./dirty.ts";
+import { Draft } from "./draft.ts";
+import { explain } from "./explain.ts";
+import { leaveMachines, scopeOf, updateInPlace } from "./leave.ts";
+import { sorted } from "./order.ts";
+import { placeGlobals } from "./place-globals.ts";
+import { placePending } from "./place-pending.ts";
+import type { PendingUnit, Plan } from "./step.ts";
+
+// What must change, then where it goes:
+//
+//   changes ──▶ ClusterModel ──takeDirty()──▶ dirty: machines, units, suspects, retries, settles
+//                                               │
+//        ┌──────────────────────────────────────┘
+//        ▼
+//   leaveMachines   whose target, machine, MachineID, metadata no longer hold (ownReason), duplicates,
+//        │          followers whose peer is gone, then clashes: the one changed last leaves    leave.ts
+//        ▼
+//   updateInPlace   assignments that differ from their unit                                    leave.ts
+//        ▼
+//   placeGlobals    every global unit on every able machine                                    place-globals.ts
+//        ▼
+//   placePending    always the placeable unit changed first, on the least loaded               place-pending.ts
+//        │          able machine; Replaces pushes others off it                                pick-machine.ts
+//        ▼
+//   settle          registrations for which all of this is complete
+//        │
+//        └──▶ Plan: steps with reasons, and why the rest is pending                            explain.ts
+//
+// Every step is applied to the model itself while planning (Draft), and all are taken back at the end
+// (ClusterModel.speculate): the registry decides whether they come true.
+
+export interface PlanOptions {
+  /** Units explained at most; each looks at every machine. 200 unless given. */
+  readonly explanations?: number;
+}
+
+/**
+ * What is to be done about what changed. Pure as seen from outside, deterministic and total: the same records
+ * and the same dirt give the same plan, in whatever order they came to be.
+ */
+export function plan(model: ClusterModel, dirty: Dirty, options: PlanOptions = {}): Plan {
+  const { explanations = 200 } = options;
+  return model.speculate((dirt) => {
+    const draft = new Draft(model, dirt);
+    const scope = scopeOf(model, dirty);
+    leaveMachines(draft, scope);
+    updateInPlace(draft, scope);
+    placeGlobals(draft, dirty);
+    const tried = placePending(draft, dirty);
+    // A machine may stop what it has not been assigned only once nothing is left to be decided.
+    if (dirty.complete) settle(draft, dirty);
+
+    const waiting = model.bySeniority([...tried].filter((unit) => model.unplaced.has(unit)));
+    const pending: PendingUnit[] = waiting
+      .slice(0, explanations)
+      .map((unit) => ({ unit, causes: explain(model, unit) }));
+    return { steps: draft.steps, pending, unexplained: waiting.slice(explanations) };
+  });
+}
+
+function settle(draft: Draft, dirty: Dirty): void {
+  for (const machineId of sorted(dirty.settles)) {
+    const machine = draft.model.machine(machineId);
+    if (machine === undefined || draft.model.isSettled(machine)) continue;
+    draft.steps.push({ kind: "settle", machineId, registration: machine.registration });
+  }
+}

@@ -1,0 +1,71 @@
+import { Multimap } from "./multimap.ts";
+import { type Unreadable, unreadable } from "./occupancy.ts";
+import type { Unit } from "./records.ts";
+import { isExacting, type ReadableUnit, readable } from "./unit-standing.ts";
+
+/**
+ * Units by name, with what planning asks for: who is global, who follows whom, who is yet to be placed.
+ *
+ * Invariants:
+ * - `globals` and `unplaced` hold only units that are to run and whose requirements can be read;
+ * - `exacting` holds every readable unit with Conflicts or Replaces, whatever its target: a unit that is
+ *   being stopped still keeps others away.
+ */
+export class UnitIndex {
+  readonly globals = new Set<string>();
+  readonly exacting = new Set<string>();
+  readonly unplaced = {
+    all: new Set<string>(),
+    conflicting: new Set<string>(),
+    replacing: new Set<string>(),
+  };
+  readonly #records = new Map<string, Unit | Unreadable>();
+  readonly #readable = new Map<string, ReadableUnit>();
+  readonly #followers = new Multimap();
+
+  record(name: string): Unit | Unreadable | undefined {
+    return this.#records.get(name);
+  }
+
+  readable(name: string): ReadableUnit | undefined {
+    return this.#readable.get(name);
+  }
+
+  names(): Iterable<string> {
+    return this.#records.keys();
+  }
+
+  followers(unit: string): ReadonlySet<string> {
+    return this.#followers.get(unit);
+  }
+
+  set(name: string, record: Unit | Unreadable | undefined, placed: boolean): void {
+    for (const peer of this.#readable.get(name)?.requirements.machineOf ?? []) {
+      this.#followers.delete(peer, name);
+    }
+    if (record === undefined) this.#records.delete(name);
+    else this.#records.set(name, record);
+
+    const unit = record === undefined || record === unreadable ? undefined : readable(record);
+    if (unit === undefined) this.#readable.delete(name);
+    else this.#readable.set(name, unit);
+    for (const peer of unit?.requirements.machineOf ?? []) this.#followers.add(peer, name);
+    put(this.exacting, name, unit !== undefined && isExacting(unit));
+    put(this.globals, name, unit?.requirements.global === true && unit.target !== "inactive");
+    this.setPlaced(name, placed);
+  }
+
+  /** The unit has (or no longer has) an assignment. */
+  setPlaced(name: string, placed: boolean): void {
+    const unit = placed ? undefined : this.#readable.get(name);
+    const waits = unit !== undefined && unit.target !== "inactive" && !unit.requirements.global;
+    put(this.unplaced.all, name, waits);
+    put(this.unplaced.conflicting, name, waits && unit.requirements.conflicts.length > 0);
+    put(this.unplaced.replacing, name, waits && unit.requirements.replaces.length > 0);
+  }
+}
+
+function put(set: Set<string>, name: string, there: boolean): void {
+  if (there) set.add(name);
+  else set.delete(name);
+}
