@@ -1,1 +1,3 @@
 export * from "./contract/index.ts";
+export type { ApiRegistry } from "./registry-port.ts";
+export { type Api, type ApiOptions, createApi } from "./server/api.ts";

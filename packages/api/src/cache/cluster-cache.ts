@@ -1,0 +1,193 @@
+import {
+  Backoff,
+  type CancelTimer,
+  type Clock,
+  errorCode,
+  errorMessage,
+  FleetError,
+  type Logger,
+  type Random,
+  supervise,
+} from "@fleet/runtime";
+import { message } from "../contract/messages.ts";
+import type { ApiRegistry } from "../registry-port.ts";
+import { ClusterView, type ViewChange } from "./cluster-view.ts";
+
+export interface ClusterCacheOptions {
+  readonly registry: Pick<ApiRegistry, "followCluster">;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** How long the cache stays open after its last user. */
+  readonly idleMs: number;
+}
+
+export interface CacheListener {
+  /** The view has moved on by these changes. */
+  changed(change: ViewChange): void;
+  /** Begun, broken or restored connection, or a view begun anew: look at `connected` and `view`. */
+  restarted(): void;
+}
+
+interface Waiter {
+  readonly revision: number;
+  readonly resolve: (view: ClusterView) => void;
+}
+
+/**
+ * The cluster as followed from the store, for listings and streams.
+ *
+ * Invariants:
+ * - it follows the store only while somebody holds it, and `idleMs` longer: a thousand idle daemons cost etcd
+ *   nothing;
+ * - `view` is only handed out while connected, and once its first batch has been applied;
+ * - a new following begins with an empty view, never with the remains of the one before.
+ */
+export class ClusterCache {
+  readonly #options: ClusterCacheOptions;
+  readonly #listeners = new Set<CacheListener>();
+  readonly #waiters = new Set<Waiter>();
+  #view = new ClusterView();
+  #holders = 0;
+  #connected = false;
+  #complete = false;
+  #following: AbortController | undefined;
+  #task: Promise<void> = Promise.resolve();
+  #cancelIdle: CancelTimer | undefined;
+  #closed = false;
+
+  constructor(options: ClusterCacheOptions) {
+    this.#options = options;
+  }
+
+  /** Whether the store is being followed. */
+  get open(): boolean {
+    return this.#following !== undefined;
+  }
+
+  /** The view, when it is complete and its connection stands. */
+  get view(): ClusterView | undefined {
+    return this.#connected && this.#complete ? this.#view : undefined;
+  }
+
+  /** Keeps the cache open until the returned function is called; calling that twice does nothing. */
+  hold(): () => void {
+    this.#holders += 1;
+    this.#cancelIdle?.();
+    this.#cancelIdle = undefined;
+    if (this.#following === undefined && !this.#closed) this.#follow();
+    let released = false;
+    return () => {
+      if (released) return;
+      released = true;
+      this.#holders -= 1;
+      if (this.#holders === 0 && !this.#closed) {
+        this.#cancelIdle = this.#options.clock.after(this.#options.idleMs, () => this.#stop());
+      }
+    };
+  }
+
+  /**
+   * Waits until the view is connected and has reached `revision` (0: any). To be called while holding.
+   * @throws FleetError `cache_behind` (retryable) when that takes longer than `timeoutMs`.
+   */
+  reached(revision: number, timeoutMs: number): Promise<ClusterView> {
+    const view = this.view;
+    if (view !== undefined && view.revision >= revision) return Promise.resolve(view);
+    return new Promise((resolve, reject) => {
+      const cancel = this.#options.clock.after(timeoutMs, () => {
+        this.#waiters.delete(waiter);
+        reject(new FleetError("cache_behind", message.etcdAway, { retryable: true }));
+      });
+      const waiter: Waiter = {
+        revision,
+        resolve: (reachedView) => {
+          cancel();
+          resolve(reachedView);
+        },
+      };
+      this.#waiters.add(waiter);
+    });
+  }
+
+  subscribe(listener: CacheListener): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
+  }
+
+  /** Stops following, for good. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#cancelIdle?.();
+    this.#stop();
+    await this.#task;
+  }
+
+  #follow(): void {
+    const { registry, clock, random, logger } = this.#options;
+    const following = new AbortController();
+    this.#following = following;
+    const backoff = new Backoff({ initialMs: 500, maxMs: 10_000 }, random);
+    const task = async (signal: AbortSignal): Promise<void> => {
+      this.#begin();
+      const batches = registry.followCluster(signal, {
+        connected: () => {
+          if (!signal.aborted) this.#setConnected(true);
+        },
+        disconnected: (error) => {
+          if (signal.aborted) return;
+          if (this.#connected) {
+            logger.warn("api_cache_stale", { code: errorCode(error), message: errorMessage(error) });
+          }
+          this.#setConnected(false);
+        },
+      });
+      for await (const batch of batches) {
+        if (signal.aborted) return;
+        const change = this.#view.apply(batch);
+        const wasComplete = this.#complete;
+        this.#complete = true;
+        this.#settle();
+        for (const listener of this.#listeners) {
+          if (wasComplete) listener.changed(change);
+          else listener.restarted();
+        }
+      }
+    };
+    // One following ends before the next begins, so that two never write the same view.
+    this.#task = this.#task.then(() =>
+      supervise({ name: "api_cache", task, clock, backoff, logger }, following.signal),
+    );
+  }
+
+  #stop(): void {
+    this.#following?.abort();
+    this.#following = undefined;
+    this.#begin();
+  }
+
+  #begin(): void {
+    this.#view = new ClusterView();
+    this.#complete = false;
+    this.#setConnected(false);
+  }
+
+  #setConnected(connected: boolean): void {
+    if (this.#connected === connected) return;
+    this.#connected = connected;
+    this.#settle();
+    for (const listener of this.#listeners) listener.restarted();
+  }
+
+  #settle(): void {
+    const view = this.view;
+    if (view === undefined) return;
+    for (const waiter of this.#waiters) {
+      if (view.revision < waiter.revision) continue;
+      this.#waiters.delete(waiter);
+      waiter.resolve(view);
+    }
+  }
+}

@@ -1,0 +1,234 @@
+import { requirementsOf, type TargetState, type UnitOption } from "@fleet/core";
+import type { ApiMachine, ApiUnit, ApiUnitState } from "../contract/wire.ts";
+import type { ClusterBatch, ClusterChange, PublishedState, Row } from "../registry-port.ts";
+import { SortedKeys } from "./sorted-keys.ts";
+
+/** What changed in the API's terms: names of units, keys of states (see `stateKey`), ids of machines. */
+export interface ViewChange {
+  readonly units: ReadonlySet<string>;
+  readonly states: ReadonlySet<string>;
+  readonly machines: ReadonlySet<string>;
+}
+
+interface Changed extends ViewChange {
+  readonly units: Set<string>;
+  readonly states: Set<string>;
+  readonly machines: Set<string>;
+}
+
+interface UnitRow {
+  readonly hash: string;
+  readonly target: TargetState;
+}
+
+interface MachineRow {
+  readonly publicIp: string;
+  readonly metadata: Readonly<Record<string, string>>;
+}
+
+/** Where a unit is and what became of it there. */
+export interface Placement {
+  readonly currentState: TargetState;
+  readonly machineID?: string;
+}
+
+/** Separates the parts of a state's key; below every character of a name, so that keys sort by name, then machine. */
+const separator = "\u0000";
+
+export function stateKey(unit: string, machineId: string): string {
+  return `${unit}${separator}${machineId}`;
+}
+
+export function splitStateKey(key: string): { readonly name: string; readonly machineID: string } {
+  const end = key.indexOf(separator);
+  return { name: key.slice(0, end), machineID: key.slice(end + 1) };
+}
+
+/**
+ * The cluster as the API shows it, built from change batches.
+ *
+ * Invariants:
+ * - it is the store's content at `revision`, unreadable rows excepted: those keep the value they had before,
+ *   or stay unknown;
+ * - the sorted keys are exactly the keys of the corresponding maps.
+ */
+export class ClusterView {
+  /** Revision of the last batch; 0 before the first. */
+  revision = 0;
+  readonly unitNames = new SortedKeys();
+  readonly stateKeys = new SortedKeys();
+  readonly machineIds = new SortedKeys();
+
+  readonly #units = new Map<string, UnitRow>();
+  readonly #bodies = new Map<string, readonly UnitOption[]>();
+  readonly #machines = new Map<string, MachineRow>();
+  /** machine → key → value set through the API; undefined is a tombstone. */
+  readonly #overrides = new Map<string, Map<string, string | undefined>>();
+  /** unit → machines it is assigned to. */
+  readonly #assigned = new Map<string, Set<string>>();
+  /** unit → machine → published state. */
+  readonly #states = new Map<string, Map<string, PublishedState>>();
+
+  apply(batch: ClusterBatch): ViewChange {
+    const changed: Changed = { units: new Set(), states: new Set(), machines: new Set() };
+    for (const change of batch.changes) this.#apply(change, changed);
+    this.revision = Math.max(this.revision, batch.revision);
+    return changed;
+  }
+
+  /** A unit as listings show it; undefined when unknown or its file unreadable. */
+  unit(name: string): ApiUnit | undefined {
+    const row = this.#units.get(name);
+    if (row === undefined) return undefined;
+    const options = this.#bodies.get(row.hash);
+    if (options === undefined) return undefined;
+    const placement = requirementsOf(name, options).global
+      ? { currentState: "inactive" as const }
+      : this.placement(name, row.hash);
+    return { name, options: [...options], desiredState: row.target, ...placement };
+  }
+
+  /**
+   * Where a unit that is not global stands. A state published for other content than `hash` says nothing about
+   * the unit as it is now.
+   */
+  placement(name: string, hash: string): Placement {
+    const states = this.#states.get(name);
+    const machineID = first(this.#assigned.get(name)) ?? first(states?.keys());
+    if (machineID === undefined) return { currentState: "inactive" };
+    const state = states?.get(machineID);
+    if (state === undefined || state.hash !== hash) return { currentState: "inactive", machineID };
+    return { currentState: state.launched ? "launched" : "loaded", machineID };
+  }
+
+  state(key: string): ApiUnitState | undefined {
+    const { name, machineID } = splitStateKey(key);
+    const state = this.#states.get(name)?.get(machineID);
+    if (state === undefined) return undefined;
+    return {
+      name,
+      hash: state.hash,
+      machineID,
+      systemdLoadState: state.load,
+      systemdActiveState: state.active,
+      systemdSubState: state.sub,
+    };
+  }
+
+  /** The state a client asks for by unit: that of its assigned machine, else of the first that has one. */
+  stateOfUnit(name: string): ApiUnitState | undefined {
+    const states = this.#states.get(name);
+    if (states === undefined) return undefined;
+    const assigned = [...(this.#assigned.get(name) ?? [])].filter((machineId) => states.has(machineId));
+    const machineId = first(assigned) ?? first(states.keys());
+    return machineId === undefined ? undefined : this.state(stateKey(name, machineId));
+  }
+
+  /** Keys of the states of one unit. */
+  statesOfUnit(name: string): readonly string[] {
+    return [...(this.#states.get(name)?.keys() ?? [])].map((machineId) => stateKey(name, machineId)).sort();
+  }
+
+  machine(id: string): ApiMachine | undefined {
+    const row = this.#machines.get(id);
+    if (row === undefined) return undefined;
+    const metadata = new Map(Object.entries(row.metadata));
+    for (const [key, value] of this.#overrides.get(id) ?? []) {
+      if (value === undefined) metadata.delete(key);
+      else metadata.set(key, value);
+    }
+    return {
+      id,
+      ...(row.publicIp === "" ? {} : { primaryIP: row.publicIp }),
+      ...(metadata.size === 0 ? {} : { metadata: Object.fromEntries(metadata) }),
+    };
+  }
+
+  #apply(change: ClusterChange, changed: Changed): void {
+    switch (change.kind) {
+      case "unit":
+        if (keep(this.#units, change.name, change.entry)) {
+          reflect(this.unitNames, change.name, this.#units.has(change.name));
+          changed.units.add(change.name);
+        }
+        return;
+      case "body":
+        keep(this.#bodies, change.hash, change.entry);
+        return;
+      case "machine":
+        if (keep(this.#machines, change.machineId, change.entry)) {
+          reflect(this.machineIds, change.machineId, this.#machines.has(change.machineId));
+          changed.machines.add(change.machineId);
+        }
+        return;
+      case "metadata":
+        this.#applyOverride(change.machineId, change.key, change.entry);
+        changed.machines.add(change.machineId);
+        return;
+      case "assignment":
+        this.#applyAssignment(change.unit, change.machineId, change.entry);
+        changed.units.add(change.unit);
+        return;
+      case "state":
+        this.#applyState(change.unit, change.machineId, change.entry, changed);
+        return;
+      case "cluster":
+      case "leader":
+      case "settled":
+        return;
+    }
+  }
+
+  #applyOverride(
+    machineId: string,
+    key: string,
+    entry: Row<{ readonly value: string } | { readonly removed: true }>,
+  ): void {
+    if (entry.status === "corrupt") return;
+    const overrides = this.#overrides.get(machineId) ?? new Map<string, string | undefined>();
+    if (entry.status === "absent") overrides.delete(key);
+    else overrides.set(key, "value" in entry.value ? entry.value.value : undefined);
+    if (overrides.size === 0) this.#overrides.delete(machineId);
+    else this.#overrides.set(machineId, overrides);
+  }
+
+  #applyAssignment(unit: string, machineId: string, entry: Row<unknown>): void {
+    // An unreadable assignment is one all the same: the unit is held there.
+    const machines = this.#assigned.get(unit) ?? new Set<string>();
+    if (entry.status === "absent") machines.delete(machineId);
+    else machines.add(machineId);
+    if (machines.size === 0) this.#assigned.delete(unit);
+    else this.#assigned.set(unit, machines);
+  }
+
+  #applyState(unit: string, machineId: string, entry: Row<PublishedState>, changed: Changed): void {
+    const states = this.#states.get(unit) ?? new Map<string, PublishedState>();
+    if (!keep(states, machineId, entry)) return;
+    if (states.size === 0) this.#states.delete(unit);
+    else this.#states.set(unit, states);
+    const key = stateKey(unit, machineId);
+    reflect(this.stateKeys, key, states.has(machineId));
+    changed.states.add(key);
+    changed.units.add(unit);
+  }
+}
+
+/** Puts or deletes; false when the entry is unreadable and nothing was done. */
+function keep<Value>(rows: Map<string, Value>, key: string, entry: Row<Value>): boolean {
+  if (entry.status === "corrupt") return false;
+  if (entry.status === "present") rows.set(key, entry.value);
+  else rows.delete(key);
+  return true;
+}
+
+function reflect(keys: SortedKeys, key: string, present: boolean): void {
+  if (present) keys.add(key);
+  else keys.delete(key);
+}
+
+/** The lowest, so that every daemon names the same machine. */
+function first(ids: Iterable<string> | undefined): string | undefined {
+  let lowest: string | undefined;
+  for (const id of ids ?? []) if (lowest === undefined || id < lowest) lowest = id;
+  return lowest;
+}

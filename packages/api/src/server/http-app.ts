@@ -1,0 +1,102 @@
+import type { Logger } from "@fleet/runtime";
+import { errorCode, errorMessage } from "@fleet/runtime";
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { message } from "../contract/messages.ts";
+import { apiPrefixes } from "../contract/paths.ts";
+import type { ErrorBody } from "../contract/wire.ts";
+import { machineRoutes } from "./machine-routes.ts";
+import { Problem, refusalOf } from "./problem.ts";
+import { isWatchPath, methodsOf } from "./resources.ts";
+import type { RouteContext } from "./route-context.ts";
+import { stateRoutes } from "./state-routes.ts";
+import { unitRoutes } from "./unit-routes.ts";
+
+/**
+ * A unit file is at most 1 MiB of text; as JSON each of its bytes may take six (`\u0001`), and the names of the
+ * fields come on top. What still does not fit is made of nothing but escapes or of empty options.
+ */
+const bodyLimitBytes = 7 * 1024 * 1024;
+
+/** A unit name has 256 characters, each percent-encoded as three at most. */
+const maxParameterLength = 1024;
+
+/** The routes, without any listener. `serverName` goes into the `Server` header of every response. */
+export async function buildHttpApp(
+  context: RouteContext,
+  serverName: string,
+  logger: Logger,
+): Promise<FastifyInstance> {
+  const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
+    const refusal = refusalOf(error);
+    if (refusal.unexpected) {
+      logger.error("api_request_failed", {
+        method: request.method,
+        route: request.routeOptions.url,
+        code: errorCode(error),
+        message: errorMessage(error),
+      });
+    }
+    const body: ErrorBody = { error: { code: refusal.status, message: refusal.message } };
+    void reply.header("Server", serverName).code(refusal.status).type("application/json").send(body);
+  };
+
+  const app = fastify({
+    logger: false,
+    bodyLimit: bodyLimitBytes,
+    routerOptions: { maxParamLength: maxParameterLength },
+    frameworkErrors: answer,
+  });
+  app.setErrorHandler(answer);
+  app.setNotFoundHandler((request, reply) => answer(new Problem(404, message.notFound), request, reply));
+  acceptBodies(app);
+  app.addHook("onRequest", async (request, reply) => {
+    void reply.header("Server", serverName);
+    refuseEarly(request, reply);
+  });
+  for (const prefix of apiPrefixes) {
+    await app.register(
+      async (routes) => {
+        unitRoutes(routes, context);
+        stateRoutes(routes, context);
+        machineRoutes(routes, context);
+      },
+      { prefix },
+    );
+  }
+  await app.ready();
+  return app;
+}
+
+/** JSON where a body is wanted; elsewhere whatever a client sends along is skipped, as fleet does. */
+function acceptBodies(app: FastifyInstance): void {
+  app.removeAllContentTypeParsers();
+  // Fastify's parser refuses keys that would reach a prototype.
+  app.addContentTypeParser(
+    "application/json",
+    { parseAs: "string" },
+    app.getDefaultJsonParser("error", "error"),
+  );
+  app.addContentTypeParser("*", (_request, payload, done) => {
+    payload.resume();
+    done(null, undefined);
+  });
+}
+
+/** What can be refused before the body is read. */
+function refuseEarly(request: FastifyRequest, reply: FastifyReply): void {
+  if (request.is404) {
+    const path = request.url.split("?")[0] ?? "";
+    const methods = methodsOf(path);
+    if (methods === undefined) throw new Problem(404, message.notFound);
+    if (isWatchPath(path) && request.method === "GET") {
+      void reply.header("Upgrade", "websocket");
+      throw new Problem(426, message.upgradeRequired);
+    }
+    void reply.header("Allow", methods.join(", "));
+    throw new Problem(405, message.method(methods));
+  }
+  if (request.method === "PUT") {
+    const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
+    if (type.trim().toLowerCase() !== "application/json") throw new Problem(415, message.contentType);
+  }
+}

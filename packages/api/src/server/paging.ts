@@ -1,0 +1,79 @@
+import { no, ok, type Result } from "@fleet/core";
+import type { SortedKeys } from "../cache/sorted-keys.ts";
+import { message } from "../contract/messages.ts";
+
+/**
+ * A page token is URL-safe base64 of two little-endian uint16, limit and page (from 1), as in fleet, followed
+ * by the key of the last row sent. With the key a listing goes on exactly there, whatever came or went
+ * meanwhile: each row that stays is listed once. Tokens of fleet itself end after the numbers; they are
+ * counted off from the start as fleet does.
+ */
+export interface PageToken {
+  readonly page: number;
+  readonly afterKey: string | undefined;
+}
+
+const numbersBytes = 4;
+/** A key is at most a unit name and a machine id; anything longer was never given out. */
+const maxTokenBytes = 1024;
+const maxPage = 0xffff;
+
+export function encodePageToken(limit: number, token: PageToken): string {
+  const numbers = Buffer.alloc(numbersBytes);
+  numbers.writeUInt16LE(limit, 0);
+  // The number only matters without a key; a listing of more pages than it can count has one.
+  numbers.writeUInt16LE(Math.min(token.page, maxPage), 2);
+  const bytes = Buffer.concat([numbers, Buffer.from(token.afterKey ?? "", "utf8")]);
+  return bytes.toString("base64url");
+}
+
+export function decodePageToken(text: string, limit: number): Result<PageToken, string> {
+  if (!/^[A-Za-z0-9_-]*={0,2}$/.test(text)) return no(message.pageToken);
+  const bytes = Buffer.from(text, "base64url");
+  if (bytes.length < numbersBytes || bytes.length > maxTokenBytes) return no(message.pageToken);
+  const page = bytes.readUInt16LE(2);
+  if (bytes.readUInt16LE(0) !== limit) return no(message.pageLimit(limit));
+  if (page === 0) return no(message.pageNumber);
+  const key = bytes.subarray(numbersBytes).toString("utf8");
+  return ok({ page, afterKey: key === "" ? undefined : key });
+}
+
+export interface Listing<Row> {
+  readonly keys: SortedKeys;
+  /** Undefined: the row is not to be listed. */
+  readonly row: (key: string) => Row | undefined;
+  /** Only keys that begin with this. */
+  readonly prefix?: string;
+}
+
+export interface Page<Row> {
+  readonly rows: readonly Row[];
+  readonly nextPageToken: string | undefined;
+}
+
+/** One page of at most `limit` rows. There is a next page only if it has a row. */
+export function pageOf<Row>(listing: Listing<Row>, token: PageToken | undefined, limit: number): Page<Row> {
+  const { keys, row, prefix = "" } = listing;
+  const rows: Row[] = [];
+  let lastKey = "";
+  let toSkip = token !== undefined && token.afterKey === undefined ? (token.page - 1) * limit : 0;
+  const after = token?.afterKey;
+  let position = keys.seek(after !== undefined && after > prefix ? after : prefix);
+  if (after !== undefined && keys.at(position) === after) position += 1;
+  for (; ; position += 1) {
+    const key = keys.at(position);
+    if (key === undefined || !key.startsWith(prefix)) return { rows, nextPageToken: undefined };
+    const found = row(key);
+    if (found === undefined) continue;
+    if (toSkip > 0) {
+      toSkip -= 1;
+      continue;
+    }
+    if (rows.length === limit) {
+      const page = (token?.page ?? 1) + 1;
+      return { rows, nextPageToken: encodePageToken(limit, { page, afterKey: lastKey }) };
+    }
+    rows.push(found);
+    lastKey = key;
+  }
+}

@@ -1,0 +1,33 @@
+import { z } from "zod";
+import { message } from "../contract/messages.ts";
+import { query } from "../contract/paths.ts";
+import type { ApiRegistry } from "../registry-port.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+import { decodePageToken, type PageToken } from "./paging.ts";
+import { Problem } from "./problem.ts";
+
+/** What every route works with. */
+export interface RouteContext {
+  readonly registry: ApiRegistry;
+  readonly access: ClusterAccess;
+  /** Rows of a page. */
+  readonly pageLimit: number;
+}
+
+const nameShape = z.object({ name: z.string() });
+const tokenShape = z.object({ [query.pageToken]: z.union([z.string(), z.array(z.string())]).optional() });
+
+/** The `:name` of a path, percent-decoded. */
+export function nameParameter(parameters: unknown): string {
+  return nameShape.parse(parameters).name;
+}
+
+/** The page a request asks for; undefined for the first. @throws Problem 400 for a bad token. */
+export function pageRequest(queryString: unknown, pageLimit: number): PageToken | undefined {
+  const given = tokenShape.parse(queryString)[query.pageToken];
+  if (given === undefined || given === "") return undefined;
+  if (typeof given !== "string") throw new Problem(400, message.pageToken);
+  const token = decodePageToken(given, pageLimit);
+  if (!token.ok) throw new Problem(400, token.problem);
+  return token.value;
+}

@@ -1,0 +1,118 @@
+import { parseUnitName, requirementsOf, type TargetState, type UnitOption, validateUnit } from "@fleet/core";
+import type { FastifyInstance } from "fastify";
+import type { z } from "zod";
+import { message } from "../contract/messages.ts";
+import { type ApiUnit, putUnitShape, targetStateShape, type UnitPage } from "../contract/wire.ts";
+import type { PutOutcome } from "../registry-port.ts";
+import type { ClusterAccess } from "./cluster-access.ts";
+import { pageOf } from "./paging.ts";
+import { Problem } from "./problem.ts";
+import { nameParameter, pageRequest, type RouteContext } from "./route-context.ts";
+
+/** Units: what is wanted, and where it stands. */
+export function unitRoutes(app: FastifyInstance, context: RouteContext): void {
+  const { access, registry, pageLimit } = context;
+
+  app.get("/units", async (request): Promise<UnitPage> => {
+    const token = pageRequest(request.query, pageLimit);
+    return access.view(0, (view) => {
+      const listing = { keys: view.unitNames, row: (name: string) => view.unit(name) };
+      const { rows, nextPageToken } = pageOf(listing, token, pageLimit);
+      return { units: [...rows], nextPageToken };
+    });
+  });
+
+  app.get("/units/:name", async (request): Promise<ApiUnit> => {
+    const name = nameParameter(request.params);
+    if (!parseUnitName(name).ok) throw new Problem(404, message.unitAbsent);
+    return access.within(() => readUnit(context, name));
+  });
+
+  app.put("/units/:name", async (request, reply) => {
+    const wanted = readWanted(nameParameter(request.params), request.body);
+    const outcome = await access.within(async () => {
+      const written = await registry.intents.put(wanted);
+      if (written.outcome !== "refused") await access.caughtUp(written.revision);
+      return written;
+    });
+    return reply.code(statusOf(outcome)).send();
+  });
+
+  app.delete("/units/:name", async (request, reply) => {
+    const name = nameParameter(request.params);
+    if (!parseUnitName(name).ok) throw new Problem(404, message.unitAbsent);
+    const outcome = await access.within(async () => {
+      const destroyed = await registry.intents.destroy(name);
+      if (destroyed.outcome === "destroyed") await access.caughtUp(destroyed.revision);
+      return destroyed;
+    });
+    if (outcome.outcome === "absent") throw new Problem(404, message.unitAbsent);
+    return reply.code(204).send();
+  });
+}
+
+/** What is wanted comes from the store itself, where it stands from a view at least as new. */
+async function readUnit({ access, registry }: RouteContext, name: string): Promise<ApiUnit> {
+  const reading = await registry.intents.read(name);
+  if (reading === undefined) throw new Problem(404, message.unitAbsent);
+  const { options, record, modRevision } = reading;
+  const wanted = { name, options: [...options], desiredState: record.target };
+  if (requirementsOf(name, options).global) return wanted;
+  const placement = await access.view(modRevision, (view) => view.placement(name, record.hash));
+  return { ...wanted, ...placement };
+}
+
+interface Wanted {
+  readonly name: string;
+  readonly options?: readonly UnitOption[];
+  readonly target?: TargetState;
+}
+
+function readWanted(urlName: string, json: unknown): Wanted {
+  const body = putUnitShape.safeParse(json);
+  if (!body.success) throw new Problem(400, message.undecodable(summary(body.error)));
+  const { name, desiredState, options } = body.data;
+  if (typeof name === "string" && name !== "" && name !== urlName) {
+    throw new Problem(400, message.nameMismatch(urlName, name));
+  }
+  const parsedName = parseUnitName(urlName);
+  if (!parsedName.ok) throw new Problem(400, parsedName.problem);
+  const target = readTarget(desiredState);
+  if (options !== undefined && options !== null && options.length > 0) {
+    const [problem] = validateUnit(urlName, options).problems;
+    if (problem !== undefined) throw new Problem(400, problem);
+  }
+  if (parsedName.value.isTemplate && target !== undefined && target !== "inactive") {
+    throw new Problem(400, message.templateActive(urlName));
+  }
+  return {
+    name: urlName,
+    ...(options === undefined || options === null || options.length === 0 ? {} : { options }),
+    ...(target === undefined ? {} : { target }),
+  };
+}
+
+function readTarget(text: string | null | undefined): TargetState | undefined {
+  if (text === undefined || text === null || text === "") return undefined;
+  const target = targetStateShape.safeParse(text);
+  if (!target.success) throw new Problem(400, message.unknownTarget(text));
+  return target.data;
+}
+
+function summary(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return issue === undefined ? "invalid" : `${issue.path.join(".") || "body"}: ${issue.message}`;
+}
+
+function statusOf(outcome: PutOutcome): number {
+  switch (outcome.outcome) {
+    case "created":
+    case "replaced":
+      return 201;
+    case "changed":
+    case "unchanged":
+      return 204;
+    case "refused":
+      throw new Problem(409, outcome.reason === "no_options" ? message.noOptions : message.noTarget);
+  }
+}

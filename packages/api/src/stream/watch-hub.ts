@@ -1,0 +1,136 @@
+import { type IncomingMessage, STATUS_CODES } from "node:http";
+import type { Duplex } from "node:stream";
+import { type Clock, errorMessage } from "@fleet/runtime";
+import { WebSocketServer } from "ws";
+import type { ClusterCache } from "../cache/cluster-cache.ts";
+import { watchClose } from "../contract/close-codes.ts";
+import { message } from "../contract/messages.ts";
+import { query } from "../contract/paths.ts";
+import type { ErrorBody } from "../contract/wire.ts";
+import type { ApiRegistry } from "../registry-port.ts";
+import { isWatchPath, methodsOf } from "../server/resources.ts";
+import { type StreamLimits, WatchSession } from "./watch-session.ts";
+
+export interface WatchHubOptions {
+  readonly cache: ClusterCache;
+  readonly registry: Pick<ApiRegistry, "guard">;
+  readonly clock: Clock;
+  /** Value of the `Server` header. */
+  readonly serverName: string;
+  readonly limits: StreamLimits;
+  /** Streams open at once; more are refused with 503. */
+  readonly maxStreams: number;
+}
+
+/** Receivers have nothing to say; this is for control frames and the curious. */
+const maxMessageBytes = 4 * 1024;
+
+/** Takes WebSocket upgrades of any listener and keeps their streams. */
+export class WatchHub {
+  readonly #options: WatchHubOptions;
+  readonly #server: WebSocketServer;
+  readonly #sessions = new Set<WatchSession>();
+  #closed = false;
+
+  constructor(options: WatchHubOptions) {
+    this.#options = options;
+    this.#server = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      maxPayload: maxMessageBytes,
+      perMessageDeflate: false,
+    });
+    this.#server.on("headers", (headers) => headers.push(`Server: ${options.serverName}`));
+  }
+
+  /** A listener's `upgrade` event. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on("error", () => socket.destroy());
+    const url = requestUrl(request);
+    const { cache, registry, clock, limits, serverName } = this.#options;
+    if (url === undefined) {
+      refuse(socket, 400, message.badPath, serverName);
+      return;
+    }
+    const refusal = this.#refusal(request, url);
+    if (refusal !== undefined) {
+      refuse(socket, refusal.status, refusal.text, serverName);
+      return;
+    }
+    this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      const session = new WatchSession({
+        socket: webSocket,
+        cache,
+        frozen: () => registry.guard.frozen,
+        names: namesOf(url),
+        clock,
+        limits,
+      });
+      this.#sessions.add(session);
+      webSocket.once("close", () => this.#sessions.delete(session));
+      session.start();
+    });
+  }
+
+  /** Ends all streams. Their sockets close within a second. */
+  close(): void {
+    this.#closed = true;
+    for (const session of this.#sessions) session.close(watchClose.goingAway, "the daemon is stopping");
+    this.#server.close();
+  }
+
+  #refusal(
+    request: IncomingMessage,
+    url: URL,
+  ): { readonly status: number; readonly text: string } | undefined {
+    if (!isWatchPath(url.pathname)) {
+      return methodsOf(url.pathname) === undefined
+        ? { status: 404, text: message.notFound }
+        : { status: 400, text: message.noUpgrade };
+    }
+    const { guard } = this.#options.registry;
+    if (guard.frozen !== undefined) return { status: 503, text: errorMessage(guard.frozen) };
+    if (this.#closed || this.#sessions.size >= this.#options.maxStreams) {
+      return { status: 503, text: message.tooManyStreams };
+    }
+    // Browsers let any page open a WebSocket anywhere and only name the page's origin.
+    return sameOrigin(request) ? undefined : { status: 403, text: message.foreignOrigin };
+  }
+}
+
+function requestUrl(request: IncomingMessage): URL | undefined {
+  const target = request.url ?? "";
+  return target.startsWith("/") && URL.canParse(target, "http://fleet")
+    ? new URL(target, "http://fleet")
+    : undefined;
+}
+
+function namesOf(url: URL): ReadonlySet<string> | undefined {
+  const names = url.searchParams
+    .getAll(query.units)
+    .flatMap((text) => text.split(","))
+    .filter((name) => name !== "");
+  return names.length === 0 ? undefined : new Set(names);
+}
+
+function sameOrigin(request: IncomingMessage): boolean {
+  const { origin, host } = request.headers;
+  if (origin === undefined) return true;
+  return URL.canParse(origin) && new URL(origin).host === host;
+}
+
+/** There is no response object in an upgrade: the answer is written by hand. */
+export function refuse(socket: Duplex, status: number, text: string, serverName: string): void {
+  const body: ErrorBody = { error: { code: status, message: text } };
+  const json = JSON.stringify(body);
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ""}`,
+    `Server: ${serverName}`,
+    "Content-Type: application/json",
+    `Content-Length: ${Buffer.byteLength(json)}`,
+    "Connection: close",
+    "",
+    json,
+  ];
+  socket.end(lines.join("\r\n"));
+}
