@@ -28,7 +28,7 @@ export function matchGlob(glob: string, name: string): boolean {
     } else if (step !== undefined && from < name.length && step.accepts(name.charCodeAt(from))) {
       at = step.next;
       from++;
-    } else if (star !== undefined && star.from < name.length) {
+    } else if (star !== undefined && from < name.length) {
       star.from++;
       at = star.at;
       from = star.from;

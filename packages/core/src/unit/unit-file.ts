@@ -102,7 +102,11 @@ export function joinContinuations(value: string): string {
 
 function linesOf(text: string): readonly string[] {
   const withoutMark = text.startsWith("\uFEFF") ? text.slice(1) : text;
-  return withoutMark.split("\n").map((line) => (line.endsWith("\r") ? line.slice(0, -1) : line));
+  return withoutMark.split("\n");
+}
+
+function withoutReturn(line: string): string {
+  return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
 function isComment(trimmed: string): boolean {
@@ -116,17 +120,14 @@ function isContinuationComment(line: string): boolean {
   return line[at] === "#" || line[at] === ";";
 }
 
+/**
+ * In a section fleet lets a backslash continue a comment, systemd does not: what follows is fleet's to hash. A
+ * carriage return after the backslash ends the comment for both.
+ */
 function endOfComment(lines: readonly string[], start: number): number {
   let at = start;
-  while (at < lines.length - 1 && continues(lines[at] ?? "")) at++;
+  while (at < lines.length - 1 && lines[at]?.endsWith("\\")) at++;
   return at;
-}
-
-/** A comment that ends in a backslash and blanks goes on, too. */
-function continues(comment: string): boolean {
-  let end = comment.length;
-  while (comment[end - 1] === " ") end--;
-  return comment[end - 1] === "\\";
 }
 
 function sectionOf(line: string): Result<string, string> {
@@ -141,12 +142,12 @@ function sectionOf(line: string): Result<string, string> {
 
 /** The value that begins after the first `=` of line `start`, and the last line it takes up. */
 function valueAt(lines: readonly string[], start: number): { readonly value: string; readonly last: number } {
-  const first = lines[start] ?? "";
+  const first = withoutReturn(lines[start] ?? "");
   const parts = [first.slice(first.indexOf("=") + 1)];
   if (!first.endsWith("\\")) return { value: closedValue(parts), last: start };
 
   for (let at = start + 1; at < lines.length; at++) {
-    const line = lines[at] ?? "";
+    const line = withoutReturn(lines[at] ?? "");
     // A blank line ends a continuation. Written back, the value must end so again, or it would swallow whatever
     // line comes next.
     if (trimSpace(line) === "") return { value: openValue(parts), last: at };

@@ -13,7 +13,9 @@ export const unitFileBytes = 1024 * 1024;
  * Matching costs the product of the lengths of globs and names, and the engine does it for every unit: this
  * bounds what one unit can cost everybody. Far above what anyone writes by hand.
  */
-export const fleetSectionCharacters = 16 * 1024;
+const fleetSectionCharacters = 16 * 1024;
+
+const fleetSectionTooLong = `the [X-Fleet] section is longer than ${fleetSectionCharacters} characters`;
 
 export interface UnitVerdict {
   /** Why the unit is refused, fleet's wording where it has one; empty when it is accepted. */
@@ -25,11 +27,7 @@ export interface UnitVerdict {
 /** Judges a unit as it is submitted, the same for a new unit and for new content of an old one. */
 export function validateUnit(name: string, options: readonly UnitOption[]): UnitVerdict {
   const parsedName = parseUnitName(name);
-  const problems = [
-    ...(parsedName.ok ? [] : [parsedName.problem]),
-    ...textProblems(options),
-    ...sizeProblems(options),
-  ];
+  const problems = [...(parsedName.ok ? [] : [parsedName.problem]), ...fileProblems(options)];
   if (problems.length > 0) return { problems, warnings: [] };
 
   const { requirements, warnings } = readRequirements(name, options);
@@ -37,10 +35,10 @@ export function validateUnit(name: string, options: readonly UnitOption[]): Unit
 }
 
 /** Combinations that no machine could ever satisfy, or whose meaning nobody could tell. */
-export function requirementProblems(requirements: Requirements): readonly string[] {
+function requirementProblems(requirements: Requirements): readonly string[] {
   const problems: string[] = [];
   if (requirementCharacters(requirements) > fleetSectionCharacters) {
-    return [`the [X-Fleet] section is longer than ${fleetSectionCharacters} characters`];
+    return [fleetSectionTooLong];
   }
   for (const peer of requirements.machineOf) {
     for (const glob of requirements.conflicts) {
@@ -70,9 +68,19 @@ function unresolvable(peer: string, kind: "conflict" | "replace", glob: string):
   return `unresolvable requirements: peer ${JSON.stringify(peer)} matches ${kind} ${JSON.stringify(glob)}`;
 }
 
+function fileProblems(options: readonly UnitOption[]): readonly string[] {
+  const text = serializeUnitFile(options);
+  const bytes = utf8Length(text);
+  if (bytes > unitFileBytes) return [`the unit file is ${bytes} bytes long: the limit is ${unitFileBytes}`];
+  let characters = 0;
+  for (const option of options) if (option.section === fleetSection) characters += option.value.length;
+  if (characters > fleetSectionCharacters) return [fleetSectionTooLong];
+  return textProblems(options, text);
+}
+
 /** systemd is given the serialised text: it must say what the options say. */
-function textProblems(options: readonly UnitOption[]): readonly string[] {
-  const parsed = parseUnitFile(serializeUnitFile(options));
+function textProblems(options: readonly UnitOption[], text: string): readonly string[] {
+  const parsed = parseUnitFile(text);
   if (!parsed.ok) return [`the options cannot be written as a unit file: ${parsed.problem.message}`];
   const expected = groupBySection(options);
   for (let at = 0; at < Math.max(expected.length, parsed.value.length); at++) {
@@ -80,26 +88,13 @@ function textProblems(options: readonly UnitOption[]): readonly string[] {
     const got = parsed.value[at];
     if (want?.section === got?.section && want?.name === got?.name && want?.value === got?.value) continue;
     const option = want ?? got;
-    const shown = option === undefined ? "" : `${option.section}/${option.name}`.slice(0, 80);
+    const shown = option === undefined ? "" : `[${option.section}] ${option.name}`.slice(0, 80);
     return [
-      `option ${JSON.stringify(shown)} does not read back as given: names and values must be trimmed, and a value ` +
-        "may hold a newline only after a backslash",
+      `option ${JSON.stringify(shown)} does not read back as given: section, name and value must be trimmed and on ` +
+        "one line each (a value may go on after a backslash at the end of a line)",
     ];
   }
   return [];
-}
-
-function sizeProblems(options: readonly UnitOption[]): readonly string[] {
-  const problems: string[] = [];
-  const bytes = utf8Length(serializeUnitFile(options));
-  if (bytes > unitFileBytes)
-    problems.push(`the unit file is ${bytes} bytes long: the limit is ${unitFileBytes}`);
-  let characters = 0;
-  for (const option of options) if (option.section === fleetSection) characters += option.value.length;
-  if (characters > fleetSectionCharacters) {
-    problems.push(`the [X-Fleet] section is longer than ${fleetSectionCharacters} characters`);
-  }
-  return problems;
 }
 
 /** Specifiers can blow short values up: what counts is the expanded text. */

@@ -80,7 +80,7 @@ function valuesBySpelling(
     if (option.section !== fleetSection) continue;
     const values = unquote(trimSpace(joinContinuations(option.value)));
     const known = written.get(option.name);
-    if (known !== undefined) known.push(...values);
+    if (known !== undefined) for (const value of values) known.push(value);
     else if (spellings.has(option.name)) written.set(option.name, [...values]);
     else unknown.add(option.name);
   }
@@ -94,11 +94,9 @@ function valuesOf(
   written: ReadonlyMap<string, readonly string[]>,
   requirement: Requirement,
 ): readonly string[] {
-  const values: string[] = [];
-  for (const [spelling, meaning] of spellings) {
-    if (meaning === requirement) values.push(...(written.get(spelling) ?? []));
-  }
-  return values;
+  return [...spellings]
+    .filter(([, meaning]) => meaning === requirement)
+    .flatMap(([spelling]) => written.get(spelling) ?? []);
 }
 
 /** A value that begins and ends with a quote is a list of quoted values; any other is one value. */
@@ -141,7 +139,7 @@ function machineIdOf(values: readonly string[], warnings: string[]): string | un
 }
 
 function metadataOf(values: readonly string[], warnings: string[]): ReadonlyMap<string, readonly string[]> {
-  const metadata = new Map<string, string[]>();
+  const metadata = new Map<string, Set<string>>();
   for (const pair of values.flatMap(pairsOf)) {
     const [key = "", value = "", ...rest] = pair.split("=", 3).map(trimSpace);
     if (key === "" || value === "" || rest.length > 0) {
@@ -149,10 +147,10 @@ function metadataOf(values: readonly string[], warnings: string[]): ReadonlyMap<
       continue;
     }
     const accepted = metadata.get(key);
-    if (accepted === undefined) metadata.set(key, [value]);
-    else if (!accepted.includes(value)) accepted.push(value);
+    if (accepted === undefined) metadata.set(key, new Set([value]));
+    else accepted.add(value);
   }
-  return metadata;
+  return new Map([...metadata].map(([key, accepted]) => [key, [...accepted]]));
 }
 
 /** `a=1 b=2` is two pairs; `a=one two` is one, whose value holds a blank. */
