@@ -1,1 +1,46 @@
-export {};
+export type { Change, ChangeBatch, Entry, FollowObserver } from "./changes.ts";
+export type { ClusterGuard, ClusterMemory, RememberedCluster } from "./cluster-guard.ts";
+export type { CommitOutcome, EngineWrite } from "./commit.ts";
+export { type KeySubject, Keyspace } from "./keyspace.ts";
+export type { Candidate, Leadership, Term } from "./leadership.ts";
+export { MemoryEtcd } from "./memory-etcd.ts";
+export { MemoryStore } from "./memory-store.ts";
+export {
+  type AssignmentRecord,
+  type ClusterRecord,
+  type LeaderRecord,
+  type MachineRecord,
+  type MetadataRecord,
+  readableFormats,
+  type SettledRecord,
+  type StateRecord,
+  type UnitRecord,
+} from "./records.ts";
+export type { PublishedRows, PublishOutcome, Registration } from "./registration.ts";
+export type { RegisterOutcome, RegistrationRequest, Registrations } from "./registrations.ts";
+export { Registry, type RegistryOptions } from "./registry.ts";
+export {
+  type Compare,
+  type KeyRange,
+  type KeyValue,
+  type LeaseGrant,
+  maxTxnOperations,
+  type Operation,
+  type RangeRequest,
+  type RangeResult,
+  type Store,
+  StoreError,
+  type StoreErrorCode,
+  type TxnRequest,
+  type TxnResult,
+  type WatchBatch,
+  type WatchEvent,
+  type WatchRequest,
+} from "./store.ts";
+export type {
+  DestroyOutcome,
+  PutOutcome,
+  PutUnit,
+  SubmittedUnit,
+  UnitIntents,
+} from "./unit-intents.ts";

@@ -1,0 +1,166 @@
+import { throwIfAborted } from "@fleet/runtime";
+import type { ClusterGuard } from "./cluster-guard.ts";
+import type { Keyspace } from "./keyspace.ts";
+import type { Leadership, Term } from "./leadership.ts";
+import { type AssignmentRecord, assignmentCodec, settledCodec } from "./records.ts";
+import { type Compare, type KeyValue, maxTxnOperations, type Operation } from "./store.ts";
+
+/** What an engine may change. */
+export type EngineWrite =
+  | {
+      readonly op: "assign";
+      readonly machineId: string;
+      readonly unit: string;
+      readonly record: AssignmentRecord;
+    }
+  | { readonly op: "withdraw"; readonly machineId: string; readonly unit: string }
+  /** The machine's assignments take this registration into account: what is missing there is missing on purpose. */
+  | { readonly op: "settle"; readonly machineId: string; readonly registration: number }
+  /** Removes a unit file nothing refers to, unless it was written again since `modRevision`. */
+  | { readonly op: "collect-body"; readonly hash: string; readonly modRevision: number };
+
+export type CommitOutcome =
+  | { readonly outcome: "committed"; readonly revision: number }
+  /** Another engine leads. Some of the writes may have been carried out before it did. */
+  | { readonly outcome: "fenced" };
+
+/** Enough to keep etcd busy; more would only queue there. */
+const transactionsInFlight = 4;
+
+/** Well below the 1.5 MiB that etcd takes in one request. */
+const maxTransactionBytes = 512 * 1024;
+
+interface Batch {
+  readonly compares: readonly Compare[];
+  readonly operations: readonly Operation[];
+}
+
+/** Writes an engine's plan, each transaction fenced by the term. */
+export class Committer {
+  readonly #guard: ClusterGuard;
+  readonly #keys: Keyspace;
+  readonly #leadership: Leadership;
+
+  constructor(guard: ClusterGuard, keys: Keyspace, leadership: Leadership) {
+    this.#guard = guard;
+    this.#keys = keys;
+    this.#leadership = leadership;
+  }
+
+  /**
+   * Carries out all writes; of several for the same assignment the last counts. "settle" writes go after everything
+   * else is in the store. Rejects with StoreError, AbortedError or the frozen error; some may then be carried out.
+   */
+  async commit(term: Term, writes: readonly EngineWrite[], signal: AbortSignal): Promise<CommitOutcome> {
+    const [first, last] = this.#stages(writes);
+    let revision = this.#guard.revision;
+    for (const batches of [first, last]) {
+      const reached = await this.#all(term, batches, signal);
+      if (reached === undefined) {
+        this.#leadership.deposed(term.number);
+        return { outcome: "fenced" };
+      }
+      revision = Math.max(revision, reached);
+    }
+    return { outcome: "committed", revision };
+  }
+
+  #stages(writes: readonly EngineWrite[]): readonly [readonly Batch[], readonly Batch[]] {
+    // etcd refuses a key that is written twice in one transaction.
+    const assignments = new Map<string, Operation>();
+    const settled = new Map<string, Operation>();
+    const collections: Batch[] = [];
+    for (const write of writes) {
+      switch (write.op) {
+        case "assign": {
+          const key = this.#keys.assignment(write.machineId, write.unit);
+          assignments.set(key, { op: "put", key, value: assignmentCodec.encode(write.record) });
+          break;
+        }
+        case "withdraw": {
+          const key = this.#keys.assignment(write.machineId, write.unit);
+          assignments.set(key, { op: "delete", from: key });
+          break;
+        }
+        case "settle": {
+          const key = this.#keys.settled(write.machineId);
+          settled.set(key, {
+            op: "put",
+            key,
+            value: settledCodec.encode({ registration: write.registration }),
+          });
+          break;
+        }
+        case "collect-body": {
+          // Alone in its transaction: a body in use again must not stop anything else.
+          const key = this.#keys.body(write.hash);
+          collections.push({
+            compares: [{ key, test: "modRevision", equals: write.modRevision }],
+            operations: [{ op: "delete", from: key }],
+          });
+        }
+      }
+    }
+    return [[...batched([...assignments.values()]), ...collections], batched([...settled.values()])];
+  }
+
+  /** Highest revision reached; undefined when fenced. Waits for every transaction it has begun. */
+  async #all(term: Term, batches: readonly Batch[], signal: AbortSignal): Promise<number | undefined> {
+    let next = 0;
+    let revision = 0;
+    let fenced = false;
+    let failed = false;
+    const worker = async (): Promise<void> => {
+      for (let batch = batches[next++]; batch !== undefined; batch = batches[next++]) {
+        if (fenced || failed) return;
+        try {
+          throwIfAborted(signal);
+          const reached = await this.#transact(term, batch);
+          if (reached === undefined) fenced = true;
+          else revision = Math.max(revision, reached);
+        } catch (error) {
+          failed = true;
+          throw error;
+        }
+      }
+    };
+    const results = await Promise.allSettled(Array.from({ length: transactionsInFlight }, worker));
+    if (fenced) return undefined;
+    for (const result of results) {
+      if (result.status === "rejected") throw result.reason;
+    }
+    return revision;
+  }
+
+  async #transact(term: Term, batch: Batch): Promise<number | undefined> {
+    const key = this.#keys.leader();
+    const result = await this.#guard.txn({
+      compares: [{ key, test: "createRevision", equals: term.number }, ...batch.compares],
+      // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
+      then: batch.operations,
+      otherwise: [{ op: "get", from: key }],
+    });
+    if (result.succeeded) return result.revision;
+    const leader: KeyValue | undefined = result.results[0]?.[0];
+    return leader?.createRevision === term.number ? result.revision : undefined;
+  }
+}
+
+function batched(operations: readonly Operation[]): readonly Batch[] {
+  const batches: Batch[] = [];
+  let batch: Operation[] = [];
+  let bytes = 0;
+  for (const operation of operations) {
+    const size =
+      operation.op === "put" ? operation.key.length + operation.value.length : operation.from.length;
+    if (batch.length === maxTxnOperations || (batch.length > 0 && bytes + size > maxTransactionBytes)) {
+      batches.push({ compares: [], operations: batch });
+      batch = [];
+      bytes = 0;
+    }
+    batch.push(operation);
+    bytes += size;
+  }
+  if (batch.length > 0) batches.push({ compares: [], operations: batch });
+  return batches;
+}

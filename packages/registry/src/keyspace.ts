@@ -1,0 +1,121 @@
+import type { KeyRange } from "./store.ts";
+
+/** What a key below the prefix is about. */
+export type KeySubject =
+  | { readonly kind: "cluster" }
+  | { readonly kind: "unit"; readonly name: string }
+  | { readonly kind: "body"; readonly hash: string }
+  | { readonly kind: "machine"; readonly machineId: string }
+  | { readonly kind: "metadata"; readonly machineId: string; readonly key: string }
+  | { readonly kind: "assignment"; readonly machineId: string; readonly unit: string }
+  | { readonly kind: "settled"; readonly machineId: string }
+  | { readonly kind: "state"; readonly machineId: string; readonly unit: string }
+  | { readonly kind: "leader" };
+
+/** Lies beside a machine's assignments so that one watch delivers both in order. No unit name begins with `@`. */
+const settledName = "@settled";
+
+/** Builds and reads the keys below one prefix. */
+export class Keyspace {
+  /** Ends in `/`. */
+  readonly prefix: string;
+
+  constructor(prefix: string) {
+    this.prefix = prefix.endsWith("/") ? prefix : `${prefix}/`;
+  }
+
+  /** Everything of this cluster. */
+  all(): Required<KeyRange> {
+    return below(this.prefix);
+  }
+
+  cluster(): string {
+    return `${this.prefix}cluster`;
+  }
+
+  leader(): string {
+    return `${this.prefix}leader`;
+  }
+
+  unit(name: string): string {
+    return `${this.prefix}units/${name}`;
+  }
+
+  body(hash: string): string {
+    return `${this.prefix}bodies/${hash}`;
+  }
+
+  machine(machineId: string): string {
+    return `${this.prefix}machines/${machineId}`;
+  }
+
+  metadata(machineId: string, key: string): string {
+    return `${this.prefix}metadata/${machineId}/${key}`;
+  }
+
+  assignment(machineId: string, unit: string): string {
+    return `${this.prefix}assignments/${machineId}/${unit}`;
+  }
+
+  settled(machineId: string): string {
+    return this.assignment(machineId, settledName);
+  }
+
+  /** The assignments of one machine, and whether they are settled. */
+  assignmentsOf(machineId: string): Required<KeyRange> {
+    return below(this.assignment(machineId, ""));
+  }
+
+  state(machineId: string, unit: string): string {
+    return `${this.prefix}states/${machineId}/${unit}`;
+  }
+
+  statesOf(machineId: string): Required<KeyRange> {
+    return below(this.state(machineId, ""));
+  }
+
+  /** Undefined for keys of other versions or other programs: they are left alone. */
+  parse(key: string): KeySubject | undefined {
+    if (!key.startsWith(this.prefix)) return undefined;
+    const [kind, first, second, ...rest] = key.slice(this.prefix.length).split("/");
+    if (rest.length > 0) return undefined;
+    if (first === undefined) return kind === "cluster" || kind === "leader" ? { kind } : undefined;
+    if (first === "") return undefined;
+    if (second === undefined) return parseNamed(kind, first);
+    return second === "" ? undefined : parseOfMachine(kind, first, second);
+  }
+}
+
+/** Every key that begins with `prefix`, which must end in `/`. */
+function below(prefix: string): Required<KeyRange> {
+  // "0" is the character after "/".
+  return { from: prefix, to: `${prefix.slice(0, -1)}0` };
+}
+
+function parseNamed(kind: string | undefined, name: string): KeySubject | undefined {
+  switch (kind) {
+    case "units":
+      return { kind: "unit", name };
+    case "bodies":
+      return { kind: "body", hash: name };
+    case "machines":
+      return { kind: "machine", machineId: name };
+    default:
+      return undefined;
+  }
+}
+
+function parseOfMachine(kind: string | undefined, machineId: string, name: string): KeySubject | undefined {
+  switch (kind) {
+    case "metadata":
+      return { kind: "metadata", machineId, key: name };
+    case "assignments":
+      return name === settledName
+        ? { kind: "settled", machineId }
+        : { kind: "assignment", machineId, unit: name };
+    case "states":
+      return { kind: "state", machineId, unit: name };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,162 @@
+import { no, ok, type Result, type TargetState } from "@fleet/core";
+import { z } from "zod";
+
+/** Identity of the cluster, written once by the first fleetd ever. */
+export interface ClusterRecord {
+  readonly id: string;
+  /** Data format of everything below the prefix. */
+  readonly format: number;
+}
+
+/** A unit file, stored once per content. */
+export interface BodyRecord {
+  /** The serialised unit file. */
+  readonly text: string;
+}
+
+/** What the user wants of a unit. */
+export interface UnitRecord {
+  readonly hash: string;
+  readonly target: TargetState;
+  /** See `Unit.generation`. */
+  readonly generation: number;
+}
+
+/** Presence of a machine, on its lease. */
+export interface MachineRecord {
+  readonly id: string;
+  /** Random, kept by the agent across restarts: tells a restarted agent from a second machine of the same id. */
+  readonly token: string;
+  /** Empty when unknown. */
+  readonly publicIp: string;
+  /** Configured metadata; what was set through the API lies over it. */
+  readonly metadata: Readonly<Record<string, string>>;
+  /** The agent is unloading everything in order to leave. */
+  readonly leaving: boolean;
+  /** Data formats this fleetd can read. */
+  readonly formats: readonly number[];
+  readonly version: string;
+}
+
+/** Metadata set through the API, or a tombstone that hides a configured key. */
+export type MetadataRecord = { readonly value: string } | { readonly removed: true };
+
+/** The engine's order to one machine. */
+export interface AssignmentRecord {
+  readonly hash: string;
+  readonly target: "loaded" | "launched";
+  readonly generation: number;
+  /** Units that must be gone from this machine before this one may be loaded (Replaces). */
+  readonly awaits: readonly string[];
+}
+
+/** The registration the engine has fully taken into account in the machine's assignments. */
+export interface SettledRecord {
+  readonly registration: number;
+}
+
+/** What an agent publishes about one unit, on its machine's lease. */
+export interface StateRecord {
+  readonly hash: string;
+  readonly load: string;
+  readonly active: string;
+  readonly sub: string;
+  readonly launched: boolean;
+}
+
+/** Who leads, on its engine's lease. */
+export interface LeaderRecord {
+  readonly machineId: string;
+}
+
+/** The data formats this build reads; it writes the highest. */
+export const readableFormats: readonly number[] = [1];
+
+/** Version of each value's shape. A reader that meets another one reports the value instead of guessing. */
+const recordVersion = 1;
+
+/** How one kind of value is written and read. Unknown fields survive reading and writing back. */
+export interface Codec<Value> {
+  encode(value: Value): string;
+  /** The problem is one line and quotes nothing of the value. */
+  decode(text: string): Result<Value, string>;
+}
+
+function codec<Value extends object>(schema: z.ZodType<Value>): Codec<Value> {
+  return {
+    encode: (value) => JSON.stringify({ v: recordVersion, ...value }),
+    decode: (text) => {
+      const json = parseJson(text);
+      if (!json.ok) return json;
+      const version = z.object({ v: z.literal(recordVersion) }).safeParse(json.value);
+      if (!version.success) return no(`not a record of version ${recordVersion}`);
+      const record = schema.safeParse(json.value);
+      return record.success ? ok(record.data) : no(issueSummary(record.error));
+    },
+  };
+}
+
+function parseJson(text: string): Result<unknown, string> {
+  try {
+    return ok(JSON.parse(text));
+  } catch {
+    return no("not JSON");
+  }
+}
+
+function issueSummary(error: z.ZodError): string {
+  const issue = error.issues[0];
+  return issue === undefined ? "invalid" : `${issue.path.join(".") || "value"}: ${issue.message}`;
+}
+
+const hash = z.string().regex(/^[0-9a-f]{40}$/, "not a hash");
+const revision = z.number().int().positive();
+
+export const clusterCodec: Codec<ClusterRecord> = codec(
+  z.looseObject({ id: z.string().min(1), format: z.number().int().positive() }),
+);
+
+export const bodyCodec: Codec<BodyRecord> = codec(z.looseObject({ text: z.string() }));
+
+export const unitCodec: Codec<UnitRecord> = codec(
+  z.looseObject({ hash, target: z.enum(["inactive", "loaded", "launched"]), generation: revision }),
+);
+
+export const machineCodec: Codec<MachineRecord> = codec(
+  z.looseObject({
+    id: z.string().min(1),
+    token: z.string().min(1),
+    publicIp: z.string(),
+    metadata: z.record(z.string(), z.string()),
+    leaving: z.boolean(),
+    formats: z.array(z.number().int()),
+    version: z.string(),
+  }),
+);
+
+export const metadataCodec: Codec<MetadataRecord> = codec(
+  z.union([z.looseObject({ value: z.string() }), z.looseObject({ removed: z.literal(true) })]),
+);
+
+export const assignmentCodec: Codec<AssignmentRecord> = codec(
+  z.looseObject({
+    hash,
+    target: z.enum(["loaded", "launched"]),
+    generation: revision,
+    awaits: z.array(z.string()),
+  }),
+);
+
+export const settledCodec: Codec<SettledRecord> = codec(z.looseObject({ registration: revision }));
+
+export const stateCodec: Codec<StateRecord> = codec(
+  z.looseObject({
+    hash,
+    load: z.string(),
+    active: z.string(),
+    sub: z.string(),
+    launched: z.boolean(),
+  }),
+);
+
+export const leaderCodec: Codec<LeaderRecord> = codec(z.looseObject({ machineId: z.string().min(1) }));

@@ -1,0 +1,157 @@
+import { type Clock, errorCode, FleetError, type Logger, throwIfAborted } from "@fleet/runtime";
+import type { ClusterGuard } from "./cluster-guard.ts";
+import type { Keyspace } from "./keyspace.ts";
+import { LeaseKeeper } from "./lease-keeper.ts";
+import { type MachineRecord, machineCodec, readableFormats } from "./records.ts";
+import { MachineRegistration, type Registration } from "./registration.ts";
+import { readAll } from "./snapshot.ts";
+import { type KeyValue, type Store, StoreError } from "./store.ts";
+
+export interface RegistrationRequest {
+  readonly machineId: string;
+  /** Random, the same after a restart of fleetd, another one after a reboot. */
+  readonly token: string;
+  /** Empty when unknown. */
+  readonly publicIp: string;
+  readonly metadata: Readonly<Record<string, string>>;
+  /** Of this fleetd. */
+  readonly version: string;
+  /** agent_ttl: how long the machine counts as present after its agent was last heard of. */
+  readonly ttlMs: number;
+}
+
+export type RegisterOutcome =
+  | { readonly outcome: "registered"; readonly registration: Registration }
+  | {
+      /** Another machine (or this one before its reboot) holds the id. */
+      readonly outcome: "refused";
+      /** Its public IP; empty when unknown. */
+      readonly holder: string;
+    };
+
+export interface RegistrationsOptions {
+  readonly store: Store;
+  readonly guard: ClusterGuard;
+  readonly keys: Keyspace;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** State rows moved to another lease in one transaction; each needs a compare of its own beside the fence. */
+const adoptedPerTransaction = 100;
+
+/** Presence of machines: `machines/<id>` and the state rows, on the machine's lease. */
+export class Registrations {
+  readonly #options: RegistrationsOptions;
+
+  constructor(options: RegistrationsOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Registers the machine: anew, or by taking over what its own earlier process left (same token; the registration
+   * number and the state rows stay). Rejects with StoreError or the frozen error.
+   */
+  async register(request: RegistrationRequest, signal: AbortSignal): Promise<RegisterOutcome> {
+    const { store, guard, keys, clock, logger } = this.#options;
+    const key = keys.machine(request.machineId);
+    for (;;) {
+      throwIfAborted(signal);
+      const previous = (await guard.range({ from: key })).rows[0];
+      if (previous !== undefined && tokenOf(previous) !== request.token) {
+        return { outcome: "refused", holder: holderOf(previous) };
+      }
+      throwIfAborted(signal);
+      const grantSentAtMs = clock.monotonic();
+      const grant = await store.leaseGrant(request.ttlMs);
+      const keeper = new LeaseKeeper({ store, clock, grant, grantSentAtMs });
+      try {
+        const record = recordOf(request);
+        const number = await this.#claim(key, record, previous, grant.leaseId);
+        if (number !== undefined) {
+          if (previous !== undefined) await this.#adopt(request.machineId, number, previous, grant.leaseId);
+          keeper.start();
+          logger.info("machine_registered", { registration: number, taken_over: previous !== undefined });
+          const registration = new MachineRegistration({ guard, keys, logger, keeper, record, number });
+          return { outcome: "registered", registration };
+        }
+      } catch (error) {
+        // The row may be on this lease: with it gone the next attempt starts from what is really there.
+        await this.#abandon(keeper);
+        throw error;
+      }
+      await this.#abandon(keeper);
+    }
+  }
+
+  /** Registration number, or undefined when the row has changed in between. */
+  async #claim(
+    key: string,
+    record: MachineRecord,
+    previous: KeyValue | undefined,
+    leaseId: string,
+  ): Promise<number | undefined> {
+    const result = await this.#options.guard.txn({
+      compares: [
+        previous === undefined
+          ? { key, test: "absent" }
+          : { key, test: "modRevision", equals: previous.modRevision },
+      ],
+      // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
+      then: [{ op: "put", key, value: machineCodec.encode(record), leaseId }],
+      otherwise: [{ op: "get", from: key }],
+    });
+    if (result.succeeded) return previous?.createRevision ?? result.revision;
+    // A claim that was carried out twice (a lost reply) fails its second compare: the row's lease tells.
+    const row = result.results[0]?.[0];
+    return row?.leaseId === leaseId ? row.createRevision : undefined;
+  }
+
+  /** Moves the rows of the earlier process to our lease, then ends its lease: the earlier process, too, learns. */
+  async #adopt(machineId: string, number: number, previous: KeyValue, leaseId: string): Promise<void> {
+    const { store, guard, keys } = this.#options;
+    for (;;) {
+      const { rows } = await readAll(guard, keys.statesOf(machineId));
+      const left = rows.filter((row) => row.leaseId !== leaseId).slice(0, adoptedPerTransaction);
+      if (left.length === 0) break;
+      const result = await guard.txn({
+        compares: [
+          { key: keys.machine(machineId), test: "createRevision", equals: number },
+          ...left.map((row) => ({ key: row.key, test: "modRevision", equals: row.modRevision }) as const),
+        ],
+        // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
+        then: left.map((row) => ({ op: "put", key: row.key, value: row.value, leaseId }) as const),
+        otherwise: [{ op: "get", from: keys.machine(machineId) }],
+      });
+      if (!result.succeeded && result.results[0]?.[0]?.createRevision !== number) {
+        throw new FleetError("registration_lost", "the machine's row went away while taking it over", {
+          retryable: true,
+        });
+      }
+    }
+    await store.leaseRevoke(previous.leaseId);
+  }
+
+  async #abandon(keeper: LeaseKeeper): Promise<void> {
+    await keeper.revoke().catch((error: unknown) => {
+      if (!(error instanceof StoreError)) throw error;
+      this.#options.logger.debug("lease_left_to_expire", { code: errorCode(error) });
+    });
+  }
+}
+
+function recordOf(request: RegistrationRequest): MachineRecord {
+  const { machineId, token, publicIp, metadata, version } = request;
+  return { id: machineId, token, publicIp, metadata, leaving: false, formats: readableFormats, version };
+}
+
+/** A row that cannot be read is somebody else's. */
+function tokenOf(row: KeyValue): string | undefined {
+  const record = machineCodec.decode(row.value);
+  return record.ok ? record.value.token : undefined;
+}
+
+function holderOf(row: KeyValue): string {
+  const record = machineCodec.decode(row.value);
+  return record.ok ? record.value.publicIp : "";
+}

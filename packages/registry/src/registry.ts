@@ -1,0 +1,85 @@
+import type { UnitOption } from "@fleet/core";
+import type { Clock, Logger, Random } from "@fleet/runtime";
+import type { ChangeBatch, FollowObserver } from "./changes.ts";
+import { ClusterGuard, type ClusterMemory } from "./cluster-guard.ts";
+import { type CommitOutcome, Committer, type EngineWrite } from "./commit.ts";
+import { Follow } from "./follow.ts";
+import { Keyspace } from "./keyspace.ts";
+import { Leadership, type Term } from "./leadership.ts";
+import { Registrations } from "./registrations.ts";
+import type { KeyRange, Store } from "./store.ts";
+import { UnitIntents } from "./unit-intents.ts";
+
+export interface RegistryOptions {
+  readonly store: Store;
+  /** etcd_key_prefix. */
+  readonly prefix: string;
+  readonly memory: ClusterMemory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+/** The cluster's shared state: all that fleet reads from and writes to etcd goes through here. */
+export class Registry {
+  readonly guard: ClusterGuard;
+  /** For the API. */
+  readonly intents: UnitIntents;
+  /** For the engine. */
+  readonly leadership: Leadership;
+  /** For the agent. */
+  readonly registrations: Registrations;
+  readonly #options: RegistryOptions;
+  readonly #keys: Keyspace;
+  readonly #committer: Committer;
+
+  constructor(options: RegistryOptions) {
+    const { store, clock, random, logger } = options;
+    const keys = new Keyspace(options.prefix);
+    const guard = new ClusterGuard({ ...options, keys });
+    this.#options = options;
+    this.#keys = keys;
+    this.guard = guard;
+    this.intents = new UnitIntents(guard, keys);
+    this.leadership = new Leadership({ store, guard, keys, clock, random, logger });
+    this.registrations = new Registrations({ store, guard, keys, clock, logger });
+    this.#committer = new Committer(guard, keys, this.leadership);
+  }
+
+  /**
+   * Everything below the prefix: first one batch with all that is there, then exactly the differences. Survives
+   * disconnects, compaction and a frozen cluster (by waiting); ends only by throwing AbortedError.
+   */
+  followCluster(signal: AbortSignal, observer?: FollowObserver): AsyncIterable<ChangeBatch> {
+    return this.#follow(this.#keys.all(), signal, observer);
+  }
+
+  /** Like `followCluster`, for the assignments of one machine and whether they are settled. */
+  followMachine(
+    machineId: string,
+    signal: AbortSignal,
+    observer?: FollowObserver,
+  ): AsyncIterable<ChangeBatch> {
+    return this.#follow(this.#keys.assignmentsOf(machineId), signal, observer);
+  }
+
+  /** See `Committer.commit`. */
+  commit(term: Term, writes: readonly EngineWrite[], signal: AbortSignal): Promise<CommitOutcome> {
+    return this.#committer.commit(term, writes, signal);
+  }
+
+  /** A unit file by its hash; undefined when it is not stored. */
+  body(hash: string): Promise<readonly UnitOption[] | undefined> {
+    return this.intents.readBody(hash);
+  }
+
+  #follow(
+    range: Required<KeyRange>,
+    signal: AbortSignal,
+    observer: FollowObserver | undefined,
+  ): AsyncIterable<ChangeBatch> {
+    const { store, clock, random } = this.#options;
+    const { guard } = this;
+    return new Follow({ store, guard, keys: this.#keys, clock, random, range, observer }).batches(signal);
+  }
+}

@@ -1,0 +1,191 @@
+import { type TargetState, type UnitOption, unitHash } from "@fleet/core";
+import { FleetError } from "@fleet/runtime";
+import type { ClusterGuard } from "./cluster-guard.ts";
+import type { Keyspace } from "./keyspace.ts";
+import { type UnitRecord, unitCodec } from "./records.ts";
+import { type Compare, type KeyValue, type Operation, StoreError } from "./store.ts";
+import { decodeBody, encodeBody } from "./unit-body.ts";
+
+export interface PutUnit {
+  readonly name: string;
+  /** The unit file; left out: keep the present one. */
+  readonly options?: readonly UnitOption[];
+  readonly target?: TargetState;
+}
+
+export type PutOutcome =
+  | {
+      /** `created`, or content `replaced`, or only the target `changed`, or nothing to do. */
+      readonly outcome: "created" | "replaced" | "changed" | "unchanged";
+      /** Revision at which the unit became what it is now: a reader that has applied it sees the result. */
+      readonly revision: number;
+    }
+  | {
+      readonly outcome: "refused";
+      /** No such unit and no options to make it of; or it exists and no target was given. */
+      readonly reason: "no_options" | "no_target";
+    };
+
+export type DestroyOutcome =
+  | { readonly outcome: "destroyed"; readonly revision: number }
+  | { readonly outcome: "absent" };
+
+/** A unit as the user submitted it. */
+export interface SubmittedUnit {
+  readonly name: string;
+  readonly options: readonly UnitOption[];
+  readonly record: UnitRecord;
+  readonly modRevision: number;
+}
+
+/** Somebody else's write came in between this many times in a row: say so rather than spin. */
+const maxAttempts = 32;
+
+/**
+ * What users want: the only writer of `units/` and `bodies/`.
+ *
+ * Each outcome is decided inside the transaction that makes it true. Generations never repeat for a name, not even
+ * after it was destroyed, because they grow with the store's revision.
+ */
+export class UnitIntents {
+  readonly #guard: ClusterGuard;
+  readonly #keys: Keyspace;
+
+  constructor(guard: ClusterGuard, keys: Keyspace) {
+    this.#guard = guard;
+    this.#keys = keys;
+  }
+
+  /** Undefined when there is no such unit. Throws `record_corrupt` when it cannot be read. */
+  async read(name: string): Promise<SubmittedUnit | undefined> {
+    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+      const unit = await this.#guard.range({ from: this.#keys.unit(name) });
+      const row = unit.rows[0];
+      if (row === undefined) return undefined;
+      const record = unitCodec.decode(row.value);
+      if (!record.ok) throw corrupt(`unit ${name}`, record.problem);
+      try {
+        const options = await this.readBody(record.value.hash, unit.revision);
+        if (options === undefined) throw corrupt(`unit ${name}`, "its unit file is missing");
+        return { name, options, record: record.value, modRevision: row.modRevision };
+      } catch (error) {
+        if (!(error instanceof StoreError && error.code === "etcd_compacted")) throw error;
+      }
+    }
+    throw contended(name);
+  }
+
+  /** A unit file by its hash, as of `revision` or now; undefined when it is not stored. */
+  async readBody(hash: string, revision?: number): Promise<readonly UnitOption[] | undefined> {
+    const at = revision === undefined ? {} : { revision };
+    const { rows } = await this.#guard.range({ from: this.#keys.body(hash), ...at });
+    const row = rows[0];
+    if (row === undefined) return undefined;
+    const options = decodeBody(row.value, hash);
+    if (!options.ok) throw corrupt(`unit file ${hash}`, options.problem);
+    return options.value;
+  }
+
+  /** Creates the unit, replaces its content or changes its target, as HTTP PUT does. */
+  async put(request: PutUnit): Promise<PutOutcome> {
+    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+      const present = await this.#present(request.name);
+      const decision = decide(request, present);
+      if (decision.outcome === "refused") return decision;
+      if (decision.outcome === "unchanged") {
+        // A body or record written in the same transaction has the same revision.
+        return { outcome: "unchanged", revision: present.row?.modRevision ?? present.revision };
+      }
+      const key = this.#keys.unit(request.name);
+      const result = await this.#guard.txn({
+        compares: [unchangedSince(key, present.row)],
+        // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
+        then: [
+          { op: "put", key, value: unitCodec.encode(decision.record) },
+          ...this.#bodyWrite(decision.record.hash, request.options),
+        ],
+      });
+      if (result.succeeded) return { outcome: decision.outcome, revision: result.revision };
+    }
+    throw contended(request.name);
+  }
+
+  async destroy(name: string): Promise<DestroyOutcome> {
+    const key = this.#keys.unit(name);
+    const result = await this.#guard.txn({
+      compares: [{ key, test: "present" }],
+      // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
+      then: [{ op: "delete", from: key }],
+    });
+    return result.succeeded ? { outcome: "destroyed", revision: result.revision } : { outcome: "absent" };
+  }
+
+  /**
+   * The body is written again even when it is there already: its new mod revision is what makes a collector that
+   * saw it unused a moment ago fail.
+   */
+  #bodyWrite(hash: string, options: readonly UnitOption[] | undefined): readonly Operation[] {
+    if (options === undefined) return [];
+    return [{ op: "put", key: this.#keys.body(hash), value: encodeBody(options) }];
+  }
+
+  async #present(name: string): Promise<PresentUnit> {
+    const { rows, revision } = await this.#guard.range({ from: this.#keys.unit(name) });
+    const row = rows[0];
+    if (row === undefined) return { revision, row, record: undefined, hasBody: false };
+    const record = unitCodec.decode(row.value);
+    if (!record.ok) return { revision, row, record: undefined, hasBody: false };
+    const body = await this.#guard.range({ from: this.#keys.body(record.value.hash), keysOnly: true });
+    return { revision, row, record: record.value, hasBody: body.rows.length > 0 };
+  }
+}
+
+interface PresentUnit {
+  /** Store revision at which it was read. */
+  readonly revision: number;
+  readonly row: KeyValue | undefined;
+  /** Undefined when there is none or it cannot be read. */
+  readonly record: UnitRecord | undefined;
+  readonly hasBody: boolean;
+}
+
+type Decision =
+  | { readonly outcome: "created" | "replaced" | "changed"; readonly record: UnitRecord }
+  | { readonly outcome: "unchanged" }
+  | { readonly outcome: "refused"; readonly reason: "no_options" | "no_target" };
+
+function decide(request: PutUnit, present: PresentUnit): Decision {
+  const { options, target } = request;
+  const { record } = present;
+  const generation = Math.max((record?.generation ?? 0) + 1, present.revision + 1);
+  if (record === undefined || !present.hasBody) {
+    // An unreadable unit can only be repaired by giving its content anew.
+    if (options === undefined) return { outcome: "refused", reason: "no_options" };
+    const outcome = present.row === undefined ? "created" : "replaced";
+    return {
+      outcome,
+      record: { ...record, hash: unitHash(options), target: target ?? "inactive", generation },
+    };
+  }
+  const hash = options === undefined ? record.hash : unitHash(options);
+  if (hash !== record.hash) {
+    return { outcome: "replaced", record: { ...record, hash, target: target ?? "inactive", generation } };
+  }
+  if (target === undefined) return { outcome: "refused", reason: "no_target" };
+  if (target === record.target) return { outcome: "unchanged" };
+  return { outcome: "changed", record: { ...record, target, generation } };
+}
+
+function unchangedSince(key: string, row: KeyValue | undefined): Compare {
+  return row === undefined ? { key, test: "absent" } : { key, test: "modRevision", equals: row.modRevision };
+}
+
+function corrupt(what: string, problem: string): FleetError {
+  return new FleetError("record_corrupt", `${what} cannot be read: ${problem}`);
+}
+
+function contended(name: string): FleetError {
+  return new FleetError("unit_contended", `unit ${name} is being changed by others all the time`, {
+    retryable: true,
+  });
+}
