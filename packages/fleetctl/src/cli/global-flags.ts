@@ -1,0 +1,62 @@
+import { type Flag, FlagValues, UsageError } from "./flag.ts";
+
+export const globalFlags: readonly Flag[] = [
+  {
+    name: "endpoint",
+    kind: "text",
+    fallback: "unix:///var/run/fleet.sock",
+    help: "Location of the fleet API: unix:///PATH, file:///PATH, http://HOST[:PORT] or https://HOST[:PORT]",
+  },
+  { name: "driver", kind: "text", fallback: "API", help: "Adapter used to execute fleetctl commands: API" },
+  { name: "ca-file", kind: "text", fallback: "", help: "CA file used to verify the server's certificate" },
+  { name: "cert-file", kind: "text", fallback: "", help: "Certificate file shown to the server" },
+  { name: "key-file", kind: "text", fallback: "", help: "Key file of the certificate" },
+  {
+    name: "request-timeout",
+    kind: "seconds",
+    fallback: "3.0",
+    help: "Seconds to allow a single request before it counts as failed",
+  },
+  { name: "json", kind: "switch", fallback: "false", help: "Print listings and errors as JSON" },
+  { name: "debug", kind: "switch", fallback: "false", help: "Print out more debug information to stderr" },
+  { name: "version", short: "v", kind: "switch", fallback: "false", help: "Print the version and exit" },
+  { name: "help", short: "h", kind: "switch", fallback: "false", help: "Print help and exit" },
+  // The rest has no effect on the commands there are: accepted, because scripts and environments set it.
+  ...["ssh-username", "ssh-timeout", "known-hosts-file", "etcd-key-prefix", "tunnel"].map(ignored("text")),
+  ...["etcd-keyfile", "etcd-certfile", "etcd-cafile"].map(ignored("text")),
+  ...["strict-host-key-checking", "experimental-api"].map(ignored("switch")),
+];
+
+function ignored(kind: Flag["kind"]): (name: string) => Flag {
+  return (name) => ({
+    name,
+    kind,
+    fallback: kind === "switch" ? "false" : "",
+    help: "",
+    deprecated: true,
+  });
+}
+
+/**
+ * Global flags set in the environment: `--request-timeout` is FLEETCTL_REQUEST_TIMEOUT. Throws UsageError
+ * naming the variable when its value does not fit.
+ */
+export function flagsFromEnvironment(
+  environment: Readonly<Record<string, string | undefined>>,
+): ReadonlyMap<string, string> {
+  const given = new Map<string, string>();
+  for (const flag of globalFlags) {
+    const variable = `FLEETCTL_${flag.name.replaceAll("-", "_").toUpperCase()}`;
+    const text = environment[variable];
+    // An empty variable is how a script unsets one for a single call.
+    if (text === undefined || text === "") continue;
+    try {
+      new FlagValues([flag], new Map([[flag.name, text]]));
+    } catch (error) {
+      if (error instanceof UsageError) throw new UsageError(`${error.message} (from ${variable})`);
+      throw error;
+    }
+    given.set(flag.name, text);
+  }
+  return given;
+}

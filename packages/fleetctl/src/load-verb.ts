@@ -1,0 +1,23 @@
+import type { CommandName } from "./cli/commands.ts";
+import type { Verb } from "./invocation.ts";
+
+/** Loads the implementation of a command, and of no other: a command line should start at once. */
+export function loadVerb(name: CommandName): Promise<Verb> {
+  return loaders[name]();
+}
+
+const loaders: Readonly<Record<CommandName, () => Promise<Verb>>> = {
+  cat: async () => (await import("./verbs/cat.ts")).cat,
+  destroy: async () => (await import("./verbs/destroy.ts")).destroy,
+  help: async () => (await import("./verbs/help.ts")).help,
+  "list-machines": async () => (await import("./verbs/list-machines.ts")).listMachines,
+  "list-unit-files": async () => (await import("./verbs/list-unit-files.ts")).listUnitFiles,
+  "list-units": async () => (await import("./verbs/list-units.ts")).listUnits,
+  load: async () => (await import("./verbs/load.ts")).load,
+  start: async () => (await import("./verbs/start.ts")).start,
+  stop: async () => (await import("./verbs/stop.ts")).stop,
+  submit: async () => (await import("./verbs/submit.ts")).submit,
+  unload: async () => (await import("./verbs/unload.ts")).unload,
+  verify: async () => (await import("./verbs/verify.ts")).verify,
+  version: async () => (await import("./verbs/version.ts")).version,
+};

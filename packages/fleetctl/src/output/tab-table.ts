@@ -1,0 +1,27 @@
+/** Cells are padded with tabs to stops of this many characters. */
+const TAB_STOP = 8;
+
+/**
+ * Lays rows out as Go's text/tabwriter does with tab padding: every cell but a row's last ends in at least
+ * one tab, and columns line up on a terminal with tab stops of 8. Scripts cut the columns at the tabs.
+ * Every row must have as many cells as the first. Ends in a newline unless there are no rows.
+ */
+export function tabTable(rows: readonly (readonly string[])[]): string {
+  const columns = rows[0]?.length ?? 0;
+  const widths = Array.from({ length: columns }, (_, column) => {
+    const widest = rows.reduce((width, row) => Math.max(width, textWidth(row[column] ?? "")), 0);
+    return Math.ceil((widest + 1) / TAB_STOP) * TAB_STOP;
+  });
+  return rows.map((row) => `${row.map((cell, column) => padded(cell, column)).join("")}\n`).join("");
+
+  function padded(cell: string, column: number): string {
+    if (column === columns - 1) return cell;
+    const missing = (widths[column] ?? 0) - textWidth(cell);
+    return cell + "\t".repeat(Math.ceil(missing / TAB_STOP));
+  }
+}
+
+/** In code points, as tabwriter counts. */
+function textWidth(text: string): number {
+  return [...text].length;
+}

@@ -1,0 +1,114 @@
+import type { FleetClient } from "@fleet/api/client";
+import type { Clock } from "@fleet/runtime";
+import { findCommand } from "./cli/commands.ts";
+import { FlagValues, UsageError } from "./cli/flag.ts";
+import { flagsFromEnvironment, globalFlags } from "./cli/global-flags.ts";
+import { refuseUnavailable } from "./cli/not-available.ts";
+import { parseFlags, splitAtCommand } from "./cli/parse-flags.ts";
+import { CommandFailure } from "./failure.ts";
+import { loadVerb } from "./load-verb.ts";
+
+/** The process around a command line, as far as a command line sees it. */
+export interface Surroundings {
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Writes to stdout. */
+  readonly print: (text: string) => void;
+  /** Writes a line to stderr. */
+  readonly say: (line: string) => void;
+  readonly clock: Clock;
+  /** Fires on Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** Exit codes. */
+const FAILED = 1;
+const USAGE = 2;
+const INTERRUPTED = 130;
+
+/** Runs one command line, without the program's name. Resolves to its exit code and never rejects. */
+export async function run(args: readonly string[], surroundings: Surroundings): Promise<number> {
+  const client = new LazyClient(surroundings);
+  let globals = new FlagValues(globalFlags, new Map());
+  try {
+    const environment = flagsFromEnvironment(surroundings.environment);
+    const { before, command: word, after } = splitAtCommand(args, globalFlags);
+    const early = parseFlags(before, globalFlags);
+    globals = new FlagValues(globalFlags, new Map([...environment, ...early.given]));
+    if (globals.on("version")) return await (await import("./verbs/version.ts")).version(surroundings);
+    if (word === undefined) {
+      surroundings.print((await import("./verbs/help.ts")).globalHelp());
+      return 0;
+    }
+
+    const command = findCommand(word);
+    const known = [...command.flags, ...globalFlags];
+    const late = parseFlags(after, known);
+    const flags = new FlagValues(known, new Map([...environment, ...early.given, ...late.given]));
+    globals = flags;
+    if (flags.on("help")) {
+      surroundings.print((await import("./verbs/help.ts")).commandHelp(command.name));
+      return 0;
+    }
+    if (flags.on("version")) return await (await import("./verbs/version.ts")).version(surroundings);
+    const { print, say, clock, signal } = surroundings;
+    const connect = (): Promise<FleetClient> => client.get(flags);
+    const verb = await loadVerb(command.name);
+    return await verb({ flags, args: late.positionals, print, say, clock, signal, connect });
+  } catch (error) {
+    return report(error, globals, surroundings);
+  } finally {
+    client.close();
+  }
+}
+
+/** The client of one command line: made when first asked for, closed with the command. */
+class LazyClient {
+  readonly #surroundings: Surroundings;
+  #client: Promise<FleetClient> | undefined;
+  #made: FleetClient | undefined;
+
+  constructor(surroundings: Surroundings) {
+    this.#surroundings = surroundings;
+  }
+
+  get(flags: FlagValues): Promise<FleetClient> {
+    this.#client ??= this.#make(flags);
+    return this.#client;
+  }
+
+  close(): void {
+    this.#made?.close();
+  }
+
+  async #make(flags: FlagValues): Promise<FleetClient> {
+    refuseUnavailable(flags);
+    const { connect } = await import("./connect.ts");
+    this.#made = await connect(flags, this.#surroundings.say);
+    return this.#made;
+  }
+}
+
+/** Says what went wrong; returns the exit code. */
+function report(error: unknown, flags: FlagValues, { say, signal }: Surroundings): number {
+  if (signal.aborted) {
+    say("Interrupted");
+    return INTERRUPTED;
+  }
+  const usage = error instanceof UsageError;
+  const message = error instanceof Error ? error.message : String(error);
+  const hints = error instanceof CommandFailure ? error.hints : [];
+  if (flags.on("json")) {
+    say(JSON.stringify({ error: { code: usage ? "usage" : "failed", message, hints } }));
+  } else {
+    say(message);
+    for (const hint of hints) say(`  ${hint}`);
+    if (usage) say('Run "fleetctl help" for usage.');
+  }
+  if (flags.on("debug") && error instanceof Error) sayStack(error, say);
+  return usage ? USAGE : FAILED;
+}
+
+function sayStack(error: Error, say: (line: string) => void): void {
+  say(error.stack ?? error.message);
+  if (error.cause instanceof Error) sayStack(error.cause, say);
+}

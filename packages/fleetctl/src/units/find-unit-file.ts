@@ -1,0 +1,55 @@
+import { dirname, join } from "node:path";
+import type { FleetClient } from "@fleet/api/client";
+import { parseUnitName, type UnitOption } from "@fleet/core";
+import { wordedAs } from "../api-failure.ts";
+import { CommandFailure } from "../failure.ts";
+import { readLocalUnitFile } from "./local-unit-file.ts";
+
+/** A unit file and where it comes from. */
+export interface UnitSource {
+  readonly options: readonly UnitOption[];
+  /** The path of the local file; undefined when it came from the registry. */
+  readonly path: string | undefined;
+  readonly isTemplate: boolean;
+}
+
+/** The local file for a unit: at the path, else for an instance its template beside the path. */
+export async function findLocalFile(name: string, path: string): Promise<UnitSource | undefined> {
+  const own = await readLocalUnitFile(path);
+  if (own !== undefined) return { options: own, path, isTemplate: false };
+  const template = templateOf(name);
+  if (template === undefined) return undefined;
+  const templatePath = join(dirname(path), template);
+  const options = await readLocalUnitFile(templatePath);
+  return options && { options, path: templatePath, isTemplate: true };
+}
+
+/**
+ * The content for a unit that is not in the registry: its own local file, else for an instance the template
+ * in the registry, else the one beside the path. Throws CommandFailure when there is none.
+ */
+export async function findUnitFile(
+  name: string,
+  path: string,
+  client: FleetClient,
+  signal: AbortSignal,
+): Promise<UnitSource> {
+  const local = await findLocalFile(name, path);
+  if (local !== undefined && !local.isTemplate) return local;
+  const template = templateOf(name);
+  if (template === undefined) {
+    throw new CommandFailure(`unable to find Unit(${name}) in Registry or on filesystem`);
+  }
+  const registered = await wordedAs(
+    (reason) => `error retrieving template Unit(${template}) from Registry: ${reason}`,
+    client.unit(template, signal),
+  );
+  if (registered !== undefined) return { options: registered.options, path: undefined, isTemplate: true };
+  if (local !== undefined) return local;
+  throw new CommandFailure(`unable to find template Unit(${template}) in Registry or on filesystem`);
+}
+
+function templateOf(name: string): string | undefined {
+  const parsed = parseUnitName(name);
+  return parsed.ok ? parsed.value.template : undefined;
+}

@@ -1,0 +1,124 @@
+import type { ApiUnit, FleetClient } from "@fleet/api/client";
+import {
+  parseUnitName,
+  requirementsOf,
+  serializeUnitFile,
+  type TargetState,
+  type UnitOption,
+  validateUnit,
+} from "@fleet/core";
+import { wordedAs } from "../api-failure.ts";
+import { mapBounded } from "../bounded.ts";
+import { CommandFailure } from "../failure.ts";
+import type { Invocation } from "../invocation.ts";
+import { findLocalFile, findUnitFile } from "./find-unit-file.ts";
+import { unitNameOf, unitPathOf } from "./unit-argument.ts";
+
+/** What has to be written for a unit so that the registry has it with the content wanted. */
+export interface PlannedUnit {
+  readonly name: string;
+  readonly content: "create" | "replace" | "keep";
+  /** The content as it will be. */
+  readonly options: readonly UnitOption[];
+  readonly global: boolean;
+  /** The target state before the command; undefined for a unit to be created. */
+  readonly target: TargetState | undefined;
+}
+
+export interface PlanRules {
+  /** Target state the command asks for. */
+  readonly target: TargetState;
+  readonly replace: boolean;
+  /** Target states in which this command may replace a unit. */
+  readonly replaceableIn: readonly TargetState[];
+}
+
+/**
+ * Decides for every unit named what has to be written. Reads files and the registry and writes nothing: a
+ * mistake in one of the names leaves everything as it was. Units that may not be replaced are left out.
+ */
+export async function planUnits(call: Invocation, rules: PlanRules): Promise<readonly PlannedUnit[]> {
+  const client = await call.connect();
+  const paths = new Map(call.args.map((argument) => [unitNameOf(argument), unitPathOf(argument)]));
+  const planned = await mapBounded([...paths], ([name, path]) => planUnit(call, client, name, path, rules));
+  const units = planned.filter((unit) => unit !== undefined);
+  for (const unit of units) checkUnit(unit, rules, call.say);
+  return units;
+}
+
+async function planUnit(
+  call: Invocation,
+  client: FleetClient,
+  name: string,
+  path: string,
+  rules: PlanRules,
+): Promise<PlannedUnit | undefined> {
+  checkName(name);
+  const existing = await wordedAs(
+    (reason) => `error retrieving Unit(${name}) from Registry: ${reason}`,
+    client.unit(name, call.signal),
+  );
+  if (existing !== undefined) return await planExisting(call, existing, path, rules);
+  const source = await findUnitFile(name, path, client, call.signal);
+  return planned(name, "create", source.options, undefined);
+}
+
+async function planExisting(
+  call: Invocation,
+  existing: ApiUnit,
+  path: string,
+  rules: PlanRules,
+): Promise<PlannedUnit | undefined> {
+  const { name, desiredState } = existing;
+  const keep = planned(name, "keep", existing.options, desiredState);
+  const local = await findLocalFile(name, path);
+  if (local === undefined) {
+    if (!rules.replace) return keep;
+    throw new CommandFailure(`unable to find a local file of Unit(${name}) to replace it with`);
+  }
+  const same = serializeUnitFile(local.options) === serializeUnitFile(existing.options);
+  if (same) {
+    if (rules.replace) call.print(`Found same Unit(${name}) in Registry, nothing to do\n`);
+    return keep;
+  }
+  if (!rules.replace) {
+    const kind = local.isTemplate ? "local template unit file" : "local unit file";
+    call.say(
+      `WARNING: Unit ${name} in registry differs from ${kind} ${local.path}. Add --replace to override.`,
+    );
+    return keep;
+  }
+  if (!rules.replaceableIn.includes(desiredState)) {
+    call.say(
+      `Warning: can not replace Unit(${name}) in state '${desiredState}', use the appropriate command`,
+    );
+    return undefined;
+  }
+  return planned(name, "replace", local.options, desiredState);
+}
+
+function planned(
+  name: string,
+  content: PlannedUnit["content"],
+  options: readonly UnitOption[],
+  target: TargetState | undefined,
+): PlannedUnit {
+  return { name, content, options, target, global: requirementsOf(name, options).global };
+}
+
+function checkName(name: string): void {
+  const parsed = parseUnitName(name);
+  if (!parsed.ok) throw new CommandFailure(`invalid unit name ${JSON.stringify(name)}: ${parsed.problem}`);
+}
+
+/** What the daemon would refuse, refused before anything is sent. */
+function checkUnit(unit: PlannedUnit, rules: PlanRules, say: (line: string) => void): void {
+  const parsed = parseUnitName(unit.name);
+  if (parsed.ok && parsed.value.isTemplate && rules.target !== "inactive") {
+    throw new CommandFailure(`cannot activate template ${JSON.stringify(unit.name)}`);
+  }
+  if (unit.content === "keep") return;
+  const { problems, warnings } = validateUnit(unit.name, unit.options);
+  if (problems.length > 0) throw new CommandFailure(`invalid unit ${unit.name}: ${problems.join("; ")}`);
+  for (const warning of warnings) say(`WARNING: Unit ${unit.name}: ${warning}`);
+}

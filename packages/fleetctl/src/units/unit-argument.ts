@@ -1,0 +1,19 @@
+import { basename } from "node:path";
+
+/** Types recognised at the end of an argument; a name that ends in none of them means a service. */
+const KNOWN_TYPES = ["service", "socket", "timer", "path", "device", "mount", "automount"] as const;
+
+/** The path an argument stands for: `./hello` means `./hello.service`. */
+export function unitPathOf(argument: string): string {
+  return KNOWN_TYPES.some((type) => argument.endsWith(`.${type}`)) ? argument : `${argument}.service`;
+}
+
+/** The unit an argument names: by path, by name, or by name without `.service`. */
+export function unitNameOf(argument: string): string {
+  return basename(unitPathOf(argument));
+}
+
+/** The units the arguments name, each once, in the order given. */
+export function unitNamesOf(args: readonly string[]): readonly string[] {
+  return [...new Set(args.map(unitNameOf))];
+}

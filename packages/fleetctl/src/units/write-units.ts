@@ -1,0 +1,61 @@
+import type { FleetClient } from "@fleet/api/client";
+import type { TargetState } from "@fleet/core";
+import { wordedAs } from "../api-failure.ts";
+import { mapBounded } from "../bounded.ts";
+import type { Invocation } from "../invocation.ts";
+import type { PlannedUnit } from "./plan-units.ts";
+
+/** Writes new contents. A unit that is created is reported on stdout, as it is then: inactive. */
+export async function writeContents(
+  call: Invocation,
+  units: readonly PlannedUnit[],
+  target: TargetState,
+): Promise<void> {
+  const client = await call.connect();
+  const written = await mapBounded(
+    units,
+    async (unit) => await writeContent(client, unit, target, call.signal),
+  );
+  call.print(
+    written
+      .filter((name) => name !== undefined)
+      .map((name) => `Unit ${name} inactive\n`)
+      .join(""),
+  );
+}
+
+/** The name of a unit that is inactive now. */
+async function writeContent(
+  client: FleetClient,
+  unit: PlannedUnit,
+  target: TargetState,
+  signal: AbortSignal,
+): Promise<string | undefined> {
+  const { name, options } = unit;
+  if (unit.content === "keep") return undefined;
+  // A replaced unit gets content and target in one request: in two, it would become inactive in between, and
+  // might come back on another machine.
+  const together = unit.content === "replace" && target !== "inactive";
+  await wordedAs(
+    (reason) => `error creating Unit(${name}): ${reason}`,
+    client.putUnit({ name, options, ...(together ? { desiredState: target } : {}) }, signal),
+  );
+  return together ? undefined : name;
+}
+
+/** Asks for the target state where it is another one. */
+export async function writeTargets(
+  call: Invocation,
+  units: readonly PlannedUnit[],
+  desiredState: TargetState,
+): Promise<void> {
+  const client = await call.connect();
+  await mapBounded(units, async (unit) => {
+    const has = unit.content === "replace" ? desiredState : unit.target;
+    if (has === desiredState) return;
+    await wordedAs(
+      (reason) => `error setting target state of Unit(${unit.name}): ${reason}`,
+      client.putUnit({ name: unit.name, desiredState }, call.signal),
+    );
+  });
+}

@@ -1,0 +1,90 @@
+import type { TargetState } from "@fleet/core";
+import type { Sight } from "./picture.ts";
+
+/** What came of looking at a unit once. */
+export interface Step {
+  readonly verdict: "waiting" | "reached" | "failed";
+  /** A result for stdout: the state the unit has reached, and where. */
+  readonly reached?: { readonly state: TargetState; readonly machineId: string | undefined };
+  /** A line for stderr: what is waited for, or why it failed. */
+  readonly say?: string;
+}
+
+/**
+ * What a command waits for of one unit. Looked at again on every change and every so often in between;
+ * remembers what it has seen, and says each thing once.
+ */
+export interface Goal {
+  readonly unit: string;
+  /** What has to be polled where the server has no stream. */
+  readonly asks: "unit" | "state" | "unit-and-state";
+  /** @param nowMs Milliseconds since the waiting began. */
+  look(sight: Sight, nowMs: number): Step;
+  /** Why the waiting for it took too long. */
+  readonly timeoutText: string;
+}
+
+/** Time after which the user is told what is waited for. */
+const PATIENCE_MS = 1000;
+
+const waiting: Step = { verdict: "waiting" };
+
+/** The unit's current state becomes the target state asked for. */
+export class StateGoal implements Goal {
+  readonly unit: string;
+  readonly asks = "unit";
+  readonly timeoutText: string;
+  readonly #target: TargetState;
+  #requestSeen = false;
+  #told = false;
+
+  constructor(unit: string, target: TargetState) {
+    this.unit = unit;
+    this.#target = target;
+    this.timeoutText = `timed out waiting for unit ${unit} to report state ${target}`;
+  }
+
+  look({ unit }: Sight, nowMs: number): Step {
+    if (unit === undefined) return { verdict: "failed", say: `unit ${this.unit} was destroyed meanwhile` };
+    // The answer of a server that lags behind its own writes is no change of mind.
+    if (unit.desiredState === this.#target) this.#requestSeen = true;
+    else if (this.#requestSeen) {
+      const say = `the target state of unit ${this.unit} was changed to ${unit.desiredState} meanwhile`;
+      return { verdict: "failed", say };
+    }
+    if (this.#requestSeen && unit.currentState === this.#target) {
+      return { verdict: "reached", reached: { state: this.#target, machineId: unit.machineID } };
+    }
+    if (this.#told || nowMs < PATIENCE_MS) return waiting;
+    this.#told = true;
+    return { verdict: "waiting", say: this.#whatIsMissing(unit.machineID) };
+  }
+
+  #whatIsMissing(machineId: string | undefined): string {
+    if (this.#target === "inactive") return `Unit ${this.unit} is still being stopped and unloaded: waiting.`;
+    if (machineId !== undefined) {
+      return `Unit ${this.unit} is not ${this.#target} yet: waiting for machine ${machineId.slice(0, 8)}...`;
+    }
+    return `Unit ${this.unit} is not placed yet: waiting for a machine that may run it.`;
+  }
+}
+
+/** The unit and everything machines reported of it are gone. */
+export class GoneGoal implements Goal {
+  readonly unit: string;
+  readonly asks = "unit-and-state";
+  readonly timeoutText: string;
+  #told = false;
+
+  constructor(unit: string) {
+    this.unit = unit;
+    this.timeoutText = `timed out waiting for unit ${unit} to be unloaded`;
+  }
+
+  look({ unit, states }: Sight, nowMs: number): Step {
+    if (unit === undefined && states.length === 0) return { verdict: "reached" };
+    if (this.#told || nowMs < PATIENCE_MS) return waiting;
+    this.#told = true;
+    return { verdict: "waiting", say: `Unit ${this.unit} is still being stopped and unloaded: waiting.` };
+  }
+}
