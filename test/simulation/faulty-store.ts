@@ -1,4 +1,3 @@
-import { AbortedError, type Clock, type Random, sleep } from "@fleet/runtime";
 import {
   type LeaseGrant,
   type RangeRequest,
@@ -10,6 +9,7 @@ import {
   type WatchBatch,
   type WatchRequest,
 } from "@fleet/registry";
+import { AbortedError, type Clock, type Random, sleep } from "@fleet/runtime";
 
 /** How long a call into the void takes to fail. */
 const deadlineMs = 1000;

@@ -102,7 +102,8 @@ export class Agent {
       onChanges: (batch) => {
         this.#desired?.apply(batch);
         // A new order, or the change that made a task stale: worth a try at once.
-        for (const change of batch.changes) if (change.kind === "assignment") this.#retries.succeeded(change.unit);
+        for (const change of batch.changes)
+          if (change.kind === "assignment") this.#retries.succeeded(change.unit);
         this.#loop.trigger();
       },
       onLost: () => this.#onLost(),
@@ -143,7 +144,12 @@ export class Agent {
       stopped,
     );
     try {
-      await Promise.all([manager.run(stopped), this.#publisher.run(stopped), this.#loop.run(stopped), presence]);
+      await Promise.all([
+        manager.run(stopped),
+        this.#publisher.run(stopped),
+        this.#loop.run(stopped),
+        presence,
+      ]);
     } finally {
       unsubscribe();
       this.#retries.clear();

@@ -22,6 +22,8 @@ export interface DispatchContext {
   readonly signal: AbortSignal;
 }
 
+type Work = () => Promise<ReadonlyMap<string, TaskOutcome>>;
+
 type TasksByKind = { readonly [Kind in AgentTask["kind"]]: Extract<AgentTask, { kind: Kind }>[] };
 
 /**
@@ -90,21 +92,25 @@ export class Dispatcher {
     this.#begin([task], async () => new Map([[task.unit, await work()]]));
   }
 
-  /** Starts work on some units; the units missing in its answer are not (or no longer) this work's business. */
-  #begin(tasks: readonly AgentTask[], work: () => Promise<ReadonlyMap<string, TaskOutcome>>): void {
+  /** Starts work on some units; a unit missing in its answer is no longer this work's business. */
+  #begin(tasks: readonly AgentTask[], work: Work): void {
     if (tasks.length === 0) return;
     for (const task of tasks) this.#busy.add(task.unit);
-    work()
-      .catch((error: unknown): ReadonlyMap<string, TaskOutcome> => {
-        return new Map(tasks.map((task) => [task.unit, { status: "failed", error }]));
-      })
-      .then((outcomes) => {
-        for (const task of tasks) {
-          const outcome = outcomes.get(task.unit);
-          if (outcome !== undefined) this.#end(task, outcome);
-        }
-        this.#options.onIdle();
-      });
+    void this.#see(tasks, work);
+  }
+
+  async #see(tasks: readonly AgentTask[], work: Work): Promise<void> {
+    let outcomes: ReadonlyMap<string, TaskOutcome>;
+    try {
+      outcomes = await work();
+    } catch (error) {
+      outcomes = new Map(tasks.map((task) => [task.unit, { status: "failed", error }]));
+    }
+    for (const task of tasks) {
+      const outcome = outcomes.get(task.unit);
+      if (outcome !== undefined) this.#end(task, outcome);
+    }
+    this.#options.onIdle();
   }
 
   #end(task: AgentTask, outcome: TaskOutcome): void {

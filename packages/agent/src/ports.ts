@@ -1,5 +1,11 @@
 import type { JournalEntry, UnitOption } from "@fleet/core";
-import type { ChangeBatch, FollowObserver, Registration, RegistrationRequest, RegisterOutcome } from "@fleet/registry";
+import type {
+  ChangeBatch,
+  FollowObserver,
+  RegisterOutcome,
+  Registration,
+  RegistrationRequest,
+} from "@fleet/registry";
 
 /** The part of the registry an agent uses. */
 export interface AgentRegistry {
@@ -7,7 +13,11 @@ export interface AgentRegistry {
   readonly registrations: {
     register(request: RegistrationRequest, signal: AbortSignal): Promise<RegisterOutcome>;
   };
-  followMachine(machineId: string, signal: AbortSignal, observer?: FollowObserver): AsyncIterable<ChangeBatch>;
+  followMachine(
+    machineId: string,
+    signal: AbortSignal,
+    observer?: FollowObserver,
+  ): AsyncIterable<ChangeBatch>;
   body(hash: string): Promise<readonly UnitOption[] | undefined>;
 }
 

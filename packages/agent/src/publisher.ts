@@ -1,6 +1,14 @@
 import type { JournalEntry } from "@fleet/core";
 import type { StateRecord } from "@fleet/registry";
-import { AbortedError, Backoff, type Clock, FleetError, LevelLoop, type Logger, type Random } from "@fleet/runtime";
+import {
+  AbortedError,
+  Backoff,
+  type Clock,
+  FleetError,
+  LevelLoop,
+  type Logger,
+  type Random,
+} from "@fleet/runtime";
 import type { UnitManager, UnitStatus } from "@fleet/systemd";
 import type { Registration } from "./ports.ts";
 
@@ -146,7 +154,8 @@ export class Publisher {
     if (put.length + remove.length === 0) return;
     const { stale } = await registration.publish({ put, remove });
     if (this.#registration !== registration) return;
-    for (const { unit, record, assignedAt } of put) this.#wasPut(unit, record, assignedAt, stale.includes(unit));
+    for (const { unit, record, assignedAt } of put)
+      this.#wasPut(unit, record, assignedAt, stale.includes(unit));
     for (const unit of remove) {
       this.#published.delete(unit);
       this.#status.delete(unit);

@@ -1,4 +1,11 @@
-import { type AgentTask, hasInstallSection, type JournalEntry, parseUnitFile, serializeUnitFile, type UnitOption } from "@fleet/core";
+import {
+  type AgentTask,
+  hasInstallSection,
+  type JournalEntry,
+  parseUnitFile,
+  serializeUnitFile,
+  type UnitOption,
+} from "@fleet/core";
 import { FleetError, type Logger } from "@fleet/runtime";
 import type { UnitDirectory, UnitManager } from "@fleet/systemd";
 import type { AgentRegistry } from "./ports.ts";
@@ -150,7 +157,10 @@ export class UnitExecutor {
     const text = serializeUnitFile(options);
     const present = await directory.read(unit);
     if (present !== undefined && present !== text && !journal.entries.has(unit)) {
-      throw new FleetError("foreign_unit_file", `there is a ${unit} that fleet did not write: it is left alone`);
+      throw new FleetError(
+        "foreign_unit_file",
+        `there is a ${unit} that fleet did not write: it is left alone`,
+      );
     }
     await journal.put({ unit, hash, generation: 0, launched: false, phase: "loading" });
     // Writing what is there already would make systemd ask for a reload.
