@@ -10,6 +10,8 @@ type Step =
   | { readonly kind: "one"; readonly accepts: (code: number) => boolean; readonly next: number }
   | { readonly kind: "malformed" };
 
+const anyCharacters: Step = { kind: "any" };
+
 /**
  * Whether the glob matches the whole name. Time is bounded by the product of their lengths: after a mismatch only
  * the last `*` is tried again, which is enough because an earlier one could only reach the same state later.
@@ -20,6 +22,12 @@ export function matchGlob(glob: string, name: string): boolean {
   let star: { readonly at: number; from: number } | undefined;
 
   while (at < glob.length || from < name.length) {
+    // Most of a glob is plain text, and the scheduler matches a great many: no step is built for that.
+    if (at < glob.length && glob.charCodeAt(at) === name.charCodeAt(from) && !isSpecial(glob, at)) {
+      at++;
+      from++;
+      continue;
+    }
     const step = at < glob.length ? stepAt(glob, at) : undefined;
     if (step?.kind === "malformed") return false;
     if (step?.kind === "any") {
@@ -44,11 +52,11 @@ export function literalOf(glob: string): string | undefined {
   if (!/[*?[\\]/.test(glob)) return glob;
   let literal = "";
   for (let at = 0; at < glob.length; at++) {
-    const char = glob.charAt(at);
-    if (char === "*" || char === "?" || char === "[") return undefined;
-    if (char === "\\") {
+    if (glob[at] === "\\") {
       at++;
       if (at === glob.length) return undefined;
+    } else if (isSpecial(glob, at)) {
+      return undefined;
     }
     literal += glob.charAt(at);
   }
@@ -70,10 +78,15 @@ export function escapeGlob(text: string): string {
   return text.replace(/[*?[\\]/g, "\\$&");
 }
 
+function isSpecial(glob: string, at: number): boolean {
+  const char = glob[at];
+  return char === "*" || char === "?" || char === "[" || char === "\\";
+}
+
 function stepAt(glob: string, at: number): Step {
   switch (glob.charAt(at)) {
     case "*":
-      return { kind: "any" };
+      return anyCharacters;
     case "?":
       return { kind: "one", accepts: () => true, next: at + 1 };
     case "[":

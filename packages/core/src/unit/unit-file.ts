@@ -3,7 +3,7 @@ import type { UnitOption } from "./unit-option.ts";
 import { trimSpace, utf8Length } from "./whitespace.ts";
 
 /** systemd's own limit on a line, continuation lines included, in bytes. */
-export const unitFileLineBytes = 1024 * 1024;
+const unitFileLineBytes = 1024 * 1024;
 
 /** Why a text is no unit file. */
 export interface UnitFileProblem {

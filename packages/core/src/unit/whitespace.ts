@@ -2,7 +2,7 @@
  * White space as fleet's unit file reader (Go's unicode.IsSpace) sees it. Not JavaScript's own `trim`: that one
  * also strips U+FEFF and leaves U+0085, and a different trim is a different unit hash.
  */
-export function isSpace(code: number): boolean {
+function isSpace(code: number): boolean {
   if (code <= 0x20) return code === 0x20 || (code >= 0x09 && code <= 0x0d);
   if (code < 0x85) return false;
   return (

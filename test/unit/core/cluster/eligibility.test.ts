@@ -10,26 +10,26 @@ import {
   requirementsOf,
 } from "@fleet/core";
 import { describe, expect, it } from "vitest";
-import { z } from "zod";
 
-const unitSchema = z.object({
-  name: z.string(),
-  xFleet: z.array(z.object({ name: z.string(), value: z.string() })),
-});
-const caseSchema = z.object({
-  machine: z.object({ id: z.string(), metadata: z.record(z.string(), z.string()) }),
-  placed: z.array(unitSchema),
-  unit: unitSchema,
-  result: z.enum(["able", "unable", "replaces"]),
-  cause: z.string().optional(),
-});
+interface RecordedUnit {
+  readonly name: string;
+  readonly xFleet: readonly { readonly name: string; readonly value: string }[];
+}
+
+interface Situation {
+  readonly machine: { readonly id: string; readonly metadata: Readonly<Record<string, string>> };
+  readonly placed: readonly RecordedUnit[];
+  readonly unit: RecordedUnit;
+  readonly result: "able" | "unable" | "replaces";
+  readonly cause?: string;
+}
 
 const cases = readFileSync(new URL("../../../fixtures/eligibility-cases.jsonl", import.meta.url), "utf8")
   .trim()
   .split("\n")
-  .map((line) => caseSchema.parse(JSON.parse(line)));
+  .map((line): Situation => JSON.parse(line));
 
-function read({ name, xFleet }: z.infer<typeof unitSchema>) {
+function read({ name, xFleet }: RecordedUnit) {
   const options = xFleet.map((option) => ({ section: "X-Fleet", ...option }));
   return { name, requirements: requirementsOf(name, options) };
 }
