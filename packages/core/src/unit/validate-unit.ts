@@ -36,18 +36,11 @@ export function validateUnit(name: string, options: readonly UnitOption[]): Unit
 
 /** Combinations that no machine could ever satisfy, or whose meaning nobody could tell. */
 function requirementProblems(requirements: Requirements): readonly string[] {
-  const problems: string[] = [];
-  if (requirementCharacters(requirements) > fleetSectionCharacters) {
-    return [fleetSectionTooLong];
-  }
-  for (const peer of requirements.machineOf) {
-    for (const glob of requirements.conflicts) {
-      if (matchGlob(glob, peer)) problems.push(unresolvable(peer, "conflict", glob));
-    }
-    for (const glob of requirements.replaces) {
-      if (matchGlob(glob, peer)) problems.push(unresolvable(peer, "replace", glob));
-    }
-  }
+  if (requirementCharacters(requirements) > fleetSectionCharacters) return [fleetSectionTooLong];
+  const problems = [
+    ...unresolvable(requirements.machineOf, "conflict", requirements.conflicts),
+    ...unresolvable(requirements.machineOf, "replace", requirements.replaces),
+  ];
 
   const pinned = requirements.machineId !== undefined;
   const following = requirements.machineOf.length > 0;
@@ -64,8 +57,20 @@ function requirementProblems(requirements: Requirements): readonly string[] {
   return problems;
 }
 
-function unresolvable(peer: string, kind: "conflict" | "replace", glob: string): string {
-  return `unresolvable requirements: peer ${JSON.stringify(peer)} matches ${kind} ${JSON.stringify(glob)}`;
+/** The first pair only: of long lists there could be millions. */
+function unresolvable(
+  peers: readonly string[],
+  kind: "conflict" | "replace",
+  globs: readonly string[],
+): readonly string[] {
+  for (const peer of peers) {
+    const glob = globs.find((pattern) => matchGlob(pattern, peer));
+    if (glob === undefined) continue;
+    return [
+      `unresolvable requirements: peer ${JSON.stringify(peer)} matches ${kind} ${JSON.stringify(glob)}`,
+    ];
+  }
+  return [];
 }
 
 function fileProblems(options: readonly UnitOption[]): readonly string[] {
@@ -106,12 +111,16 @@ function requirementCharacters(requirements: Requirements): number {
   return characters;
 }
 
-/** systemd also ends a line at a lone carriage return and at NUL, where fleet does not. */
+/** Where systemd sees other lines than fleet, whose reading the hash and [X-Fleet] follow. */
 function lineWarnings(options: readonly UnitOption[]): readonly string[] {
-  return options
-    .filter(({ value }) => value.includes("\r") || value.includes("\0"))
-    .map(
-      ({ section, name }) =>
-        `[${section}] ${name} holds a carriage return or NUL: systemd ends the line there`,
-    );
+  return options.flatMap(({ section, name, value }) => [
+    ...(/[\r\0]/.test(value)
+      ? [`[${section}] ${name} holds a carriage return or NUL: systemd ends the line there`]
+      : []),
+    ...(/(?<!\\)(?:\\\\)+\n/.test(value)
+      ? [
+          `[${section}] ${name} has a line that ends in an even number of backslashes: systemd does not continue it`,
+        ]
+      : []),
+  ]);
 }

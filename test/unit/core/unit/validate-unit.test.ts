@@ -65,12 +65,20 @@ describe("validateUnit", () => {
     });
   });
 
-  it("warns of a line that systemd reads as two", () => {
-    const given = [{ section: "Service", name: "ExecStart", value: "a\rb" }];
-    expect(validateUnit("a.service", given)).toEqual({
-      problems: [],
-      warnings: ["[Service] ExecStart holds a carriage return or NUL: systemd ends the line there"],
-    });
+  const readOtherwise: readonly (readonly [string, readonly string[]])[] = [
+    ["a\rb", ["[Service] ExecStart holds a carriage return or NUL: systemd ends the line there"]],
+    [
+      "a\\\\\nFoo=1",
+      [
+        "[Service] ExecStart has a line that ends in an even number of backslashes: systemd does not continue it",
+      ],
+    ],
+    ["a\\\\\\\n b", []],
+  ];
+
+  it.each(readOtherwise)("warns where systemd sees other lines: %j", (value, warnings) => {
+    const given = [{ section: "Service", name: "ExecStart", value }];
+    expect(validateUnit("a.service", given)).toEqual({ problems: [], warnings });
   });
 
   const unwritable: readonly (readonly [string, UnitOption])[] = [
