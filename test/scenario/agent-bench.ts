@@ -1,0 +1,151 @@
+import { Agent, type AgentReport } from "@fleet/agent";
+import { parseUnitFile, type TargetState, unitHash } from "@fleet/core";
+import { MemoryEtcd, MemoryStore, Registry, type RememberedCluster, type Term } from "@fleet/registry";
+import { silentLogger } from "@fleet/runtime";
+import { FakeSystemd, FakeUnitDirectory, FakeUnitManager } from "@fleet/systemd";
+import { FaultyStore } from "../simulation/faulty-store.ts";
+import { MemoryJournal } from "../simulation/memory-journal.ts";
+import { seededRandom } from "../simulation/seeded-random.ts";
+import { SimulatedClock } from "../simulation/simulated-clock.ts";
+
+export const machineId = "aaaaaaaa000000000000000000000001";
+
+/** One agent process on the bench's machine. */
+export interface AgentProcess {
+  readonly agent: Agent;
+  readonly store: FaultyStore;
+  readonly manager: FakeUnitManager;
+  /** kill -9. */
+  kill(): void;
+}
+
+/** One machine with a real agent, and a hand that writes what an engine would. */
+export class AgentBench {
+  readonly clock = new SimulatedClock();
+  readonly systemd = new FakeSystemd(this.clock);
+  readonly journal = new MemoryJournal();
+  readonly etcd = new MemoryEtcd(this.clock);
+  readonly #random = seededRandom(1);
+  readonly #registry = this.#open(new MemoryStore(this.etcd));
+  #remembered: RememberedCluster | undefined;
+  #term: Term | undefined;
+  #generation = 0;
+  readonly #stop = new AbortController();
+
+  #open(store: MemoryStore | FaultyStore): Registry {
+    return new Registry({
+      store,
+      prefix: "/fleet/",
+      memory: {
+        load: async () => this.#remembered,
+        save: async (cluster) => {
+          this.#remembered = cluster;
+        },
+      },
+      clock: this.clock,
+      random: this.#random,
+      logger: silentLogger,
+    });
+  }
+
+  start(options: { token?: string } = {}): AgentProcess {
+    const store = new FaultyStore(new MemoryStore(this.etcd), this.clock, this.#random);
+    const manager = new FakeUnitManager(this.systemd);
+    const journal = this.journal.open();
+    const agent = new Agent({
+      machineId,
+      token: options.token ?? "token-1",
+      publicIp: "127.0.0.2",
+      metadata: {},
+      version: "0",
+      ttlMs: 5000,
+      registry: this.#open(store),
+      manager,
+      directory: new FakeUnitDirectory(this.systemd),
+      journal,
+      clock: this.clock,
+      random: this.#random,
+      logger: silentLogger,
+    });
+    const process = new AbortController();
+    void agent.run(process.signal);
+    const kill = (): void => {
+      store.kill();
+      journal.kill();
+      manager.disconnect();
+      process.abort();
+    };
+    return { agent, store, manager, kill };
+  }
+
+  /** Becomes leader, so that assignments can be written. */
+  async lead(): Promise<void> {
+    await this.#registry.guard.open(this.#stop.signal);
+    const campaign = this.#registry.leadership.campaign(
+      { machineId: "bench", ttlMs: 5000 },
+      this.#stop.signal,
+    );
+    let elected = false;
+    void campaign.then((term) => {
+      this.#term = term;
+      elected = true;
+    });
+    await this.clock.advanceUntil(() => elected, 10_000);
+  }
+
+  /** Submits the unit file and assigns it to the machine. Each call is a new intent. */
+  async assign(
+    name: string,
+    text: string,
+    target: Exclude<TargetState, "inactive">,
+    awaits: readonly string[] = [],
+  ) {
+    const file = parseUnitFile(text);
+    if (!file.ok) throw new Error("bad unit file in the test");
+    await this.#registry.intents.put({ name, options: file.value, target });
+    this.#generation += 1;
+    const record = { hash: unitHash(file.value), target, generation: this.#generation, awaits };
+    await this.#commit([{ op: "assign", machineId, unit: name, record }]);
+  }
+
+  async withdraw(name: string): Promise<void> {
+    await this.#commit([{ op: "withdraw", machineId, unit: name }]);
+  }
+
+  /** Tells the agent that its present registration has been taken into account. */
+  async settle(agent: Agent): Promise<void> {
+    const { registration } = agent.report();
+    if (registration === undefined) throw new Error("not registered");
+    await this.#commit([{ op: "settle", machineId, registration }]);
+  }
+
+  /** The state row of a unit as the store has it, e.g. `active running launched`. */
+  row(name: string): string | undefined {
+    const [row] = this.etcd.range({ from: `/fleet/states/${machineId}/${name}` }).rows;
+    if (row === undefined) return undefined;
+    const { active, sub, launched } = JSON.parse(row.value);
+    return `${active} ${sub}${launched ? " launched" : ""}`;
+  }
+
+  /** What happened to a unit, in order. */
+  history(name: string): readonly string[] {
+    return this.systemd.history.filter((event) => event.unit === name).map((event) => event.kind);
+  }
+
+  async registered(process: AgentProcess): Promise<AgentReport> {
+    await this.clock.advanceUntil(() => process.agent.report().registration !== undefined, 20_000);
+    return process.agent.report();
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort();
+    await this.#term?.resign();
+    this.etcd.close();
+  }
+
+  async #commit(writes: Parameters<Registry["commit"]>[1]): Promise<void> {
+    if (this.#term === undefined) throw new Error("lead() first");
+    const outcome = await this.#registry.commit(this.#term, writes, this.#stop.signal);
+    if (outcome.outcome !== "committed") throw new Error("the bench lost its lead");
+  }
+}
