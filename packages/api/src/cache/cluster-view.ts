@@ -1,6 +1,15 @@
 import { requirementsOf, type TargetState, type UnitOption } from "@fleet/core";
+import type {
+  AssignmentRecord,
+  Change,
+  ChangeBatch,
+  Entry,
+  MachineRecord,
+  MetadataRecord,
+  StateRecord,
+  UnitRecord,
+} from "@fleet/registry";
 import type { ApiMachine, ApiUnit, ApiUnitState } from "../contract/wire.ts";
-import type { ClusterBatch, ClusterChange, PublishedState, Row } from "../registry-port.ts";
 import { SortedKeys } from "./sorted-keys.ts";
 
 /** What changed in the API's terms: names of units, keys of states (see `stateKey`), ids of machines. */
@@ -14,16 +23,6 @@ interface Changed extends ViewChange {
   readonly units: Set<string>;
   readonly states: Set<string>;
   readonly machines: Set<string>;
-}
-
-interface UnitRow {
-  readonly hash: string;
-  readonly target: TargetState;
-}
-
-interface MachineRow {
-  readonly publicIp: string;
-  readonly metadata: Readonly<Record<string, string>>;
 }
 
 /** Where a unit is and what became of it there. */
@@ -59,17 +58,17 @@ export class ClusterView {
   readonly stateKeys = new SortedKeys();
   readonly machineIds = new SortedKeys();
 
-  readonly #units = new Map<string, UnitRow>();
+  readonly #units = new Map<string, Pick<UnitRecord, "hash" | "target">>();
   readonly #bodies = new Map<string, readonly UnitOption[]>();
-  readonly #machines = new Map<string, MachineRow>();
+  readonly #machines = new Map<string, Pick<MachineRecord, "publicIp" | "metadata">>();
   /** machine → key → value set through the API; undefined is a tombstone. */
   readonly #overrides = new Map<string, Map<string, string | undefined>>();
   /** unit → machines it is assigned to. */
   readonly #assigned = new Map<string, Set<string>>();
   /** unit → machine → published state. */
-  readonly #states = new Map<string, Map<string, PublishedState>>();
+  readonly #states = new Map<string, Map<string, StateRecord>>();
 
-  apply(batch: ClusterBatch): ViewChange {
+  apply(batch: ChangeBatch): ViewChange {
     const changed: Changed = { units: new Set(), states: new Set(), machines: new Set() };
     for (const change of batch.changes) this.#apply(change, changed);
     this.revision = Math.max(this.revision, batch.revision);
@@ -144,7 +143,7 @@ export class ClusterView {
     };
   }
 
-  #apply(change: ClusterChange, changed: Changed): void {
+  #apply(change: Change, changed: Changed): void {
     switch (change.kind) {
       case "unit":
         if (keep(this.#units, change.name, change.entry)) {
@@ -179,11 +178,7 @@ export class ClusterView {
     }
   }
 
-  #applyOverride(
-    machineId: string,
-    key: string,
-    entry: Row<{ readonly value: string } | { readonly removed: true }>,
-  ): void {
+  #applyOverride(machineId: string, key: string, entry: Entry<MetadataRecord>): void {
     if (entry.status === "corrupt") return;
     const overrides = this.#overrides.get(machineId) ?? new Map<string, string | undefined>();
     if (entry.status === "absent") overrides.delete(key);
@@ -192,7 +187,7 @@ export class ClusterView {
     else this.#overrides.set(machineId, overrides);
   }
 
-  #applyAssignment(unit: string, machineId: string, entry: Row<unknown>): void {
+  #applyAssignment(unit: string, machineId: string, entry: Entry<AssignmentRecord>): void {
     // An unreadable assignment is one all the same: the unit is held there.
     const machines = this.#assigned.get(unit) ?? new Set<string>();
     if (entry.status === "absent") machines.delete(machineId);
@@ -201,8 +196,8 @@ export class ClusterView {
     else this.#assigned.set(unit, machines);
   }
 
-  #applyState(unit: string, machineId: string, entry: Row<PublishedState>, changed: Changed): void {
-    const states = this.#states.get(unit) ?? new Map<string, PublishedState>();
+  #applyState(unit: string, machineId: string, entry: Entry<StateRecord>, changed: Changed): void {
+    const states = this.#states.get(unit) ?? new Map<string, StateRecord>();
     if (!keep(states, machineId, entry)) return;
     if (states.size === 0) this.#states.delete(unit);
     else this.#states.set(unit, states);
@@ -214,7 +209,7 @@ export class ClusterView {
 }
 
 /** Puts or deletes; false when the entry is unreadable and nothing was done. */
-function keep<Value>(rows: Map<string, Value>, key: string, entry: Row<Value>): boolean {
+function keep<Value>(rows: Map<string, Value>, key: string, entry: Entry<Value>): boolean {
   if (entry.status === "corrupt") return false;
   if (entry.status === "present") rows.set(key, entry.value);
   else rows.delete(key);

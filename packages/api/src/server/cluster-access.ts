@@ -14,9 +14,6 @@ export interface ClusterAccessOptions {
   readonly proofMs: number;
 }
 
-/** No unit can have this name, so reading it costs one look-up and finds nothing. */
-const probeName = "@";
-
 /**
  * How requests reach the cluster: nothing is answered while the store is not trusted, nothing waits beyond the
  * deadline, and a listing is never older than the last proof that the store answers.
@@ -75,8 +72,8 @@ export class ClusterAccess {
     if (clock.monotonic() - this.#provenAtMs < proofMs) return;
     if (this.#probe === undefined) {
       const sentAtMs = clock.monotonic();
-      this.#probe = registry.intents
-        .read(probeName)
+      this.#probe = registry.guard
+        .verify()
         .then(() => {
           this.#provenAtMs = sentAtMs;
         })

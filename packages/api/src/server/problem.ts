@@ -25,6 +25,8 @@ const away: ReadonlySet<string> = new Set([
   "etcd_timeout",
   "cache_behind",
   "api_deadline",
+  // Nothing has been heard of the store since the daemon started.
+  "cluster_unverified",
 ]);
 
 /** Status and message for anything thrown while serving a request. */

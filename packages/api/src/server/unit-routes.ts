@@ -1,10 +1,9 @@
 import { parseUnitName, requirementsOf, type TargetState, type UnitOption, validateUnit } from "@fleet/core";
+import type { PutOutcome } from "@fleet/registry";
 import type { FastifyInstance } from "fastify";
 import type { z } from "zod";
 import { message } from "../contract/messages.ts";
 import { type ApiUnit, putUnitShape, targetStateShape, type UnitPage } from "../contract/wire.ts";
-import type { PutOutcome } from "../registry-port.ts";
-import type { ClusterAccess } from "./cluster-access.ts";
 import { pageOf } from "./paging.ts";
 import { Problem } from "./problem.ts";
 import { nameParameter, pageRequest, type RouteContext } from "./route-context.ts";

@@ -1,0 +1,251 @@
+import type { ApiRegistry } from "@fleet/api";
+import { type TargetState, type UnitOption, unitHash } from "@fleet/core";
+import type { Change, ChangeBatch } from "@fleet/registry";
+import { AbortedError, FleetError } from "@fleet/runtime";
+
+interface UnitRow {
+  readonly hash: string;
+  readonly target: TargetState;
+  readonly modRevision: number;
+}
+
+export interface StateRow {
+  readonly active?: string;
+  readonly sub?: string;
+  readonly launched?: boolean;
+  readonly hash?: string;
+}
+
+interface Follower {
+  readonly push: (batch: ChangeBatch) => void;
+  readonly disconnected: (error: FleetError) => void;
+  readonly connected: () => void;
+}
+
+/** The registry as the API sees it, in memory, with a store that can be away, hang or be frozen. */
+export class RegistryTwin implements ApiRegistry {
+  /** `up`; `away`: every call fails; `hanging`: no call ever settles. */
+  store: "up" | "away" | "hanging" = "up";
+  frozen: FleetError | undefined;
+  /** Holds watch batches back, as a slow watch would. */
+  held = false;
+  revision = 1;
+  following = 0;
+  readonly #units = new Map<string, UnitRow>();
+  readonly #bodies = new Map<string, readonly UnitOption[]>();
+  readonly #rows = new Map<string, Change>();
+  readonly #followers = new Set<Follower>();
+  #heldBatches: ChangeBatch[] = [];
+
+  readonly guard: ApiRegistry["guard"];
+  readonly intents: ApiRegistry["intents"];
+
+  constructor() {
+    const twin = this;
+    this.guard = {
+      get frozen() {
+        return twin.frozen;
+      },
+      verify: () => this.#reach(() => undefined),
+    };
+    this.intents = {
+      read: (name) =>
+        this.#reach(() => {
+          const row = this.#units.get(name);
+          if (row === undefined) return undefined;
+          return {
+            name,
+            options: this.#bodies.get(row.hash) ?? [],
+            record: { hash: row.hash, target: row.target, generation: row.modRevision },
+            modRevision: row.modRevision,
+          };
+        }),
+      put: (request) => this.#reach(() => this.#put(request)),
+      destroy: (name) =>
+        this.#reach(() => {
+          if (!this.#units.delete(name)) return { outcome: "absent" as const };
+          this.write({ kind: "unit", name, entry: { status: "absent", modRevision: this.revision + 1 } });
+          return { outcome: "destroyed" as const, revision: this.revision };
+        }),
+    };
+  }
+
+  hashOf(name: string): string {
+    return this.#units.get(name)?.hash ?? "";
+  }
+
+  machine(machineId: string, publicIp: string, metadata: Readonly<Record<string, string>> = {}): void {
+    const value = {
+      id: machineId,
+      token: "t",
+      publicIp,
+      metadata,
+      leaving: false,
+      formats: [1],
+      version: "2",
+    };
+    this.write({ kind: "machine", machineId, entry: this.#present(value) });
+  }
+
+  machineGone(machineId: string): void {
+    const entry = { status: "absent", modRevision: this.revision + 1 } as const;
+    this.write({ kind: "machine", machineId, entry });
+  }
+
+  metadata(machineId: string, key: string, value: string | undefined): void {
+    const record = value === undefined ? { removed: true as const } : { value };
+    this.write({ kind: "metadata", machineId, key, entry: this.#present(record) });
+  }
+
+  assign(machineId: string, unit: string): void {
+    const value = { hash: this.hashOf(unit), target: "launched" as const, generation: 1, awaits: [] };
+    this.write({ kind: "assignment", machineId, unit, entry: this.#present(value) });
+  }
+
+  withdraw(machineId: string, unit: string): void {
+    const entry = { status: "absent", modRevision: this.revision + 1 } as const;
+    this.write({ kind: "assignment", machineId, unit, entry });
+  }
+
+  publish(machineId: string, unit: string, row: StateRow): void {
+    const { active = "active", sub = "running", launched = true, hash = this.hashOf(unit) } = row;
+    const value = { hash, load: "loaded", active, sub, launched };
+    this.write({ kind: "state", machineId, unit, entry: this.#present(value) });
+  }
+
+  unpublish(machineId: string, unit: string): void {
+    const entry = { status: "absent", modRevision: this.revision + 1 } as const;
+    this.write({ kind: "state", machineId, unit, entry });
+  }
+
+  write(...changes: readonly Change[]): void {
+    this.revision += 1;
+    for (const change of changes) this.#rows.set(keyOf(change), change);
+    const batch = { revision: this.revision, changes };
+    if (this.held) this.#heldBatches.push(batch);
+    else for (const follower of this.#followers) follower.push(batch);
+  }
+
+  deliver(): void {
+    this.held = false;
+    for (const batch of this.#heldBatches) for (const follower of this.#followers) follower.push(batch);
+    this.#heldBatches = [];
+  }
+
+  /** The store goes away and the watch notices. */
+  goAway(): void {
+    this.store = "away";
+    const error = away();
+    for (const follower of this.#followers) follower.disconnected(error);
+  }
+
+  comeBack(): void {
+    this.store = "up";
+    for (const follower of this.#followers) follower.connected();
+  }
+
+  async *followCluster(
+    signal: AbortSignal,
+    observer?: Parameters<ApiRegistry["followCluster"]>[1],
+  ): AsyncGenerator<ChangeBatch> {
+    const queue: ChangeBatch[] = [];
+    let wake = (): void => {};
+    const follower: Follower = {
+      push: (batch) => {
+        queue.push(batch);
+        wake();
+      },
+      connected: () => {
+        observer?.connected();
+        wake();
+      },
+      disconnected: (error) => observer?.disconnected(error),
+    };
+    this.#followers.add(follower);
+    this.following += 1;
+    signal.addEventListener("abort", () => wake(), { once: true });
+    try {
+      while (this.store !== "up") {
+        if (signal.aborted) throw new AbortedError();
+        await new Promise<void>((resolve) => {
+          wake = resolve;
+        });
+      }
+      observer?.connected();
+      queue.length = 0;
+      yield { revision: this.revision, changes: [...this.#rows.values()] };
+      for (;;) {
+        if (signal.aborted) throw new AbortedError();
+        const batch = queue.shift();
+        if (batch !== undefined) yield batch;
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    } finally {
+      this.following -= 1;
+      this.#followers.delete(follower);
+    }
+  }
+
+  #put(request: Parameters<ApiRegistry["intents"]["put"]>[0]) {
+    const { name, options, target } = request;
+    const present = this.#units.get(name);
+    if (present === undefined && options === undefined) return refused("no_options");
+    const hash = options === undefined ? (present?.hash ?? "") : unitHash(options);
+    const replaced = hash !== present?.hash;
+    if (!replaced && target === undefined) return refused("no_target");
+    if (!replaced && target === present?.target) {
+      return { outcome: "unchanged" as const, revision: present?.modRevision ?? 0 };
+    }
+    const row = { hash, target: target ?? "inactive", modRevision: this.revision + 1 };
+    this.#units.set(name, row);
+    if (options !== undefined) this.#bodies.set(hash, options);
+    this.write(
+      { kind: "unit", name, entry: this.#present({ hash, target: row.target, generation: row.modRevision }) },
+      { kind: "body", hash, entry: this.#present(this.#bodies.get(hash) ?? []) },
+    );
+    const outcome = present === undefined ? "created" : replaced ? "replaced" : "changed";
+    return { outcome, revision: this.revision } as const;
+  }
+
+  #present<Value>(value: Value) {
+    const revision = this.revision + 1;
+    return { status: "present", value, createRevision: revision, modRevision: revision } as const;
+  }
+
+  #reach<Value>(answer: () => Value): Promise<Value> {
+    if (this.frozen !== undefined) return Promise.reject(this.frozen);
+    if (this.store === "hanging") return new Promise(() => {});
+    if (this.store === "away") return Promise.reject(away());
+    return Promise.resolve(answer());
+  }
+}
+
+function away(): FleetError {
+  return new FleetError("etcd_unavailable", "connect ECONNREFUSED", { retryable: true });
+}
+
+function refused(reason: "no_options" | "no_target") {
+  return { outcome: "refused", reason } as const;
+}
+
+function keyOf(change: Change): string {
+  switch (change.kind) {
+    case "unit":
+      return `unit/${change.name}`;
+    case "body":
+      return `body/${change.hash}`;
+    case "machine":
+      return `machine/${change.machineId}`;
+    case "metadata":
+      return `metadata/${change.machineId}/${change.key}`;
+    case "assignment":
+    case "state":
+      return `${change.kind}/${change.machineId}/${change.unit}`;
+    default:
+      return change.kind;
+  }
+}
