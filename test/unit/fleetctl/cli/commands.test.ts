@@ -1,0 +1,30 @@
+import { describe, expect, it } from "vitest";
+import { findCommand } from "../../../../packages/fleetctl/src/cli/commands.ts";
+
+describe("findCommand", () => {
+  it.each([
+    ["list-machines", "list-machines"],
+    ["list_machines", "list-machines"],
+    ["list-m", "list-machines"],
+    ["list_unit_files", "list-unit-files"],
+    ["list-units", "list-units"],
+    ["c", "cat"],
+    ["star", "start"],
+    ["sto", "stop"],
+    ["u", "unload"],
+    ["lo", "load"],
+  ])("%s is %s", (word, name) => {
+    expect(findCommand(word).name).toBe(name);
+  });
+
+  it.each([
+    ["list-unit", 'command "list-unit" is ambiguous: list-unit-files, list-units'],
+    ["sta", 'command "sta" is ambiguous: start, status'],
+    ["frobnicate", 'unknown command "frobnicate"'],
+    ["startx", 'unknown command "startx"'],
+    ["ssh", "fleetctl ssh is not available in this version"],
+    ["journ", "fleetctl journal is not available in this version"],
+  ])("refuses %s", (word, message) => {
+    expect(() => findCommand(word)).toThrow(message);
+  });
+});
