@@ -1,6 +1,6 @@
 import { dirname, join } from "node:path";
 import type { FleetClient } from "@fleet/api/client";
-import { parseUnitName, type UnitOption } from "@fleet/core";
+import { parseUnitName, serializeUnitFile, type UnitOption } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
 import { CommandFailure } from "../failure.ts";
 import { readLocalUnitFile } from "./local-unit-file.ts";
@@ -11,10 +11,21 @@ export interface UnitSource {
   /** The path of the local file; undefined when it came from the registry. */
   readonly path: string | undefined;
   readonly isTemplate: boolean;
+  /** The registry's template was taken although the one beside the path has other content. */
+  readonly insteadOf?: { readonly template: string; readonly path: string };
+}
+
+/** A unit file on this machine. */
+export interface LocalSource extends UnitSource {
+  readonly path: string;
+}
+
+export function sameContent(left: readonly UnitOption[], right: readonly UnitOption[]): boolean {
+  return serializeUnitFile(left) === serializeUnitFile(right);
 }
 
 /** The local file for a unit: at the path, else for an instance its template beside the path. */
-export async function findLocalFile(name: string, path: string): Promise<UnitSource | undefined> {
+export async function findLocalFile(name: string, path: string): Promise<LocalSource | undefined> {
   const own = await readLocalUnitFile(path);
   if (own !== undefined) return { options: own, path, isTemplate: false };
   const template = templateOf(name);
@@ -44,7 +55,15 @@ export async function findUnitFile(
     (reason) => `error retrieving template Unit(${template}) from Registry: ${reason}`,
     client.unit(template, signal),
   );
-  if (registered !== undefined) return { options: registered.options, path: undefined, isTemplate: true };
+  if (registered !== undefined) {
+    const differs = local !== undefined && !sameContent(local.options, registered.options);
+    return {
+      options: registered.options,
+      path: undefined,
+      isTemplate: true,
+      ...(differs ? { insteadOf: { template, path: local.path } } : {}),
+    };
+  }
   if (local !== undefined) return local;
   throw new CommandFailure(`unable to find template Unit(${template}) in Registry or on filesystem`);
 }

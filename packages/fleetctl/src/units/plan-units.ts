@@ -1,17 +1,10 @@
 import type { ApiUnit, FleetClient } from "@fleet/api/client";
-import {
-  parseUnitName,
-  requirementsOf,
-  serializeUnitFile,
-  type TargetState,
-  type UnitOption,
-  validateUnit,
-} from "@fleet/core";
+import { parseUnitName, requirementsOf, type TargetState, type UnitOption, validateUnit } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
 import { mapBounded } from "../bounded.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
-import { findLocalFile, findUnitFile } from "./find-unit-file.ts";
+import { findLocalFile, findUnitFile, type LocalSource, sameContent } from "./find-unit-file.ts";
 import { unitNameOf, unitPathOf } from "./unit-argument.ts";
 
 /** What has to be written for a unit so that the registry has it with the content wanted. */
@@ -60,6 +53,10 @@ async function planUnit(
   );
   if (existing !== undefined) return await planExisting(call, existing, path, rules);
   const source = await findUnitFile(name, path, client, call.signal);
+  if (source.insteadOf !== undefined) {
+    const { template, path: templatePath } = source.insteadOf;
+    call.say(differs(template, { path: templatePath, isTemplate: true }));
+  }
   return planned(name, "create", source.options, undefined);
 }
 
@@ -76,16 +73,12 @@ async function planExisting(
     if (!rules.replace) return keep;
     throw new CommandFailure(`unable to find a local file of Unit(${name}) to replace it with`);
   }
-  const same = serializeUnitFile(local.options) === serializeUnitFile(existing.options);
-  if (same) {
+  if (sameContent(local.options, existing.options)) {
     if (rules.replace) call.print(`Found same Unit(${name}) in Registry, nothing to do\n`);
     return keep;
   }
   if (!rules.replace) {
-    const kind = local.isTemplate ? "local template unit file" : "local unit file";
-    call.say(
-      `WARNING: Unit ${name} in registry differs from ${kind} ${local.path}. Add --replace to override.`,
-    );
+    call.say(differs(name, local));
     return keep;
   }
   if (!rules.replaceableIn.includes(desiredState)) {
@@ -95,6 +88,11 @@ async function planExisting(
     return undefined;
   }
   return planned(name, "replace", local.options, desiredState);
+}
+
+function differs(name: string, local: Pick<LocalSource, "path" | "isTemplate">): string {
+  const kind = local.isTemplate ? "local template unit file" : "local unit file";
+  return `WARNING: Unit ${name} in registry differs from ${kind} ${local.path}. Add --replace to override.`;
 }
 
 function planned(

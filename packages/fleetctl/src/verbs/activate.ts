@@ -20,7 +20,7 @@ export interface Activation {
 /** Submits what is missing, asks for the target state and waits until it is reached. */
 export async function activate(call: Invocation, activation: Activation): Promise<number> {
   const { target, verb, replaceableIn } = activation;
-  refuseSigning(call.flags);
+  if (call.flags.on("sign")) return refuseSigning(call);
   if (call.args.length === 0) {
     call.say("No units given");
     return 0;

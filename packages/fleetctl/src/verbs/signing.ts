@@ -1,8 +1,7 @@
-import { type FlagValues, UsageError } from "../cli/flag.ts";
+import type { Invocation } from "../invocation.ts";
 
-/** fleet's words, for `--sign` and `verify` alike. */
-export const SIGNING_GONE = "WARNING: The signed/verified units feature is DEPRECATED and cannot be used.";
-
-export function refuseSigning(flags: FlagValues): void {
-  if (flags.on("sign")) throw new UsageError(SIGNING_GONE);
+/** Says in fleet's words that signed units are gone, for `--sign` and `verify` alike; returns the exit code. */
+export function refuseSigning(call: Pick<Invocation, "say">): number {
+  call.say("WARNING: The signed/verified units feature is DEPRECATED and cannot be used.");
+  return 2;
 }

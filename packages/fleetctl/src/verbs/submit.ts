@@ -5,7 +5,7 @@ import { writeContents } from "../units/write-units.ts";
 import { refuseSigning } from "./signing.ts";
 
 export async function submit(call: Invocation): Promise<number> {
-  refuseSigning(call.flags);
+  if (call.flags.on("sign")) return refuseSigning(call);
   if (call.args.length === 0) {
     call.say("No units given");
     return 0;

@@ -1,6 +1,6 @@
-import { UsageError } from "../cli/flag.ts";
-import { SIGNING_GONE } from "./signing.ts";
+import type { Invocation } from "../invocation.ts";
+import { refuseSigning } from "./signing.ts";
 
-export function verify(): Promise<number> {
-  return Promise.reject(new UsageError(SIGNING_GONE));
+export async function verify(call: Invocation): Promise<number> {
+  return refuseSigning(call);
 }

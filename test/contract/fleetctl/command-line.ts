@@ -1,0 +1,39 @@
+import { type Clock, systemClock } from "@fleet/runtime";
+import { run } from "../../../packages/fleetctl/src/run.ts";
+
+export interface Outcome {
+  readonly code: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** A clock on which time passes `factor` times as fast. */
+export function acceleratedClock(factor: number): Clock {
+  return {
+    now: () => systemClock.now(),
+    monotonic: () => systemClock.monotonic() * factor,
+    after: (delayMs, fire) => systemClock.after(delayMs / factor, fire),
+  };
+}
+
+/** Runs fleetctl in this process, as a shell would call it. */
+export async function fleetctl(
+  endpoint: string,
+  args: readonly string[],
+  around: { readonly clock?: Clock; readonly signal?: AbortSignal } = {},
+): Promise<Outcome> {
+  let stdout = "";
+  let stderr = "";
+  const code = await run(args, {
+    environment: { FLEETCTL_ENDPOINT: endpoint },
+    print: (text) => {
+      stdout += text;
+    },
+    say: (line) => {
+      stderr += `${line}\n`;
+    },
+    clock: around.clock ?? systemClock,
+    signal: around.signal ?? new AbortController().signal,
+  });
+  return { code, stdout, stderr };
+}
