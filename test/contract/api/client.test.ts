@@ -1,0 +1,206 @@
+import { mkdtemp, rm } from "node:fs/promises";
+import http from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import {
+  type Endpoint,
+  FleetApiError,
+  FleetClient,
+  FleetProtocolError,
+  FleetUnreachableError,
+  parseEndpoint,
+} from "@fleet/api/client";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+
+const requestTimeoutMs = 300;
+
+let server: http.Server;
+let endpoint: Endpoint;
+let client: FleetClient;
+let handle: http.RequestListener;
+let requests: string[];
+
+beforeEach(async () => {
+  requests = [];
+  handle = (_request, response) => response.writeHead(404).end();
+  server = http.createServer((request, response) => {
+    requests.push(`${request.method} ${request.url}`);
+    handle(request, response);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  endpoint = { kind: "tcp", secure: false, hostname: "127.0.0.1", port: portOf(server) };
+  client = new FleetClient({ endpoint, requestTimeoutMs });
+});
+
+afterEach(async () => {
+  client.close();
+  server.closeAllConnections();
+  await new Promise((resolve) => server.close(resolve));
+});
+
+function portOf(listening: http.Server): number {
+  const address: AddressInfo | string | null = listening.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return address.port;
+}
+
+function answers(status: number, body: unknown): void {
+  handle = (_request, response) => {
+    response.writeHead(status, { "content-type": "application/json" });
+    response.end(typeof body === "string" ? body : JSON.stringify(body));
+  };
+}
+
+describe("endpoints", () => {
+  test.each<[text: string, expected: unknown]>([
+    ["unix:///var/run/fleet.sock", { kind: "unix", socketPath: "/var/run/fleet.sock" }],
+    ["file:///run/fleet.sock", { kind: "unix", socketPath: "/run/fleet.sock" }],
+    ["http://10.0.0.1:49153", { kind: "tcp", secure: false, hostname: "10.0.0.1", port: 49153 }],
+    ["http://host", { kind: "tcp", secure: false, hostname: "host", port: 80 }],
+    ["https://[::1]/", { kind: "tcp", secure: true, hostname: "::1", port: 443 }],
+    ["http://a:1,http://b:2", { kind: "tcp", secure: false, hostname: "a", port: 1 }],
+  ])("%s", (text, expected) => {
+    expect(parseEndpoint(text)).toEqual({ ok: true, value: expected });
+  });
+
+  test.each([
+    ["unix://var/run/fleet.sock", "unix:///var/run/fleet.sock (three slashes)"],
+    ["unix://", "three slashes"],
+    ["ftp://host", "expected unix://"],
+    ["host:4001", "expected unix://"],
+    ["", "expected unix://"],
+  ])("%s is refused with a hint", (text, hint) => {
+    expect(parseEndpoint(text)).toEqual({ ok: false, problem: expect.stringContaining(hint) });
+  });
+});
+
+describe("calls", () => {
+  test("read what fleet itself sends: empty listings as {}, absent fields", async () => {
+    answers(200, {});
+    expect([await client.units(), await client.states(), await client.machines()]).toEqual([[], [], []]);
+    answers(200, { machines: [{ id: "m" }] });
+    expect(await client.machines()).toEqual([{ id: "m", primaryIP: "", metadata: {} }]);
+    answers(200, { name: "g.service", desiredState: "launched", options: [{ section: "S", name: "A" }] });
+    expect(await client.unit("g.service")).toEqual({
+      name: "g.service",
+      desiredState: "launched",
+      options: [{ section: "S", name: "A", value: "" }],
+    });
+  });
+
+  test("encode names and filters", async () => {
+    answers(200, {});
+    await client.states({ unitName: "a@1.service", machineID: "m/1" });
+    answers(404, "");
+    await client.unit("a@1.service");
+    await client.state("a b");
+    await client.destroyUnit("x/../y");
+    expect(requests).toEqual([
+      "GET /fleet/v1/state?unitName=a%401.service&machineID=m%2F1",
+      "GET /fleet/v1/units/a%401.service",
+      "GET /fleet/v1/state/a%20b",
+      "DELETE /fleet/v1/units/x%2F..%2Fy",
+    ]);
+  });
+
+  test("follow pages to the end", async () => {
+    handle = (request, response) => {
+      const token = new URL(request.url ?? "", "http://fleet").searchParams.get("nextPageToken");
+      const page = token === null ? 1 : Number(token);
+      const next = page < 3 ? { nextPageToken: `${page + 1}` } : {};
+      response.end(JSON.stringify({ machines: [{ id: `m${page}` }], ...next }));
+    };
+    expect((await client.machines()).map((machine) => machine.id)).toEqual(["m1", "m2", "m3"]);
+  });
+
+  test("tell created from changed, destroyed from absent", async () => {
+    answers(201, "");
+    expect(await client.putUnit({ name: "a.service", options: [] })).toBe("created");
+    answers(204, "");
+    expect(await client.putUnit({ name: "a.service", desiredState: "loaded" })).toBe("changed");
+    expect(await client.destroyUnit("a.service")).toBe(true);
+    answers(404, { error: { code: 404, message: "unit does not exist" } });
+    expect(await client.destroyUnit("a.service")).toBe(false);
+    expect([await client.unit("a.service"), await client.state("a.service")]).toEqual([undefined, undefined]);
+  });
+});
+
+describe("failures", () => {
+  test("a refusal carries its status and message", async () => {
+    answers(503, { error: { code: 503, message: "fleet server unable to communicate with etcd" } });
+    const failure = client.units();
+    await expect(failure).rejects.toBeInstanceOf(FleetApiError);
+    await expect(failure).rejects.toMatchObject({
+      status: 503,
+      retryable: true,
+      message: "fleet server unable to communicate with etcd",
+    });
+    answers(502, "<html>bad gateway</html>");
+    await expect(client.units()).rejects.toMatchObject({ status: 502, message: "Bad Gateway" });
+  });
+
+  test.each<[what: string, body: unknown]>([
+    ["no JSON", "<html>"],
+    ["no object", "[]"],
+    ["nothing", ""],
+    ["no list", { units: {} }],
+    ["a unit without state", { units: [{ name: "a" }] }],
+    ["an unknown state", { units: [{ name: "a", desiredState: "running" }] }],
+    ["a number for a name", { units: [{ name: 1, desiredState: "loaded" }] }],
+  ])("something else than fleet answers: %s", async (_what, body) => {
+    answers(200, body);
+    await expect(client.units()).rejects.toBeInstanceOf(FleetProtocolError);
+  });
+
+  test("nobody listens", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "fleet-client-"));
+    const socketPath = join(directory, "none.sock");
+    const nobody = new FleetClient({ endpoint: { kind: "unix", socketPath }, requestTimeoutMs });
+    await expect(nobody.units()).rejects.toBeInstanceOf(FleetUnreachableError);
+    const stream = nobody.watch([], new AbortController().signal)[Symbol.asyncIterator]();
+    await expect(stream.next()).rejects.toBeInstanceOf(FleetUnreachableError);
+    await rm(directory, { recursive: true });
+  });
+
+  test("a server that never answers, or never finishes, is given up on", async () => {
+    handle = () => {};
+    await expect(client.units()).rejects.toMatchObject({
+      code: "api_unreachable",
+      message: "no answer within 0.3 s",
+    });
+    handle = (_request, response) => {
+      response.write('{"units":[');
+    };
+    await expect(client.units()).rejects.toMatchObject({ code: "api_unreachable" });
+  });
+
+  test("a kept connection that the server has closed is replaced unnoticed", async () => {
+    let count = 0;
+    handle = (request, response) => {
+      count += 1;
+      if (count === 2) request.socket.destroy();
+      else response.end("{}");
+    };
+    await client.units();
+    expect(await client.units()).toEqual([]);
+    expect(count).toBe(3);
+  });
+});
+
+describe("watch", () => {
+  test.each([404, 400, 200, 405])("a server that answers %i has no streams", async (status) => {
+    answers(status, {});
+    const updates: unknown[] = [];
+    for await (const update of client.watch(["a.service"], new AbortController().signal))
+      updates.push(update);
+    expect(updates).toEqual([{ type: "unsupported" }]);
+    expect(requests).toEqual(["GET /fleet/v1/watch?units=a.service"]);
+  });
+
+  test("a server that is away is an error, not a missing feature", async () => {
+    answers(503, {});
+    const stream = client.watch([], new AbortController().signal)[Symbol.asyncIterator]();
+    await expect(stream.next()).rejects.toMatchObject({ status: 503 });
+  });
+});
