@@ -60,6 +60,12 @@ export class DbusUnitManager implements UnitManager {
   /** Why a unit's file could not be linked: told by the start that would otherwise run some other file. */
   readonly #linkFailures = new Map<string, FleetError>();
   readonly #stops = new Set<StopUnderWay>();
+  /**
+   * The state that listeners were last told of, per unit whose status has been asked for. Asking makes systemd
+   * load inactive units, which changes dependency lists of others: without this, each answer would cause the
+   * next question, for ever.
+   */
+  readonly #toldStates = new Map<string, string | undefined>();
   #connected: Connected | undefined;
   #reloadUnderWay: Promise<void> | undefined;
   #nextReload: Promise<void> | undefined;
@@ -160,6 +166,7 @@ export class DbusUnitManager implements UnitManager {
   async forget(name: string): Promise<void> {
     const { session, links } = this.#mustBeConnected();
     this.#linkFailures.delete(name);
+    this.#toldStates.delete(name);
     if (links) await session.disable(name);
     try {
       await session.resetFailed(name);
@@ -171,10 +178,14 @@ export class DbusUnitManager implements UnitManager {
   async status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>> {
     const { session } = this.#mustBeConnected();
     if (names.length === 0) return new Map();
+    for (const name of names) {
+      if (!this.#toldStates.has(name)) this.#toldStates.set(name, undefined);
+    }
     const listed = await session.list(names);
     return new Map(
       names.map((name) => {
         const { load, active, sub } = listed.get(name) ?? notFound;
+        if (load === "not-found" && active === "inactive") this.#toldStates.delete(name);
         return [name, { load, active, sub }];
       }),
     );
@@ -188,7 +199,7 @@ export class DbusUnitManager implements UnitManager {
         address,
         clock,
         callTimeoutMs,
-        onChange: (name) => this.#tell((listener) => listener.onChange(name)),
+        onChange: (name, state) => this.#changed(name, state),
         onReset: () => this.#tell((listener) => listener.onReset()),
       },
       signal,
@@ -197,6 +208,7 @@ export class DbusUnitManager implements UnitManager {
       const searchPath = await session.unitPath();
       const links = !searchPath.some((path) => resolve(path) === resolve(directory));
       this.#connected = { session, links };
+      this.#toldStates.clear();
       onConnected();
       logger.info("systemd_connected", { address });
       this.#tell((listener) => listener.onReset());
@@ -210,6 +222,14 @@ export class DbusUnitManager implements UnitManager {
   #mustBeConnected(): Connected {
     if (this.#connected !== undefined) return this.#connected;
     throw new FleetError("systemd_unavailable", "no connection to systemd", { retryable: true });
+  }
+
+  #changed(name: string, state: string | undefined): void {
+    if (state !== undefined && this.#toldStates.has(name)) {
+      if (this.#toldStates.get(name) === state) return;
+      this.#toldStates.set(name, state);
+    }
+    this.#tell((listener) => listener.onChange(name));
   }
 
   #tell(tell: (listener: UnitListener) => void): void {

@@ -26,6 +26,10 @@ const reloadTimeoutMs = 60_000;
 
 const jobReply = z.tuple([z.string()]);
 const jobRemovedBody = z.tuple([z.number(), z.string(), z.string(), z.string()]);
+const stateProperty = z.object({ value: z.string() });
+const propertiesChangedBody = z
+  .tuple([z.string(), z.object({ ActiveState: stateProperty, SubState: stateProperty })])
+  .rest(z.unknown());
 const reloadingBody = z.tuple([z.boolean()]);
 const propertyReply = z.tuple([z.object({ value: z.unknown() })]);
 /** Name, description, load, active and sub state, the unit that it follows, object path; its job is not asked for. */
@@ -46,8 +50,8 @@ export interface SystemdSessionOptions {
   readonly address: string;
   readonly clock: Clock;
   readonly callTimeoutMs: number;
-  /** A unit may have changed. */
-  readonly onChange: (name: string) => void;
+  /** A unit may have changed; its active and sub state after it, where systemd said so. */
+  readonly onChange: (name: string, state: string | undefined) => void;
   /** Any unit may have changed. */
   readonly onReset: () => void;
 }
@@ -178,7 +182,7 @@ export class SystemdSession {
   #receive(signal: DbusSignal): void {
     if (signal.interface === propertiesInterface) {
       const name = unitNameOf(signal.path);
-      if (name !== undefined) this.#options.onChange(name);
+      if (name !== undefined) this.#options.onChange(name, stateIn(signal));
       return;
     }
     // UnitNew and UnitRemoved are left out on purpose: asking for the status of an inactive unit makes systemd
@@ -187,7 +191,7 @@ export class SystemdSession {
       case "JobRemoved": {
         const [, job, unit, result] = parsed(jobRemovedBody, signal.body);
         this.#jobEnded(job, result);
-        this.#options.onChange(unit);
+        this.#options.onChange(unit, undefined);
         break;
       }
       case "Reloading": {
@@ -270,6 +274,13 @@ export class SystemdSession {
       body,
     });
   }
+}
+
+function stateIn(signal: DbusSignal): string | undefined {
+  const body = propertiesChangedBody.safeParse(signal.body);
+  if (!body.success) return undefined;
+  const [, { ActiveState: active, SubState: sub }] = body.data;
+  return `${active.value} ${sub.value}`;
 }
 
 function parsed<Value>(schema: z.ZodType<Value>, body: unknown): Value {

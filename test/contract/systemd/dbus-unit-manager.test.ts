@@ -1,0 +1,279 @@
+import { existsSync, mkdirSync, readlinkSync } from "node:fs";
+import { join } from "node:path";
+import { LabDirectory, type LightMachine, startLightMachine } from "@fleet/lab";
+import { type Logger, silentLogger, systemClock, systemRandom } from "@fleet/runtime";
+import { DbusUnitManager, DiskUnitDirectory } from "@fleet/systemd";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { CuttableSocket } from "./cuttable-socket.ts";
+import { type UnitManagerWorld, unitManagerContract, until } from "./unit-manager-contract.ts";
+
+const never = new AbortController().signal;
+const running = "[Service]\nExecStart=/bin/sleep infinity\n";
+
+let lab: LabDirectory;
+let machine: LightMachine;
+let worlds = 0;
+
+beforeAll(async () => {
+  lab = LabDirectory.create();
+  machine = await startLightMachine({ directory: lab, name: "m" });
+  // systemd joins only a bus that it knows as its own dbus.socket.
+  await machine.systemctl("start", "dbus.socket");
+});
+afterAll(async () => {
+  await lab.remove();
+});
+
+interface DbusWorld extends UnitManagerWorld {
+  readonly manager: DbusUnitManager;
+  readonly bus: CuttableSocket;
+  readonly events: readonly string[];
+}
+
+/** A manager connected to the machine, which has no units of an earlier test. */
+async function open(options: { unitsDirectory?: string; callTimeoutMs?: number } = {}): Promise<DbusWorld> {
+  const { unitsDirectory = machine.unitsDirectory, callTimeoutMs = 10_000 } = options;
+  worlds += 1;
+  const traces = join(machine.path, `traces-${worlds}`);
+  mkdirSync(traces);
+  const trace = (name: string): string => join(traces, name.replaceAll("\\", "-"));
+  const bus = new CuttableSocket(join(machine.path, `bus-${worlds}`), join(machine.runtimeDirectory, "bus"));
+  await bus.listen();
+  const events: string[] = [];
+  const record = (event: string): void => {
+    events.push(event);
+  };
+  const logger: Logger = { ...silentLogger, debug: record, info: record, warn: record, error: record };
+  const manager = new DbusUnitManager({
+    address: `unix:path=${bus.path}`,
+    directory: unitsDirectory,
+    clock: systemClock,
+    random: systemRandom,
+    logger,
+    callTimeoutMs,
+  });
+  const stopped = new AbortController();
+  const run = manager.run(stopped.signal);
+  await until(() => events.includes("systemd_connected"));
+  const disk = new DiskUnitDirectory(unitsDirectory);
+  const written = new Set<string>();
+  return {
+    manager,
+    bus,
+    events,
+    directory: {
+      write: (name, text) => {
+        written.add(name);
+        return disk.write(name, text);
+      },
+      read: (name) => disk.read(name),
+      remove: (name) => disk.remove(name),
+    },
+    execStop: (name, seconds) => `/bin/sh -c 'sleep ${seconds}; touch ${trace(name)}'`,
+    stopCompleted: (name) => existsSync(trace(name)),
+    reloads: () => events.filter((event) => event === "systemd_reload").length,
+    cut: () => bus.cut(),
+    heal: () => bus.listen(),
+    close: async () => {
+      stopped.abort();
+      await run;
+      await bus.cut();
+      const names = [...written];
+      await machine.systemctl("stop", ...names);
+      await machine.systemctl("disable", "--runtime", ...names);
+      for (const name of names) await disk.remove(name);
+      await machine.systemctl("reset-failed");
+      await machine.systemctl("daemon-reload");
+    },
+  };
+}
+
+unitManagerContract("DbusUnitManager", () => open());
+
+describe("DbusUnitManager with a real systemd", () => {
+  test("a unit directory outside the search path: links, also over a disable, and none left behind", async () => {
+    const unitsDirectory = join(machine.path, "units");
+    const world = await open({ unitsDirectory });
+    const { manager, directory } = world;
+    const link = join(machine.unitsDirectory, "a.service");
+    try {
+      await directory.write("a.service", `${running}[Install]\nWantedBy=default.target\n`);
+      await manager.prepare(["a.service"]);
+      await manager.prepare(["a.service"]);
+      expect(readlinkSync(link)).toBe(join(unitsDirectory, "a.service"));
+      await manager.enable("a.service");
+      await manager.start("a.service");
+      await manager.disable("a.service");
+      expect((await manager.status(["a.service"])).get("a.service")?.load).toBe("loaded");
+      expect(existsSync(link)).toBe(true);
+      await manager.stop("a.service", never);
+      await directory.remove("a.service");
+      await manager.forget("a.service");
+      expect((await manager.status(["a.service"])).get("a.service")?.load).toBe("not-found");
+      expect(() => readlinkSync(link)).toThrow("ENOENT");
+      expect(world.reloads()).toBe(0);
+    } finally {
+      await world.close();
+    }
+  });
+
+  test("a name that somebody else's file has is refused, and keeps no other unit from its link", async () => {
+    const admin = new DiskUnitDirectory(machine.unitsDirectory);
+    await admin.write("theirs.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n");
+    const world = await open({ unitsDirectory: join(machine.path, "units") });
+    const { manager, directory } = world;
+    try {
+      await directory.write("theirs.service", running);
+      await directory.write("ours.service", running);
+      await manager.prepare(["theirs.service", "ours.service"]);
+      await expect(manager.start("theirs.service")).rejects.toMatchObject({ code: "systemd_refused" });
+      await manager.start("ours.service");
+      await manager.forget("theirs.service");
+      expect(await admin.read("theirs.service")).toContain("/bin/true");
+    } finally {
+      await world.close();
+      await admin.remove("theirs.service");
+    }
+  });
+
+  test("a sidekick enabled for its main unit is started with it", async () => {
+    const world = await open();
+    const { manager, directory } = world;
+    try {
+      await directory.write("main@1.service", running);
+      await directory.write(
+        "side@1.service",
+        `[Unit]\nBindsTo=main@%i.service\n${running}[Install]\nWantedBy=main@%i.service\n`,
+      );
+      await manager.prepare(["main@1.service", "side@1.service"]);
+      await manager.enable("side@1.service");
+      await manager.start("main@1.service");
+      await until(
+        async () => (await manager.status(["side@1.service"])).get("side@1.service")?.active === "active",
+      );
+      expect(world.reloads()).toBe(0);
+    } finally {
+      await world.close();
+    }
+  });
+
+  test("a start that waits for another unit's start blocks neither stop nor status", async () => {
+    const world = await open();
+    const { manager, directory } = world;
+    try {
+      await directory.write(
+        "first.service",
+        "[Service]\nExecStartPre=/bin/sleep 60\nExecStart=/bin/sleep 60\n",
+      );
+      await directory.write("then.service", `[Unit]\nAfter=first.service\n${running}`);
+      await manager.prepare(["first.service", "then.service"]);
+      await manager.start("first.service");
+      await manager.start("then.service");
+      expect((await manager.status(["then.service"])).get("then.service")?.active).toBe("inactive");
+      await manager.stop("then.service", never);
+      await manager.stop("first.service", never);
+    } finally {
+      await world.close();
+    }
+  });
+
+  test("a stop that somebody cancels is asked for again", async () => {
+    const world = await open();
+    const { manager, directory } = world;
+    try {
+      await directory.write("a.service", `${running}ExecStop=${world.execStop("a.service", 1)}\n`);
+      await manager.prepare(["a.service"]);
+      await manager.start("a.service");
+      const stop = manager.stop("a.service", never);
+      const state = async () => (await manager.status(["a.service"])).get("a.service")?.active;
+      await until(async () => (await state()) === "deactivating");
+      await machine.systemctl("cancel");
+      await stop;
+      expect(await state()).toBe("inactive");
+      expect(world.stopCompleted("a.service")).toBe(true);
+    } finally {
+      await world.close();
+    }
+  });
+
+  test("somebody's daemon-reload asks listeners to look at everything", async () => {
+    const world = await open();
+    try {
+      let resets = 0;
+      world.manager.subscribe({ onChange: () => {}, onReset: () => (resets += 1) });
+      await machine.systemctl("daemon-reload");
+      await until(() => resets > 0);
+    } finally {
+      await world.close();
+    }
+  });
+
+  test("systemd executing itself anew: works again, units untouched", async () => {
+    const world = await open();
+    const { manager, directory } = world;
+    try {
+      await directory.write("a.service", running);
+      await manager.prepare(["a.service"]);
+      await manager.start("a.service");
+      let resets = 0;
+      const changed: string[] = [];
+      manager.subscribe({ onChange: (name) => changed.push(name), onReset: () => (resets += 1) });
+      await machine.systemctl("daemon-reexec");
+      await until(() => resets > 0);
+      await until(async () => {
+        try {
+          return (await manager.status(["a.service"])).get("a.service")?.active === "active";
+        } catch {
+          return false;
+        }
+      });
+      changed.length = 0;
+      await manager.stop("a.service", never);
+      await until(() => changed.includes("a.service"));
+    } finally {
+      await world.close();
+    }
+  });
+
+  test("a bus that stalls: calls end by their deadline, retryable", async () => {
+    const world = await open({ callTimeoutMs: 300 });
+    try {
+      world.bus.stall();
+      const calls = Array.from({ length: 100 }, () => world.manager.status(["a.service"]));
+      const results = await Promise.allSettled(calls);
+      for (const result of results) {
+        expect(result).toMatchObject({
+          status: "rejected",
+          reason: { code: "systemd_timeout", retryable: true },
+        });
+      }
+    } finally {
+      await world.close();
+    }
+  });
+
+  test("no bus: says so once, and connects when it comes", async () => {
+    const bus = new CuttableSocket(join(machine.path, "late-bus"), join(machine.runtimeDirectory, "bus"));
+    const events: string[] = [];
+    const record = (event: string): void => {
+      events.push(event);
+    };
+    const manager = new DbusUnitManager({
+      address: `unix:path=${bus.path}`,
+      directory: machine.unitsDirectory,
+      clock: systemClock,
+      random: systemRandom,
+      logger: { ...silentLogger, info: record, warn: record, error: record },
+    });
+    const stopped = new AbortController();
+    const run = manager.run(stopped.signal);
+    await expect(manager.status(["a.service"])).rejects.toMatchObject({ code: "systemd_unavailable" });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    await bus.listen();
+    await until(() => events.includes("systemd_connected"));
+    expect(events).toEqual(["systemd_unreachable", "systemd_connected"]);
+    stopped.abort();
+    await run;
+    await bus.cut();
+  });
+});
