@@ -10,7 +10,7 @@ import {
 } from "@fleet/runtime";
 import type { Keyspace } from "./keyspace.ts";
 import { type ClusterRecord, clusterCodec, readableFormats } from "./records.ts";
-import type { KeyValue, RangeRequest, RangeResult, Store, TxnRequest, TxnResult } from "./store.ts";
+import type { Compare, KeyValue, Operation, RangeRequest, RangeResult, Store, TxnResult } from "./store.ts";
 
 /** What a machine remembers of the cluster it belongs to. */
 export interface RememberedCluster {
@@ -34,6 +34,14 @@ export interface ClusterGuardOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+}
+
+/** A transaction as the guard takes it; it adds the compare of the cluster's identity. */
+export interface GuardedTxn {
+  readonly compares: readonly Compare[];
+  /** Carried out when all compares hold, else `failure`. */
+  readonly success: readonly Operation[];
+  readonly failure?: readonly Operation[];
 }
 
 /** The highest revision seen is written down at most this often: it only has to be roughly right. */
@@ -133,16 +141,15 @@ export class ClusterGuard {
   }
 
   /** `Store.txn`, carried out only while the store is this cluster's; throws the frozen error when it is not. */
-  async txn(request: TxnRequest): Promise<TxnResult> {
+  async txn(request: GuardedTxn): Promise<TxnResult> {
     this.throwIfFrozen();
     const key = this.#options.keys.cluster();
     const createRevision = this.#remembered?.createRevision ?? 0;
     const floor = this.revision;
-    const result = await this.#options.store.txn({
+    const result = await this.#txn({
       compares: [{ key, test: "createRevision", equals: createRevision }, ...request.compares],
-      // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
-      then: request.then,
-      otherwise: [{ op: "get", from: key }, ...(request.otherwise ?? [])],
+      success: request.success,
+      failure: [{ op: "get", from: key }, ...(request.failure ?? [])],
     });
     if (result.succeeded) {
       this.#observe(result.revision, floor);
@@ -162,13 +169,12 @@ export class ClusterGuard {
   }
 
   async #look(): Promise<Look> {
-    const { store, keys } = this.#options;
+    const { keys } = this.#options;
     const floor = this.revision;
-    const result = await store.txn({
+    const result = await this.#txn({
       compares: [{ key: keys.cluster(), test: "present" }],
-      // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
-      then: [{ op: "get", from: keys.cluster() }],
-      otherwise: [{ op: "get", ...keys.all(), limit: 1 }],
+      success: [{ op: "get", from: keys.cluster() }],
+      failure: [{ op: "get", ...keys.all(), limit: 1 }],
     });
     const row = result.results[0]?.[0];
     return {
@@ -179,14 +185,18 @@ export class ClusterGuard {
     };
   }
 
+  #txn({ compares, success, failure = [] }: GuardedTxn): Promise<TxnResult> {
+    // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
+    return this.#options.store.txn({ compares, then: success, otherwise: failure });
+  }
+
   /** Losing the race against another fleetd is fine: what is there then gets judged like any other cluster. */
   async #create(): Promise<void> {
-    const { store, keys, random, logger } = this.#options;
+    const { keys, random, logger } = this.#options;
     const record: ClusterRecord = { id: randomHex(random, 32), format: Math.max(...readableFormats) };
-    const result = await store.txn({
+    const result = await this.#txn({
       compares: [{ key: keys.cluster(), test: "absent" }],
-      // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
-      then: [{ op: "put", key: keys.cluster(), value: clusterCodec.encode(record) }],
+      success: [{ op: "put", key: keys.cluster(), value: clusterCodec.encode(record) }],
     });
     if (result.succeeded) logger.info("cluster_created", { cluster: record.id, prefix: keys.prefix });
   }

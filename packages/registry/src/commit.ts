@@ -136,9 +136,8 @@ export class Committer {
     const key = this.#keys.leader();
     const result = await this.#guard.txn({
       compares: [{ key, test: "createRevision", equals: term.number }, ...batch.compares],
-      // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
-      then: batch.operations,
-      otherwise: [{ op: "get", from: key }],
+      success: batch.operations,
+      failure: [{ op: "get", from: key }],
     });
     if (result.succeeded) return result.revision;
     const leader: KeyValue | undefined = result.results[0]?.[0];

@@ -1,6 +1,7 @@
 export type { Change, ChangeBatch, Entry, FollowObserver } from "./changes.ts";
 export type { ClusterGuard, ClusterMemory, RememberedCluster } from "./cluster-guard.ts";
 export type { CommitOutcome, EngineWrite } from "./commit.ts";
+export { Etcd3Store, type Etcd3StoreOptions } from "./etcd3-store.ts";
 export { type KeySubject, Keyspace } from "./keyspace.ts";
 export type { Candidate, Leadership, Term } from "./leadership.ts";
 export { MemoryEtcd } from "./memory-etcd.ts";

@@ -122,8 +122,7 @@ export class Leadership {
       throwIfAborted(signal);
       const result = await guard.txn({
         compares: [{ key, test: "absent" }],
-        // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
-        then: [
+        success: [
           {
             op: "put",
             key,
@@ -131,7 +130,7 @@ export class Leadership {
             leaseId: grant.leaseId,
           },
         ],
-        otherwise: [{ op: "get", from: key }],
+        failure: [{ op: "get", from: key }],
       });
       const number = result.succeeded ? result.revision : ownTerm(result.results[0]?.[0], grant.leaseId);
       if (number !== undefined) return this.#begin(keeper, number);

@@ -174,17 +174,16 @@ export class MachineRegistration implements Registration {
   /** A transaction that also compares the machine's row; it being another one's or gone ends this registration. */
   async #write(
     compares: readonly Compare[],
-    operations: readonly Operation[],
-    otherwise: readonly Operation[],
+    success: readonly Operation[],
+    failure: readonly Operation[],
   ): Promise<TxnResult> {
     const { guard, keys } = this.#options;
     const key = keys.machine(this.#record.id);
     try {
       const result = await guard.txn({
         compares: [{ key, test: "createRevision", equals: this.number }, ...compares],
-        // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
-        then: operations,
-        otherwise: [{ op: "get", from: key }, ...otherwise],
+        success,
+        failure: [{ op: "get", from: key }, ...failure],
       });
       if (result.succeeded) return result;
       const [machine, ...results] = result.results;

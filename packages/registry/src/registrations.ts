@@ -97,9 +97,8 @@ export class Registrations {
           ? { key, test: "absent" }
           : { key, test: "modRevision", equals: previous.modRevision },
       ],
-      // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
-      then: [{ op: "put", key, value: machineCodec.encode(record), leaseId }],
-      otherwise: [{ op: "get", from: key }],
+      success: [{ op: "put", key, value: machineCodec.encode(record), leaseId }],
+      failure: [{ op: "get", from: key }],
     });
     if (result.succeeded) return previous?.createRevision ?? result.revision;
     // A claim that was carried out twice (a lost reply) fails its second compare: the row's lease tells.
@@ -119,9 +118,8 @@ export class Registrations {
           { key: keys.machine(machineId), test: "createRevision", equals: number },
           ...left.map((row) => ({ key: row.key, test: "modRevision", equals: row.modRevision }) as const),
         ],
-        // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
-        then: left.map((row) => ({ op: "put", key: row.key, value: row.value, leaseId }) as const),
-        otherwise: [{ op: "get", from: keys.machine(machineId) }],
+        success: left.map((row) => ({ op: "put", key: row.key, value: row.value, leaseId }) as const),
+        failure: [{ op: "get", from: keys.machine(machineId) }],
       });
       if (!result.succeeded && result.results[0]?.[0]?.createRevision !== number) {
         throw new FleetError("registration_lost", "the machine's row went away while taking it over", {

@@ -99,8 +99,7 @@ export class UnitIntents {
       const key = this.#keys.unit(request.name);
       const result = await this.#guard.txn({
         compares: [unchangedSince(key, present.row)],
-        // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
-        then: [
+        success: [
           { op: "put", key, value: unitCodec.encode(decision.record) },
           ...this.#bodyWrite(decision.record.hash, request.options),
         ],
@@ -114,8 +113,7 @@ export class UnitIntents {
     const key = this.#keys.unit(name);
     const result = await this.#guard.txn({
       compares: [{ key, test: "present" }],
-      // biome-ignore lint/suspicious/noThenProperty: etcd's name; the object is awaited nowhere.
-      then: [{ op: "delete", from: key }],
+      success: [{ op: "delete", from: key }],
     });
     return result.succeeded ? { outcome: "destroyed", revision: result.revision } : { outcome: "absent" };
   }

@@ -1,0 +1,186 @@
+import { AbortedError, type Clock, type Random } from "@fleet/runtime";
+import type { CallOptions } from "@grpc/grpc-js";
+import type { ILeaseKeepAliveResponse } from "etcd3";
+import { Etcd3Endpoint, type EtcdCredentials } from "./etcd3-endpoint.ts";
+import { neverSent, storeError } from "./etcd3-errors.ts";
+import { rangeMessage, rowOf, rowsOf, txnMessage } from "./etcd3-requests.ts";
+import { Etcd3Watch } from "./etcd3-watch.ts";
+import {
+  type LeaseGrant,
+  type RangeRequest,
+  type RangeResult,
+  type Store,
+  StoreError,
+  type TxnRequest,
+  type TxnResult,
+  type WatchBatch,
+  type WatchRequest,
+} from "./store.ts";
+
+export interface Etcd3StoreOptions extends EtcdCredentials {
+  /** `http://host:port` or `https://host:port`, all of one kind. */
+  readonly endpoints: readonly string[];
+  /** etcd_request_timeout: deadline of each call. */
+  readonly requestTimeoutMs: number;
+  readonly clock: Clock;
+  /** Spreads many machines over the endpoints. */
+  readonly random: Random;
+}
+
+/** How long a watch may be silent before etcd is asked for a sign of life. */
+const watchProbeAfterMs = 2_000;
+
+/**
+ * etcd over the network.
+ *
+ * Calls go to one endpoint until it fails, then to the next. A failed call is repeated at once on another endpoint only
+ * when that cannot carry it out twice: reads, and requests that never left.
+ */
+export class Etcd3Store implements Store {
+  readonly #options: Etcd3StoreOptions;
+  readonly #endpoints: readonly Etcd3Endpoint[];
+  readonly #watches = new Set<Etcd3Watch>();
+  #current: number;
+  #closed = false;
+
+  /** Connects on first use. Throws StoreError when there is no endpoint. */
+  constructor(options: Etcd3StoreOptions) {
+    if (options.endpoints.length === 0) throw new StoreError("etcd_failed", "no etcd endpoint given");
+    this.#options = options;
+    this.#endpoints = options.endpoints.map(
+      (address) => new Etcd3Endpoint(address, options, () => this.#deadline()),
+    );
+    this.#current = Math.floor(options.random() * this.#endpoints.length);
+  }
+
+  range(request: RangeRequest): Promise<RangeResult> {
+    return this.#call("repeatable", async ({ kv }, options) => {
+      const answer = await kv.range(rangeMessage(request), options);
+      return { revision: Number(answer.header.revision), rows: answer.kvs.map(rowOf), more: answer.more };
+    });
+  }
+
+  txn(request: TxnRequest): Promise<TxnResult> {
+    const operations = [...request.then, ...(request.otherwise ?? [])];
+    const kind = operations.every(({ op }) => op === "get") ? "repeatable" : "once";
+    return this.#call(kind, async ({ kv }, options) => {
+      const answer = await kv.txn(txnMessage(request), options);
+      const results = answer.responses.map(rowsOf);
+      return { succeeded: answer.succeeded, revision: Number(answer.header.revision), results };
+    });
+  }
+
+  async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<WatchBatch, never> {
+    if (signal.aborted) throw new AbortedError(signal.reason);
+    if (this.#closed) throw closedError();
+    const index = this.#current;
+    let watch: Etcd3Watch | undefined;
+    try {
+      const { clock, requestTimeoutMs } = this.#options;
+      const timing = { clock, probeAfterMs: watchProbeAfterMs, answerWithinMs: requestTimeoutMs };
+      watch = new Etcd3Watch(await this.#endpoint(index).watch(), timing);
+      this.#watches.add(watch);
+      return yield* watch.batches(request, signal);
+    } catch (error) {
+      const failure = storeError(error);
+      if (failure instanceof StoreError && failure.retryable) this.#turnFrom(index);
+      throw failure instanceof StoreError
+        ? await this.#unlessTokenExpired(failure, index, request.from)
+        : failure;
+    } finally {
+      watch?.close();
+      if (watch !== undefined) this.#watches.delete(watch);
+    }
+  }
+
+  leaseGrant(ttlMs: number): Promise<LeaseGrant> {
+    return this.#call("once", async ({ lease }, options) => {
+      const answer = await lease.leaseGrant({ TTL: Math.ceil(ttlMs / 1000) }, options);
+      return { leaseId: answer.ID, ttlMs: Number(answer.TTL) * 1000 };
+    });
+  }
+
+  leaseKeepAlive(leaseId: string): Promise<void> {
+    // Renewing twice does no harm.
+    return this.#call("repeatable", async ({ lease }, options) => {
+      const stream = await lease.leaseKeepAlive(options);
+      const answer = await new Promise<ILeaseKeepAliveResponse>((resolve, reject) => {
+        stream.on("data", resolve);
+        stream.on("error", reject);
+        stream.on("end", () => reject(new StoreError("etcd_unavailable", "etcd ended the stream")));
+        stream.write({ ID: leaseId });
+        stream.end();
+      });
+      if (Number(answer.TTL) <= 0)
+        throw new StoreError("etcd_lease_not_found", `lease ${leaseId} is not held`);
+    });
+  }
+
+  leaseRevoke(leaseId: string): Promise<void> {
+    return this.#call("repeatable", async ({ lease }, options) => {
+      await lease.leaseRevoke({ ID: leaseId }, options);
+    }).catch((error: unknown) => {
+      if (error instanceof StoreError && error.code === "etcd_lease_not_found") return;
+      throw error;
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    for (const watch of this.#watches) watch.close();
+    for (const endpoint of this.#endpoints) endpoint.close();
+  }
+
+  /** `repeatable`: carrying it out twice is no different from once. */
+  async #call<Answer>(
+    kind: "repeatable" | "once",
+    call: (endpoint: Etcd3Endpoint, options: CallOptions) => Promise<Answer>,
+  ): Promise<Answer> {
+    const options = this.#deadline();
+    for (let attempt = 1; ; attempt += 1) {
+      if (this.#closed) throw closedError();
+      const index = this.#current;
+      try {
+        return await call(this.#endpoint(index), options);
+      } catch (error) {
+        const failure = storeError(error);
+        if (!(failure instanceof StoreError) || !failure.retryable) throw failure;
+        this.#turnFrom(index);
+        const repeatable =
+          neverSent(failure) || (kind === "repeatable" && failure.code === "etcd_unavailable");
+        if (!repeatable || attempt >= this.#endpoints.length) throw failure;
+      }
+    }
+  }
+
+  #deadline(): { readonly deadline: number } {
+    const { clock, requestTimeoutMs } = this.#options;
+    return { deadline: clock.now() + requestTimeoutMs };
+  }
+
+  #endpoint(index: number): Etcd3Endpoint {
+    const endpoint = this.#endpoints[index];
+    if (endpoint === undefined) throw closedError();
+    return endpoint;
+  }
+
+  /** Next endpoint, unless another call that failed has already turned away from this one. */
+  #turnFrom(index: number): void {
+    if (this.#current === index) this.#current = (index + 1) % this.#endpoints.length;
+  }
+
+  /** A watch with an expired token is refused like one without permission; only a unary call renews the token. */
+  async #unlessTokenExpired(failure: StoreError, index: number, key: string): Promise<StoreError> {
+    if (failure.code !== "etcd_denied" || this.#options.username === undefined) return failure;
+    try {
+      await this.#endpoint(index).refreshToken(key, this.#deadline());
+    } catch {
+      return failure;
+    }
+    return new StoreError("etcd_unavailable", "the watch's token had expired", failure);
+  }
+}
+
+function closedError(): StoreError {
+  return new StoreError("etcd_unavailable", "the client was closed");
+}

@@ -1,0 +1,166 @@
+import { Readable } from "node:stream";
+import { AbortedError, type CancelTimer, type Clock } from "@fleet/runtime";
+import type { IDuplexStream, IWatchRequest, IWatchResponse } from "etcd3";
+import { storeError } from "./etcd3-errors.ts";
+import { keyMessage, rowOf } from "./etcd3-requests.ts";
+import { StoreError, type WatchBatch, type WatchEvent, type WatchRequest } from "./store.ts";
+
+export interface WatchTiming {
+  readonly clock: Clock;
+  /** After this long without a word from etcd it is asked for one. */
+  readonly probeAfterMs: number;
+  /** An answer, the first one included, must come within this. */
+  readonly answerWithinMs: number;
+}
+
+/** Answers waiting for the reader; beyond this etcd is kept from sending more. */
+const maxWaiting = 256;
+
+type Stream = IDuplexStream<IWatchRequest, IWatchResponse>;
+
+/**
+ * One watch on one stream of its own.
+ *
+ * The library's watcher resumes from the wrong revision after a reconnect; this one never reconnects: it fails, and
+ * whoever reads resumes from the last batch received.
+ *
+ * Invariants:
+ * - answers are handed on in the order they came, none after a failure;
+ * - a silent etcd (cut off, or without a leader) is noticed within `probeAfterMs + answerWithinMs`.
+ */
+export class Etcd3Watch {
+  readonly #stream: Stream;
+  readonly #timing: WatchTiming;
+  readonly #waiting: IWatchResponse[] = [];
+  #failure: StoreError | AbortedError | undefined;
+  #wake: () => void = () => {};
+  #cancelTimer: CancelTimer = () => {};
+  #paused = false;
+
+  constructor(stream: Stream, timing: WatchTiming) {
+    this.#stream = stream;
+    this.#timing = timing;
+    stream.on("data", (response) => this.#heard(response));
+    stream.on("error", (error) => this.#fail(storeError(error)));
+    stream.on("end", () => this.#fail(new StoreError("etcd_unavailable", "etcd ended the watch")));
+  }
+
+  /** Ends only by throwing StoreError or AbortedError; `close` must follow. */
+  async *batches(request: WatchRequest, signal: AbortSignal): AsyncGenerator<WatchBatch, never> {
+    const onAbort = (): void => this.#fail(new AbortedError(signal.reason));
+    signal.addEventListener("abort", onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    this.#stream.write({
+      create_request: { ...keyMessage(request), start_revision: request.fromRevision, fragment: true },
+    });
+    this.#expectAnswer();
+    try {
+      let events: WatchEvent[] = [];
+      for (;;) {
+        const response = await this.#next();
+        if (response.canceled) throw canceled(response);
+        for (const event of response.events) events.push(eventOf(event.type, event.kv));
+        const last = events.at(-1);
+        // A fragment may end within a revision: the rest comes in the next answer.
+        if (last === undefined || response.fragment) continue;
+        const batch = { revision: revisionOf(last), events };
+        events = [];
+        yield batch;
+      }
+    } finally {
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  close(): void {
+    this.#fail(new StoreError("etcd_unavailable", "the watch was closed"));
+    // Ended first: the library takes an error on a writable stream for a failure of the host.
+    this.#stream.end();
+    this.#stream.cancel();
+  }
+
+  async #next(): Promise<IWatchResponse> {
+    for (;;) {
+      const response = this.#waiting.shift();
+      if (response !== undefined) {
+        this.#resume();
+        return response;
+      }
+      if (this.#failure !== undefined) throw this.#failure;
+      await new Promise<void>((resolve) => {
+        this.#wake = resolve;
+      });
+    }
+  }
+
+  #heard(response: IWatchResponse): void {
+    if (this.#failure !== undefined) return;
+    this.#waiting.push(response);
+    if (this.#waiting.length >= maxWaiting && this.#stream instanceof Readable) {
+      this.#paused = true;
+      this.#stream.pause();
+      // Nothing is heard while paused, however alive etcd is.
+      this.#cancelTimer();
+    } else {
+      this.#probeLater();
+    }
+    this.#wake();
+  }
+
+  #resume(): void {
+    if (!this.#paused || this.#waiting.length > 0 || !(this.#stream instanceof Readable)) return;
+    this.#paused = false;
+    this.#stream.resume();
+    this.#probeLater();
+  }
+
+  #probeLater(): void {
+    const { clock, probeAfterMs } = this.#timing;
+    this.#cancelTimer();
+    this.#cancelTimer = clock.after(probeAfterMs, () => {
+      this.#stream.write({ progress_request: {} });
+      this.#expectAnswer();
+    });
+  }
+
+  #expectAnswer(): void {
+    if (this.#failure !== undefined) return;
+    const { clock, answerWithinMs } = this.#timing;
+    this.#cancelTimer();
+    this.#cancelTimer = clock.after(answerWithinMs, () => {
+      this.#fail(
+        new StoreError("etcd_unavailable", `etcd has not answered a watch for ${answerWithinMs} ms`),
+      );
+    });
+  }
+
+  #fail(failure: StoreError | AbortedError): void {
+    if (this.#failure !== undefined) return;
+    this.#failure = failure;
+    this.#cancelTimer();
+    this.#wake();
+  }
+}
+
+function canceled(response: IWatchResponse): StoreError {
+  if (response.compact_revision !== "0") {
+    return new StoreError("etcd_compacted", `history begins at revision ${response.compact_revision}`);
+  }
+  const error = storeError(new Error(response.cancel_reason));
+  return error instanceof StoreError && error.code !== "etcd_failed"
+    ? error
+    : new StoreError("etcd_unavailable", `etcd cancelled the watch: ${response.cancel_reason}`);
+}
+
+function eventOf(
+  type: IWatchResponse["events"][number]["type"],
+  kv: IWatchResponse["events"][number]["kv"],
+): WatchEvent {
+  return type === "Put"
+    ? { type: "put", row: rowOf(kv) }
+    : { type: "delete", key: kv.key.toString(), modRevision: Number(kv.mod_revision) };
+}
+
+function revisionOf(event: WatchEvent): number {
+  return event.type === "put" ? event.row.modRevision : event.modRevision;
+}
