@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import type { ApiUnit } from "@fleet/api";
 import { FleetError } from "@fleet/runtime";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
@@ -376,6 +377,33 @@ describe("every response", () => {
     const answer = await served.ask("HEAD", "/fleet/v1/units/a.service");
     expect([answer.status, answer.text]).toEqual([200, ""]);
     expect((await served.ask("HEAD", "/fleet/v1/units/b.service")).status).toBe(404);
+  });
+});
+
+describe("what is no request", () => {
+  test.each([
+    ["no HTTP at all", "hello\r\n\r\n", 400],
+    ["endless headers", `GET / HTTP/1.1\r\nX-Pad: ${"x".repeat(64 * 1024)}\r\n\r\n`, 431],
+    [
+      "an upgrade of a foreign target",
+      "GET http://a/b HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+      400,
+    ],
+  ])("%s is refused as JSON, with the daemon's version", async (_what, bytes, status) => {
+    const socket = connect(served.socketPath);
+    let text = "";
+    socket.setEncoding("utf8");
+    socket.on("data", (chunk: string) => {
+      text += chunk;
+    });
+    socket.on("error", () => {});
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.write(bytes);
+    await closed;
+    expect(text).toMatch(new RegExp(`^HTTP/1.1 ${status} `));
+    expect(text).toContain("Server: fleetd/9.9.9");
+    const json: unknown = JSON.parse(text.slice(text.indexOf("\r\n\r\n")));
+    expect(json).toEqual(error(status, expect.any(String)));
   });
 });
 

@@ -93,7 +93,8 @@ export class FleetClient {
   /**
    * Follows the named units, their states and the machines they are on; all of them when no name is given.
    * The first update is a snapshot, or `unsupported` (and nothing after it) when the server has no streams:
-   * poll instead. Ends when the signal fires; rejects with FleetUnreachableError when the connection breaks.
+   * poll instead. Rejects with AbortedError when the signal fires, with FleetUnreachableError when the
+   * connection breaks.
    */
   watch(names: readonly string[], signal: AbortSignal): AsyncIterable<WatchUpdate> {
     return watchUnits(this.#options, names, signal);
