@@ -2,9 +2,8 @@ import { systemClock } from "@fleet/runtime";
 import { run } from "./run.ts";
 
 const interrupt = new AbortController();
-for (const signal of ["SIGINT", "SIGTERM"] as const) {
-  process.once(signal, () => interrupt.abort(new Error(signal)));
-}
+// A second Ctrl-C ends the process at once.
+process.once("SIGINT", () => interrupt.abort());
 // `fleetctl list-units | head -1` closes stdout early: nobody is left to be told.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);

@@ -46,6 +46,8 @@ export function flagsFromEnvironment(
 ): ReadonlyMap<string, string> {
   const given = new Map<string, string>();
   for (const flag of globalFlags) {
+    // FLEETCTL_VERSION is what build files call the release they install.
+    if (flag.name === "version" || flag.name === "help") continue;
     const variable = `FLEETCTL_${flag.name.replaceAll("-", "_").toUpperCase()}`;
     const text = environment[variable];
     // An empty variable is how a script unsets one for a single call.

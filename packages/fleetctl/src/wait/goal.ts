@@ -69,11 +69,12 @@ export class StateGoal implements Goal {
   }
 }
 
-/** The unit and everything machines reported of it are gone. */
+/** The unit and everything machines reported of it are gone, or it has been submitted anew since. */
 export class GoneGoal implements Goal {
   readonly unit: string;
   readonly asks = "unit-and-state";
   readonly timeoutText: string;
+  #goneBefore = false;
   #told = false;
 
   constructor(unit: string) {
@@ -82,7 +83,8 @@ export class GoneGoal implements Goal {
   }
 
   look({ unit, states }: Sight, nowMs: number): Step {
-    if (unit === undefined && states.length === 0) return { verdict: "reached" };
+    if (unit === undefined ? states.length === 0 : this.#goneBefore) return { verdict: "reached" };
+    this.#goneBefore ||= unit === undefined;
     if (this.#told || nowMs < PATIENCE_MS) return waiting;
     this.#told = true;
     return { verdict: "waiting", say: `Unit ${this.unit} is still being stopped and unloaded: waiting.` };

@@ -247,4 +247,12 @@ describe("GoneGoal", () => {
     ]);
     expect(told).toEqual(["Unit a.service is still being stopped and unloaded: waiting.", "reached"]);
   });
+
+  it("does not wait for a unit that was submitted anew", () => {
+    const told = play(new GoneGoal(name), [
+      [0, { unit: undefined, states: [state("deactivating", "stop")] }],
+      [500, { unit: unit("inactive", "inactive", false), states: [state("deactivating", "stop")] }],
+    ]);
+    expect(told).toEqual(["reached"]);
+  });
 });

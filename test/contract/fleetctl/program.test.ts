@@ -1,0 +1,74 @@
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { VERSION } from "../../../packages/fleetctl/src/version.ts";
+import { OneMachineCluster } from "./one-machine-cluster.ts";
+import { ScriptedFleet } from "./scripted-fleet.ts";
+
+const run = promisify(execFile);
+const builder = fileURLToPath(new URL("../../../packages/fleetctl/build-bundle.js", import.meta.url));
+
+let directory: string;
+let program: string;
+let cluster: OneMachineCluster;
+
+beforeAll(async () => {
+  directory = await mkdtemp(join(tmpdir(), "fleetctl-program-"));
+  await writeFile(join(directory, "package.json"), '{"type":"module"}');
+  await run(process.execPath, [builder, join(directory, "bundle")]);
+  program = join(directory, "bundle", "main.js");
+  cluster = await OneMachineCluster.start();
+});
+
+afterAll(async () => {
+  await cluster.close();
+  await rm(directory, { recursive: true });
+});
+
+describe("the bundled program", () => {
+  it("needs nothing beside it", async () => {
+    const { stdout } = await run(process.execPath, [program, "version"]);
+    expect(stdout).toBe(`fleetctl version ${VERSION}\n`);
+  });
+
+  it("starts a unit, following the stream", async () => {
+    const path = join(directory, "a.service");
+    await writeFile(path, "[Service]\nExecStart=/bin/sleep infinity\n");
+    const { stdout, stderr } = await run(process.execPath, [program, "start", path], {
+      env: { FLEETCTL_ENDPOINT: cluster.endpoint },
+    });
+    expect(stderr).toBe("");
+    expect(stdout).toBe("Unit a.service inactive\nUnit a.service launched on 0acdd9bf.../10.0.2.15\n");
+    expect(cluster.streams).toBe(1);
+  });
+
+  it("exits 1 for what cannot be done, and 2 for wrong usage", async () => {
+    const failing = run(process.execPath, [program, "--endpoint", cluster.endpoint, "cat", "nope"]);
+    await expect(failing).rejects.toMatchObject({ code: 1, stderr: "Unit nope.service not found\n" });
+    await expect(run(process.execPath, [program, "--nope"])).rejects.toMatchObject({ code: 2 });
+  });
+
+  it("exits 130 on Ctrl-C while it waits", async () => {
+    const fleet = new ScriptedFleet();
+    fleet.placesNothing = true;
+    fleet.add("a.service", [], "inactive");
+    const endpoint = await fleet.listen();
+    const child = spawn(process.execPath, [program, "--endpoint", endpoint, "start", "a"]);
+    const exited = once(child, "exit");
+    // It has said what it waits for: it is waiting.
+    await once(child.stderr, "data");
+    child.kill("SIGINT");
+    expect(await exited).toEqual([130, null]);
+    await fleet.close();
+  });
+
+  it("does not mind that nobody reads its output to the end", async () => {
+    const { stdout, stderr } = await run("sh", ["-c", `"${process.execPath}" "${program}" help | head -n 1`]);
+    expect([stdout, stderr]).toEqual(["NAME:\n", ""]);
+  });
+});
