@@ -115,7 +115,7 @@ export class LightMachine {
     command: readonly string[],
     options: { readonly timeoutMs?: number; readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
   ): Promise<CommandResult> {
-    return runCommand(this.#enter(command), { ...options, env: { ...this.environment, ...options.env } });
+    return runCommand(this.entry(command), { ...options, env: { ...this.environment, ...options.env } });
   }
 
   /** Starts a long-running program on the machine. Its output goes to `logFile`. */
@@ -125,8 +125,7 @@ export class LightMachine {
     readonly logFile: string;
   }): Promise<MachineProgram> {
     const entry = await LabProcess.start({
-      // The program is a child of nsenter: it needs the death signal itself.
-      command: this.#enter(["setpriv", "--pdeathsig", "KILL", "--", ...options.command]),
+      command: this.entry(options.command),
       env: { ...this.environment, ...options.env },
       logFile: options.logFile,
       processesFile: this.#directory.processesFile,
@@ -153,12 +152,14 @@ export class LightMachine {
     await this.boot();
   }
 
-  #enter(command: readonly string[]): readonly string[] {
+  /** The command line that runs a command on the machine, from the host. Fails with `lab_machine_down`. */
+  entry(command: readonly string[]): readonly string[] {
     if (!this.running) throw new FleetError("lab_machine_down", `${this.name} is down`);
     const namespaces = ["--mount", "--uts", "--ipc", "--pid"];
     return [
       ...["nsenter", "--target", String(this.#initPid), ...this.#abilities.nsenter, ...namespaces],
-      ...["--", ...command],
+      // nsenter forks into the PID namespace: the command has to be told of nsenter's death itself.
+      ...["--", "setpriv", "--pdeathsig", "KILL", "--", ...command],
     ];
   }
 

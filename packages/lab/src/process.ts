@@ -107,7 +107,6 @@ export function runCommand(
     const child = spawnBound(command, { env: options.env, stdio: ["pipe", "pipe", "pipe"] });
     let stdout = "";
     let stderr = "";
-    let timedOut = false;
     child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {
       stdout += chunk;
     });
@@ -118,8 +117,13 @@ export function runCommand(
     child.stdin?.on("error", () => undefined);
     child.stdin?.end(options.input ?? "");
     const timer = setTimeout(() => {
-      timedOut = true;
       child.kill("SIGKILL");
+      // Rejects at once: a process that it left behind may hold its output open for ever.
+      reject(
+        new FleetError("lab_timeout", `${command.join(" ")} did not end within ${timeoutMs} ms\n${stderr}`),
+      );
+      child.stdout?.destroy();
+      child.stderr?.destroy();
     }, timeoutMs);
     child.once("error", (cause) => {
       clearTimeout(timer);
@@ -128,12 +132,6 @@ export function runCommand(
     child.once("close", (code, signal) => {
       clearTimeout(timer);
       const ms = performance.now() - startedAt;
-      if (timedOut) {
-        reject(
-          new FleetError("lab_timeout", `${command.join(" ")} did not end within ${timeoutMs} ms\n${stderr}`),
-        );
-        return;
-      }
       resolve({ stdout, stderr, exitCode: code ?? 128 + signalNumber(signal), ms });
     });
   });
