@@ -30,7 +30,7 @@ export function rowOf(kv: IKeyValue): KeyValue {
     value: kv.value.toString(),
     createRevision: Number(kv.create_revision),
     modRevision: Number(kv.mod_revision),
-    leaseId: kv.lease,
+    leaseId: String(kv.lease),
   };
 }
 

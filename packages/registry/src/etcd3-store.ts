@@ -23,7 +23,7 @@ export interface Etcd3StoreOptions extends EtcdCredentials {
   /** etcd_request_timeout: deadline of each call. */
   readonly requestTimeoutMs: number;
   readonly clock: Clock;
-  /** Spreads many machines over the endpoints. */
+  /** Spreads many machines over the endpoints, and makes lease ids: it must differ between processes. */
   readonly random: Random;
 }
 
@@ -95,8 +95,11 @@ export class Etcd3Store implements Store {
 
   leaseGrant(ttlMs: number): Promise<LeaseGrant> {
     return this.#call("once", async ({ lease }, options) => {
-      const answer = await lease.leaseGrant({ TTL: Math.ceil(ttlMs / 1000) }, options);
-      return { leaseId: answer.ID, ttlMs: Number(answer.TTL) * 1000 };
+      // Chosen here because etcd's own ids exceed 2^53, and the library rounds such numbers, without a word, wherever
+      // the package it reads them with is not found at run time.
+      const id = String(1 + Math.floor(this.#options.random() * (2 ** 52 - 1)));
+      const answer = await lease.leaseGrant({ ID: id, TTL: Math.ceil(ttlMs / 1000) }, options);
+      return { leaseId: id, ttlMs: Number(answer.TTL) * 1000 };
     });
   }
 

@@ -143,7 +143,7 @@ export class Etcd3Watch {
 }
 
 function canceled(response: IWatchResponse): StoreError {
-  if (response.compact_revision !== "0") {
+  if (Number(response.compact_revision) > 0) {
     return new StoreError("etcd_compacted", `history begins at revision ${response.compact_revision}`);
   }
   const error = storeError(new Error(response.cancel_reason));

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { Etcd3Store, StoreError } from "@fleet/registry";
-import { systemClock } from "@fleet/runtime";
+import { systemClock, systemRandom } from "@fleet/runtime";
 
 export interface TlsFiles {
   readonly ca: string;
@@ -89,7 +89,7 @@ export class RealEtcd {
       endpoints: [this.endpoint],
       requestTimeoutMs: 2_000,
       clock: systemClock,
-      random: () => 0,
+      random: systemRandom,
       ...options,
     });
   }
