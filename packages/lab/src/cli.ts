@@ -20,7 +20,7 @@ const keeperMessage = z.discriminatedUnion("type", [
 
 const options = {
   help: { type: "boolean", short: "h" },
-  name: { type: "string", default: "lab" },
+  name: { type: "string", default: process.env.FLEET_LAB ?? "lab" },
   machines: { type: "string", default: "3" },
   etcd: { type: "string", default: "1" },
   "agent-ttl": { type: "string", default: "5" },

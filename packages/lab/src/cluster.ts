@@ -155,12 +155,14 @@ export class Cluster {
       readonly via?: ClusterMachine;
       readonly timeoutMs?: number;
       readonly env?: NodeJS.ProcessEnv;
+      readonly cwd?: string;
     } = {},
   ): Promise<CommandResult> {
     const via = options.via ?? this.#anyServing();
     return runCommand([programOf("fleetctl"), ...args], {
       env: { ...process.env, FLEETCTL_ENDPOINT: via.endpoint, NO_COLOR: "1", ...options.env },
       ...(options.timeoutMs === undefined ? {} : { timeoutMs: options.timeoutMs }),
+      ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
     });
   }
 

@@ -25,7 +25,7 @@ export const labCommands: ReadonlyMap<string, LabCommand> = new Map([
     "env",
     {
       usage: "[MACHINE]",
-      summary: 'shell lines that point fleetctl at the lab: eval "$(fleet-lab env)"',
+      summary: 'shell lines that point fleetctl and fleet-lab at it: eval "$(fleet-lab env)"',
       run: async (cluster, [name]) => environment(cluster, name),
     },
   ],
@@ -195,7 +195,7 @@ function environment(cluster: Cluster, name: string | undefined): string {
   const machine = name === undefined ? cluster.machines[0] : cluster.machine(name);
   if (machine === undefined) throw new FleetError("lab_no_machine", "the lab has no machine");
   const programs = programOf("fleetctl").replace(/\/fleetctl$/, "");
-  return `export FLEETCTL_ENDPOINT=${machine.endpoint}\nexport PATH=${programs}:$PATH\n`;
+  return `export FLEETCTL_ENDPOINT=${machine.endpoint}\nexport FLEET_LAB=${cluster.name}\nexport PATH=${programs}:$PATH\n`;
 }
 
 function onMachine(

@@ -47,7 +47,12 @@ export class LabProcess {
   static async start(options: StartOptions): Promise<LabProcess> {
     const log = openSync(options.logFile, "a");
     try {
-      const child = spawnBound(options.command, { env: options.env, stdio: ["ignore", log, log] });
+      const child = spawnBound(options.command, {
+        env: options.env,
+        stdio: ["ignore", log, log],
+        // A session of its own: Ctrl-C in the lab's terminal is for the lab, which ends things in order.
+        detached: true,
+      });
       await new Promise<void>((resolve, reject) => {
         child.once("spawn", resolve);
         child.once("error", (cause) =>
@@ -99,12 +104,21 @@ export class LabProcess {
  */
 export function runCommand(
   command: readonly string[],
-  options: { readonly env: NodeJS.ProcessEnv; readonly timeoutMs?: number; readonly input?: string },
+  options: {
+    readonly env: NodeJS.ProcessEnv;
+    readonly timeoutMs?: number;
+    readonly input?: string;
+    readonly cwd?: string;
+  },
 ): Promise<CommandResult> {
   const startedAt = performance.now();
   const timeoutMs = options.timeoutMs ?? 60_000;
   return new Promise((resolve, reject) => {
-    const child = spawnBound(command, { env: options.env, stdio: ["pipe", "pipe", "pipe"] });
+    const child = spawnBound(command, {
+      env: options.env,
+      cwd: options.cwd,
+      stdio: ["pipe", "pipe", "pipe"],
+    });
     let stdout = "";
     let stderr = "";
     child.stdout?.setEncoding("utf8").on("data", (chunk: string) => {

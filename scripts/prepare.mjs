@@ -1,0 +1,79 @@
+// Makes a checkout ready to run: dependencies, build, programs of the operating system. Works from a bare clone,
+// so it uses nothing but Node. Also a program: `npm run bootstrap`.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { providePrograms } from "./programs.mjs";
+
+/** Root directory of the checkout. */
+export const checkout = join(dirname(fileURLToPath(import.meta.url)), "..");
+const OLDEST_NODE = [20, 17];
+
+/**
+ * Installs and builds what is missing or stale. Throws an Error with a message for people when something cannot
+ * be had.
+ *
+ * @param {{ machines: boolean }} needs machines: whether real machines and etcd will be run
+ */
+export function prepare(needs) {
+  const say = (line) => process.stderr.write(`» ${line}\n`);
+  requireNode();
+  if (needs.machines) {
+    const problem = providePrograms(say);
+    if (problem !== undefined) throw new Error(problem);
+  }
+  if (!dependenciesAreCurrent()) {
+    say("Installing dependencies (npm ci)");
+    npm(["ci", "--no-audit", "--no-fund", "--loglevel=error"]);
+  }
+  // The compiler is incremental: where nothing has changed this takes a second.
+  say("Building (npm run build)");
+  npm(["run", "build", "--silent"]);
+}
+
+/** Runs a preparation, or anything else that may fail for a reason to be told, and exits with 1 if it does. */
+export async function orExplain(work) {
+  try {
+    return await work();
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : error}\n`);
+    process.exit(1);
+  }
+}
+
+function requireNode() {
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
+  const [oldestMajor, oldestMinor] = OLDEST_NODE;
+  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
+    throw new Error(`Node ${OLDEST_NODE.join(".")} or newer is needed; this is ${process.version}`);
+  }
+}
+
+/** Whether node_modules holds what package-lock.json asks for: npm notes there what it has installed. */
+function dependenciesAreCurrent() {
+  const installedPath = join(checkout, "node_modules", ".package-lock.json");
+  if (!existsSync(installedPath)) return false;
+  const wanted = JSON.parse(readFileSync(join(checkout, "package-lock.json"), "utf8")).packages;
+  const installed = JSON.parse(readFileSync(installedPath, "utf8")).packages;
+  return Object.entries(wanted)
+    .filter(([path, entry]) => path.includes("node_modules/") && entry.optional !== true)
+    .every(([path, entry]) =>
+      entry.link === true ? existsSync(join(checkout, path)) : installed[path]?.version === entry.version,
+    );
+}
+
+function npm(args) {
+  const { status, error } = spawnSync("npm", args, {
+    cwd: checkout,
+    stdio: ["ignore", "inherit", "inherit"],
+  });
+  if (status !== 0) {
+    throw new Error(`npm ${args.join(" ")} failed${error === undefined ? "" : `: ${error.message}`}`);
+  }
+}
+
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
+  await orExplain(() => prepare({ machines: true }));
+}
