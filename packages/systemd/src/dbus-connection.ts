@@ -57,9 +57,10 @@ const messageType = { call: 1, methodReturn: 2, error: 3, signal: 4 } as const;
 /** A call must not make the bus start the service: systemd away means systemd away. */
 const noAutoStart = 2;
 
-/** The bus answers for a callee that is not there. */
+/** The bus answers for a callee that is not there, or not to be reached for the moment. */
 const absences: ReadonlySet<string> = new Set([
   "org.freedesktop.DBus.Error.Disconnected",
+  "org.freedesktop.DBus.Error.LimitsExceeded",
   "org.freedesktop.DBus.Error.NameHasNoOwner",
   "org.freedesktop.DBus.Error.NoReply",
   "org.freedesktop.DBus.Error.ServiceUnknown",

@@ -1,3 +1,5 @@
+import { parseUnitFile } from "@fleet/core";
+
 /**
  * How a unit of the simulated systemd behaves. Derived from its unit file, so that one file drives the
  * simulated and the real systemd alike; a test may override any part of it.
@@ -43,7 +45,10 @@ const activeSubs: ReadonlyMap<string, string> = new Map([
 export function behaviourOf(name: string, text: string): FakeUnitBehaviour {
   const suffix = name.slice(name.lastIndexOf(".") + 1);
   const isService = suffix === "service";
-  const values = (option: string): readonly string[] => optionValues(text, option);
+  const parsed = parseUnitFile(text);
+  const options = parsed.ok ? parsed.value : [];
+  const values = (name: string): readonly string[] =>
+    options.filter((option) => option.name === name).map((option) => option.value);
   const oneshot = values("Type").at(-1) === "oneshot";
   const main = values("ExecStart");
   return {
@@ -58,15 +63,6 @@ export function behaviourOf(name: string, text: string): FakeUnitBehaviour {
     // systemd refuses an alias of another type.
     refusesEnable: values("Alias").some((alias) => !alias.endsWith(`.${suffix}`)),
   };
-}
-
-function optionValues(text: string, option: string): readonly string[] {
-  const values: string[] = [];
-  for (const line of text.replaceAll(/\\\r?\n/g, " ").split("\n")) {
-    const [key, ...value] = line.split("=");
-    if (key?.trim() === option) values.push(value.join("=").trim());
-  }
-  return values;
 }
 
 function mainDurationMs(commands: readonly string[], oneshot: boolean): number {

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { AbortedError, FleetError, throwIfAborted } from "@fleet/runtime";
 import type { FakeSystemd } from "./fake-systemd.ts";
 import type { UnitDirectory, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
@@ -89,6 +90,8 @@ export class FakeUnitManager implements UnitManager {
       const abort = (): void => settle(() => reject(new AbortedError(signal.reason)));
       let stopWaiting = (): void => {};
       this.#pending.add(fail);
+      // One listener per stop under way, on a signal that the stops of all units share: no leak to be warned of.
+      setMaxListeners(0, signal);
       signal.addEventListener("abort", abort, { once: true });
       stopWaiting = this.#systemd.stop(name, (outcome) => {
         if (outcome === "ended") settle(resolve);

@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import { AbortedError, type Clock, FleetError } from "@fleet/runtime";
 import { z } from "zod";
 import { DbusConnection, type DbusSignal } from "./dbus-connection.ts";
@@ -230,6 +231,8 @@ export class SystemdSession {
       };
       const abort = (): void => waiter.reject(new AbortedError(signal.reason));
       this.#jobWaiters.set(job, waiters.add(waiter));
+      // One listener per stop under way, on a signal that the stops of all units share: no leak to be warned of.
+      setMaxListeners(0, signal);
       signal.addEventListener("abort", abort, { once: true });
       if (signal.aborted) abort();
     });
