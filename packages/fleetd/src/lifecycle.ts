@@ -1,11 +1,11 @@
 import { errorCode, errorMessage, type Logger } from "@fleet/runtime";
 import { type Config, needsRestart, reloaded } from "./config.ts";
-import type { HttpHandler, Listeners } from "./listeners.ts";
+import type { Listeners, Responder } from "./listeners.ts";
 import type { ServiceManager } from "./sd-notify.ts";
 
 /** Everything between the listeners and etcd, built from one configuration. */
 export interface Components {
-  readonly handler: HttpHandler;
+  readonly responder: Responder;
   /** Ends everything at once; units keep running and this machine stays registered for the next to take over. */
   stop(): Promise<void>;
   /** Unloads the local units, takes this machine out of the cluster, then ends everything. */
@@ -18,7 +18,7 @@ export interface LifecycleOptions {
   readonly config: Config;
   readonly reloadConfig: () => Promise<{ readonly config: Config; readonly warnings: readonly string[] }>;
   readonly startComponents: (config: Config) => Promise<Components>;
-  readonly listeners: Pick<Listeners, "handleWith" | "close">;
+  readonly listeners: Pick<Listeners, "respondWith" | "close">;
   readonly serviceManager: ServiceManager;
   readonly logger: Logger;
   /** Writes to stdout. */
@@ -101,7 +101,7 @@ export class Lifecycle {
       logger.error("leave_failed", { code: errorCode(error), message: errorMessage(error) });
       exitCode = 1;
     }
-    listeners.handleWith(undefined);
+    listeners.respondWith(undefined);
     await listeners.close(closeGraceMs);
     logger.info("stopped", { exit_code: exitCode });
     return exitCode;
@@ -114,7 +114,7 @@ export class Lifecycle {
     for (const option of needsRestart(this.#config, next)) {
       logger.warn("config_needs_restart", { option });
     }
-    this.#options.listeners.handleWith(undefined);
+    this.#options.listeners.respondWith(undefined);
     await this.#components?.stop();
     this.#components = undefined;
     try {
@@ -130,7 +130,7 @@ export class Lifecycle {
     const components = await this.#options.startComponents(config);
     this.#config = config;
     this.#components = components;
-    this.#options.listeners.handleWith(components.handler);
+    this.#options.listeners.respondWith(components.responder);
   }
 
   #enqueue(name: string, work: () => Promise<void>): void {

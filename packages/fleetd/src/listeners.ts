@@ -1,20 +1,24 @@
 import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
+import { createServer, type Server, type ServerResponse } from "node:http";
 import { connect, type ListenOptions, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { errorCode, errorMessage, FleetError, type Logger } from "@fleet/runtime";
 import { formatListenAddress, type ListenAddress } from "./listen-address.ts";
 
-/** Who answers what arrives on the listeners. */
-export interface HttpHandler {
-  request(request: IncomingMessage, response: ServerResponse): void;
-  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
-}
+/**
+ * Who answers what arrives on the listeners: a server that does not listen itself. Its handlers and limits
+ * apply to every listener.
+ */
+export type Responder = Pick<
+  Server,
+  "emit" | "headersTimeout" | "requestTimeout" | "keepAliveTimeout" | "timeout" | "maxConnections"
+>;
 
 // Owner and group: whoever may talk to fleetd may run anything as root.
 const socketMode = 0o660;
-const maxConnectionsPerListener = 4_096;
+// How often node looks for connections beyond the responder's limits.
+const connectionsCheckingInterval = 5_000;
 
 /**
  * The sockets of the daemon.
@@ -22,13 +26,13 @@ const maxConnectionsPerListener = 4_096;
  * Invariants:
  * - once open, a socket stays open until `close`, whatever becomes of the components behind it: no client is
  *   refused while they are replaced;
- * - a request always gets an answer: without a handler it is 503.
+ * - a request always gets an answer: without a responder it is 503.
  */
 export class Listeners {
   readonly #logger: Logger;
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Socket>();
-  #handler: HttpHandler | undefined;
+  #responder: Responder | undefined;
 
   constructor(logger: Logger) {
     this.#logger = logger;
@@ -49,9 +53,10 @@ export class Listeners {
     }
   }
 
-  /** Sends requests to the handler from now on; undefined: to nobody. */
-  handleWith(handler: HttpHandler | undefined): void {
-    this.#handler = handler;
+  /** Hands requests to the responder from now on; undefined: to nobody. Those already handed over stay there. */
+  respondWith(responder: Responder | undefined): void {
+    this.#responder = responder;
+    for (const server of this.#servers) applyLimits(server, responder);
   }
 
   /** Where the TCP listeners are, for tests and the log: a port of 0 has become a real one. */
@@ -90,14 +95,14 @@ export class Listeners {
   }
 
   async #listen(options: ListenOptions & { readonly fd?: number }, where: string): Promise<void> {
-    const server = createServer((request, response) => {
-      if (this.#handler === undefined) refuseRequest(response);
-      else this.#handler.request(request, response);
+    const server = createServer({ connectionsCheckingInterval }, (request, response) => {
+      if (this.#responder?.emit("request", request, response) !== true) refuseRequest(response);
     });
-    server.maxConnections = maxConnectionsPerListener;
     server.on("upgrade", (request, socket, head) => {
-      if (this.#handler === undefined) refuseUpgrade(socket);
-      else this.#handler.upgrade(request, socket, head);
+      if (this.#responder?.emit("upgrade", request, socket, head) !== true) refuseConnection(socket);
+    });
+    server.on("clientError", (error, socket) => {
+      if (this.#responder?.emit("clientError", error, socket) !== true) refuseConnection(socket);
     });
     server.on("connection", (connection: Socket) => {
       this.#connections.add(connection);
@@ -111,6 +116,7 @@ export class Listeners {
     server.on("error", (error) =>
       this.#logger.error("listener_failed", { address: where, message: error.message }),
     );
+    applyLimits(server, this.#responder);
     this.#servers.push(server);
     this.#logger.info("listening", { address: where });
   }
@@ -122,9 +128,18 @@ function refuseRequest(response: ServerResponse): void {
   response.writeHead(503, { "Content-Type": "application/json" }).end(notReady);
 }
 
-function refuseUpgrade(socket: Duplex): void {
+function refuseConnection(socket: Duplex): void {
   socket.on("error", () => socket.destroy());
   socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
+}
+
+function applyLimits(server: Server, responder: Responder | undefined): void {
+  if (responder === undefined) return;
+  server.headersTimeout = responder.headersTimeout;
+  server.requestTimeout = responder.requestTimeout;
+  server.keepAliveTimeout = responder.keepAliveTimeout;
+  server.timeout = responder.timeout;
+  server.maxConnections = responder.maxConnections;
 }
 
 /** Makes the directory, and removes a socket that a process now dead has left behind. */

@@ -1,10 +1,6 @@
-import { link, readFile, rename, unlink, writeFile } from "node:fs/promises";
+import { readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
 import { errorCode, FleetError } from "@fleet/runtime";
-import { z } from "zod";
-
-const holderSchema = z.object({ pid: z.number().int().positive(), startTime: z.string() });
-/** A process for good: a pid is used again, a pid with its start time is not. */
-export type ProcessIdentity = z.output<typeof holderSchema>;
 
 /** Start time of a process in clock ticks since boot (proc(5)), as text; undefined when it does not run. */
 export type ReadStartTime = (pid: number) => Promise<string | undefined>;
@@ -19,77 +15,44 @@ export const readStartTime: ReadStartTime = async (pid) => {
 };
 
 /**
- * Takes the lock file for the process, from a dead holder too. Resolves with its release; throws FleetError
- * `already_running` while the holder lives.
+ * Takes a directory for the process. Resolves with its release; throws FleetError `already_running` while
+ * another process has it.
+ *
+ * A claim is an empty file whose name says whose it is: a pid is used again, a pid with its start time is not.
+ * Everybody puts up a claim first and looks for others then, so that two can never both succeed; that two who
+ * come at the same moment may both be refused is what the service manager's restart is for.
  */
 export async function takeProcessLock(
-  path: string,
+  directory: string,
   pid: number,
   startTimeOf: ReadStartTime = readStartTime,
 ): Promise<() => Promise<void>> {
-  const own: ProcessIdentity = { pid, startTime: (await startTimeOf(pid)) ?? "unknown" };
-  const candidate = `${path}.${pid}`;
-  await writeFile(candidate, JSON.stringify(own), { mode: 0o600 });
-  try {
-    // link() makes the complete file appear at once, or fails because there is one: no reader sees half a holder.
-    while (!(await linked(candidate, path))) await evict(path, candidate, startTimeOf);
-  } finally {
-    await unlink(candidate).catch(() => {});
+  const own = `lock-${pid}-${(await startTimeOf(pid)) ?? "unknown"}`;
+  const release = (): Promise<void> => rm(join(directory, own), { force: true });
+  await putUp(join(directory, own), pid);
+  for (const name of await readdir(directory)) {
+    const [, holder, startTime] = /^lock-(\d+)-(.+)$/.exec(name) ?? [];
+    if (name === own || holder === undefined) continue;
+    if ((await startTimeOf(Number(holder))) === startTime) {
+      await release();
+      throw alreadyRunning(Number(holder));
+    }
+    await rm(join(directory, name), { force: true });
   }
-  return async () => {
-    if ((await readHolder(path))?.pid === pid) await unlink(path);
-  };
+  return release;
 }
 
-async function linked(candidate: string, path: string): Promise<boolean> {
+async function putUp(claim: string, pid: number): Promise<void> {
   try {
-    await link(candidate, path);
-    return true;
+    await writeFile(claim, "", { flag: "wx", mode: 0o600 });
   } catch (error) {
-    if (errorCode(error) === "EEXIST") return false;
-    throw error;
-  }
-}
-
-/** Removes the lock of a dead process; throws when its holder lives. */
-async function evict(path: string, candidate: string, startTimeOf: ReadStartTime): Promise<void> {
-  await refuseLiving(await readHolder(path), path, startTimeOf);
-  // Another process may evict the same holder and take the lock in between: what was moved away is looked at again.
-  const moved = `${candidate}.stale`;
-  try {
-    await rename(path, moved);
-  } catch (error) {
-    if (errorCode(error) === "ENOENT") return;
-    throw error;
-  }
-  try {
-    await refuseLiving(await readHolder(moved), path, startTimeOf);
-  } catch (error) {
-    await linked(moved, path);
-    throw error;
-  } finally {
-    await unlink(moved);
+    throw errorCode(error) === "EEXIST" ? alreadyRunning(pid) : error;
   }
 }
 
-async function refuseLiving(
-  holder: ProcessIdentity | undefined,
-  path: string,
-  startTimeOf: ReadStartTime,
-): Promise<void> {
-  if (holder === undefined || (await startTimeOf(holder.pid)) !== holder.startTime) return;
-  throw new FleetError(
+function alreadyRunning(pid: number): FleetError {
+  return new FleetError(
     "already_running",
-    `another fleetd (process ${holder.pid}) looks after the same units directory: it holds ${path}`,
+    `another fleetd (process ${pid}) looks after the same units directory`,
   );
-}
-
-/** Undefined when there is no lock, or one that nobody can have written in full. */
-async function readHolder(path: string): Promise<ProcessIdentity | undefined> {
-  const text = await readFile(path, "utf8").catch(() => "");
-  try {
-    return holderSchema.parse(JSON.parse(text));
-  } catch {
-    return undefined;
-  }
 }

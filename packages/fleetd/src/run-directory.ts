@@ -10,7 +10,7 @@ import { takeProcessLock } from "./process-lock.ts";
  *
  * | file | what it is for |
  * | --- | --- |
- * | `lock` | one fleetd per units directory |
+ * | `lock-…` | one fleetd per units directory |
  * | `token` | tells the registry that a fleetd with this machine id is the same one as before |
  * | `cluster.json` | which cluster this machine belongs to |
  * | `journal` | what the agent has carried out |
@@ -35,7 +35,7 @@ export class RunDirectory {
     try {
       await mkdir(unitsDirectory, { recursive: true, mode: 0o755 });
       await mkdir(path, { recursive: true, mode: 0o700 });
-      const release = await takeProcessLock(join(path, "lock"), pid);
+      const release = await takeProcessLock(path, pid);
       return new RunDirectory(path, await readToken(join(path, "token")), release);
     } catch (error) {
       if (error instanceof FleetError) throw error;
