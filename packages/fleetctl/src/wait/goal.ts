@@ -27,6 +27,9 @@ export interface Goal {
 /** Time after which the user is told what is waited for. */
 const PATIENCE_MS = 1000;
 
+/** How far behind the daemon that took our write another one may be that answers behind the same endpoint. */
+const LAG_MS = 2000;
+
 const waiting: Step = { verdict: "waiting" };
 
 /** The unit's current state becomes the target state asked for. */
@@ -45,7 +48,10 @@ export class StateGoal implements Goal {
   }
 
   look({ unit }: Sight, nowMs: number): Step {
-    if (unit === undefined) return { verdict: "failed", say: `unit ${this.unit} was destroyed meanwhile` };
+    if (unit === undefined) {
+      const late = this.#requestSeen || nowMs >= LAG_MS;
+      return late ? { verdict: "failed", say: `unit ${this.unit} was destroyed meanwhile` } : waiting;
+    }
     // The answer of a server that lags behind its own writes is no change of mind.
     if (unit.desiredState === this.#target) this.#requestSeen = true;
     else if (this.#requestSeen) {

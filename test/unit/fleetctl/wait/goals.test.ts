@@ -101,7 +101,20 @@ describe("StateGoal", () => {
     [
       "fails when the unit is destroyed",
       "loaded",
-      [[0, absent]],
+      [
+        [0, at("loaded", "inactive")],
+        [100, absent],
+      ],
+      ["unit a.service was destroyed meanwhile", "failed"],
+    ],
+    [
+      "does not believe at once that the unit is not there",
+      "loaded",
+      [
+        [0, absent],
+        [1999, absent],
+        [2000, absent],
+      ],
       ["unit a.service was destroyed meanwhile", "failed"],
     ],
     [
