@@ -16,7 +16,9 @@ export interface UnitManager {
   start(name: string): Promise<void>;
   /**
    * Stops the unit and resolves when the stop job has ended, ExecStop included, however long that takes (the
-   * unit's own TimeoutStopSec bounds it). A unit that is not loaded, or already inactive, resolves at once.
+   * unit's own TimeoutStopSec bounds it). A unit that is not loaded, or already inactive, resolves at once. When
+   * the signal fires it rejects with AbortedError and the stop goes on; when a `start` of the unit is asked for
+   * meanwhile it rejects with `systemd_refused`, because that start replaces the stop job.
    */
   stop(name: string, signal: AbortSignal): Promise<void>;
   /** Enables the unit as its [Install] section says, at run time only (`/run`). */
@@ -31,7 +33,10 @@ export interface UnitManager {
    * `status` for what it is now. Calls `onReset` when changes may have been missed (reconnected): look at all.
    */
   subscribe(listener: UnitListener): () => void;
-  /** Connects and reconnects until the signal fires. */
+  /**
+   * Connects and reconnects until the signal fires; resolves then. `onReset` comes after every connect, the first
+   * one included, and after a daemon-reload.
+   */
   run(signal: AbortSignal): Promise<void>;
 }
 
