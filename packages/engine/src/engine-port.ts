@@ -1,0 +1,18 @@
+import type { Change, ChangeBatch, CommitOutcome, EngineWrite, FollowObserver, Term } from "@fleet/registry";
+
+export type { Change, ChangeBatch, CommitOutcome, EngineWrite, Term };
+
+/** What the engine needs of the registry; `Registry` of @fleet/registry has this shape. */
+export interface EngineRegistry {
+  readonly leadership: {
+    /** Waits until elected; rejects with AbortedError only. */
+    campaign(
+      candidate: { readonly machineId: string; readonly ttlMs: number },
+      signal: AbortSignal,
+    ): Promise<Term>;
+  };
+  /** First everything that is there, then exactly the differences; ends only by throwing AbortedError. */
+  followCluster(signal: AbortSignal, observer?: FollowObserver): AsyncIterable<ChangeBatch>;
+  /** Rejects with a retryable error when it is not known what was carried out. */
+  commit(term: Term, writes: readonly EngineWrite[], signal: AbortSignal): Promise<CommitOutcome>;
+}

@@ -1,0 +1,112 @@
+import type { PendingUnit } from "@fleet/core";
+import {
+  Backoff,
+  type Clock,
+  errorCode,
+  errorMessage,
+  type Logger,
+  type Random,
+  sleep,
+} from "@fleet/runtime";
+import type { EngineRegistry, Term } from "./engine-port.ts";
+import { Leading } from "./leading.ts";
+
+export interface EngineOptions {
+  readonly registry: EngineRegistry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** The machine this engine runs on. */
+  readonly machineId: string;
+  /** How long a leader that has died may block its successor; etcd's minimum is 2 s. */
+  readonly leaderTtlMs: number;
+  /** 60 s unless given. */
+  readonly auditIntervalMs?: number;
+}
+
+export interface EngineStatus {
+  /** Undefined while another engine leads. */
+  readonly term: number | undefined;
+  /** Units waiting for a machine, by name; empty while another engine leads. */
+  readonly pending: readonly PendingUnit[];
+}
+
+/**
+ * The scheduler of the cluster. Every fleetd runs one; the elected one decides who runs what and writes it down
+ * as assignments, and nobody else writes those. It never talks to agents.
+ */
+export class Engine {
+  readonly #options: EngineOptions;
+  #leading: { readonly term: number; readonly work: Leading } | undefined;
+
+  constructor(options: EngineOptions) {
+    this.#options = options;
+  }
+
+  /** For dumps and explanations; looks at every machine for each waiting unit. */
+  status(): EngineStatus {
+    return { term: this.#leading?.term, pending: this.pending() };
+  }
+
+  pending(): readonly PendingUnit[] {
+    return this.#leading?.work.pending() ?? [];
+  }
+
+  /** Campaigns and leads, over and over, until the signal fires; then steps down and returns. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { registry, clock, random, logger, machineId, leaderTtlMs } = this.#options;
+    const backoff = new Backoff({ initialMs: 500, maxMs: 10_000 }, random);
+    while (!signal.aborted) {
+      const term = await this.#elected(
+        registry.leadership.campaign({ machineId, ttlMs: leaderTtlMs }, signal),
+        signal,
+      );
+      if (term === undefined) return;
+      try {
+        await this.#lead(term, signal);
+        backoff.reset();
+      } catch (error) {
+        logger.error("leading_failed", { code: errorCode(error), message: errorMessage(error) });
+        await this.#resign(term);
+        await sleep(clock, backoff.next(), signal).catch(() => {});
+      }
+    }
+  }
+
+  /** Undefined when the campaign ended because the signal fired. */
+  async #elected(campaign: Promise<Term>, signal: AbortSignal): Promise<Term | undefined> {
+    try {
+      return await campaign;
+    } catch (error) {
+      if (signal.aborted) return undefined;
+      throw error;
+    }
+  }
+
+  async #lead(term: Term, signal: AbortSignal): Promise<void> {
+    const { registry, clock, random, logger, auditIntervalMs = 60_000 } = this.#options;
+    const work = new Leading(term, {
+      registry,
+      clock,
+      random,
+      logger: logger.child({ term: term.number }),
+      auditIntervalMs,
+    });
+    this.#leading = { term: term.number, work };
+    try {
+      await work.run(signal);
+    } finally {
+      this.#leading = undefined;
+    }
+    if (!term.lost.aborted) await this.#resign(term);
+  }
+
+  /** A successor need not wait for the lease to run out. */
+  async #resign(term: Term): Promise<void> {
+    try {
+      await term.resign();
+    } catch (error) {
+      this.#options.logger.warn("resign_failed", { code: errorCode(error), message: errorMessage(error) });
+    }
+  }
+}

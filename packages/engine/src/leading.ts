@@ -1,0 +1,231 @@
+import { type PendingUnit, type Plan, plan, type Step } from "@fleet/core";
+import type { ChangeBatch } from "@fleet/registry";
+import {
+  AbortedError,
+  Backoff,
+  type Clock,
+  FleetError,
+  LevelLoop,
+  type Logger,
+  type Random,
+  sleep,
+} from "@fleet/runtime";
+import type { EngineRegistry, EngineWrite, Term } from "./engine-port.ts";
+import { PendingReport } from "./pending-report.ts";
+import { planWrites } from "./plan-writes.ts";
+import { Projection } from "./projection.ts";
+
+export interface LeadingOptions {
+  readonly registry: EngineRegistry;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  /** How often everything is planned anew, which must find nothing to do. */
+  readonly auditIntervalMs: number;
+}
+
+/** Dirty entries per plan: keeps one plan, which blocks the process, short. */
+const roundSize = 20_000;
+/** Unit files collected per pass. */
+const collectedPerPass = 100;
+/** The watch delivers own writes within milliseconds; later than this something is wrong with it. */
+const catchUpTimeoutMs = 10_000;
+const retryBackoff = { initialMs: 100, maxMs: 5_000 };
+
+/**
+ * One term of leading: follow, plan, commit.
+ *
+ * Invariants:
+ * - plans are made only from a model that has seen everything this term has committed so far: what a plan takes
+ *   for granted has happened;
+ * - after a commit of unknown outcome everything is planned anew;
+ * - the model belongs to the term: nothing of it outlives leadership.
+ */
+export class Leading {
+  readonly #options: LeadingOptions;
+  readonly #term: Term;
+  readonly #projection: Projection;
+  readonly #report: PendingReport;
+  readonly #loop: LevelLoop;
+  readonly #over = new AbortController();
+  /** Revision up to which the model has seen everything; undefined before the first batch. */
+  #revision: number | undefined;
+  #awaited: { readonly revision: number; readonly reached: () => void } | undefined;
+  #auditDue = false;
+
+  constructor(term: Term, options: LeadingOptions) {
+    const { clock, random, logger } = options;
+    this.#options = options;
+    this.#term = term;
+    this.#projection = new Projection(logger);
+    this.#report = new PendingReport(this.#projection.model, logger);
+    this.#loop = new LevelLoop({
+      name: "plan",
+      pass: (signal) => this.#pass(signal),
+      clock,
+      backoff: new Backoff(retryBackoff, random),
+      logger,
+    });
+  }
+
+  /** Units that wait for a machine, and why. */
+  pending(): readonly PendingUnit[] {
+    return this.#report.current();
+  }
+
+  /** Leads until the signal fires or leadership is lost, then returns. */
+  async run(signal: AbortSignal): Promise<void> {
+    const over = AbortSignal.any([signal, this.#term.lost, this.#over.signal]);
+    const tasks = [this.#follow(over), this.#loop.run(over), this.#audit(over)].map((task) =>
+      task.catch((error: unknown) => {
+        this.#over.abort();
+        if (!(error instanceof AbortedError)) throw error;
+      }),
+    );
+    for (const result of await Promise.allSettled(tasks)) {
+      if (result.status === "rejected") throw result.reason;
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { registry, logger } = this.#options;
+    const observer = {
+      connected: () => logger.debug("engine_following", { term: this.#term.number }),
+      disconnected: (error: FleetError) =>
+        logger.warn("engine_disconnected", { code: error.code, message: error.message }),
+    };
+    for await (const batch of registry.followCluster(signal, observer)) this.#apply(batch);
+  }
+
+  #apply(batch: ChangeBatch): void {
+    for (const change of batch.changes) this.#projection.apply(change);
+    this.#revision = batch.revision;
+    if (this.#awaited !== undefined && batch.revision >= this.#awaited.revision) this.#awaited.reached();
+    this.#loop.trigger();
+  }
+
+  async #audit(signal: AbortSignal): Promise<void> {
+    const { clock, auditIntervalMs } = this.#options;
+    for (;;) {
+      await sleep(clock, auditIntervalMs, signal);
+      this.#auditDue = true;
+      this.#loop.trigger();
+    }
+  }
+
+  async #pass(signal: AbortSignal): Promise<void> {
+    if (this.#revision === undefined) return;
+    const { model } = this.#projection;
+    // Steps for what has just changed are no finding: an audit waits for the next pass then.
+    const audit = this.#auditDue && !model.isDirty;
+    if (audit) {
+      this.#auditDue = false;
+      model.markAllDirty();
+    }
+    try {
+      for (let first = true; model.isDirty; first = false) {
+        const decided = plan(model, model.takeDirty(roundSize));
+        this.#report.note(decided);
+        if (audit && first && decided.steps.length > 0) this.#reportFinding(decided);
+        if (decided.steps.length > 0) await this.#carryOut(decided, signal);
+      }
+      await this.#collectBodies(signal);
+    } catch (error) {
+      model.markAllDirty();
+      throw error;
+    }
+    this.#report.flush();
+  }
+
+  async #carryOut(decided: Plan, signal: AbortSignal): Promise<void> {
+    const { writes, cancelled } = planWrites(decided.steps);
+    const revision = await this.#commit(writes, signal);
+    for (const step of decided.steps) this.#logStep(step);
+    await this.#caughtUp(revision, signal);
+    // Others were planned around these; that they are gone again is an event no watch will tell of.
+    for (const assignment of cancelled) {
+      this.#projection.model.setAssignment(assignment);
+      this.#projection.model.removeAssignment(assignment.machineId, assignment.unit);
+    }
+  }
+
+  async #commit(writes: readonly EngineWrite[], signal: AbortSignal): Promise<number> {
+    if (writes.length === 0) return 0;
+    const result = await this.#options.registry.commit(this.#term, writes, signal);
+    if (result.outcome === "committed") return result.revision;
+    this.#options.logger.warn("engine_fenced", { term: this.#term.number });
+    this.#over.abort();
+    throw new AbortedError();
+  }
+
+  async #collectBodies(signal: AbortSignal): Promise<void> {
+    const { bodies } = this.#projection;
+    const unused = bodies.unused(collectedPerPass);
+    if (unused.length === 0) return;
+    await this.#commit(
+      unused.map(({ hash, modRevision }) => ({ op: "collect-body", hash, modRevision })),
+      signal,
+    );
+    // Not waited for: a body that was not removed because it is in use again makes no event.
+    for (const { hash } of unused) bodies.attempted(hash);
+    this.#options.logger.debug("bodies_collected", { count: unused.length });
+    if (unused.length === collectedPerPass) this.#loop.trigger();
+  }
+
+  /** Waits until the model has seen everything up to the revision. */
+  async #caughtUp(revision: number, signal: AbortSignal): Promise<void> {
+    if ((this.#revision ?? 0) >= revision) return;
+    await new Promise<void>((resolve, reject) => {
+      const settle = (outcome: () => void): void => {
+        cancel();
+        signal.removeEventListener("abort", onAbort);
+        this.#awaited = undefined;
+        outcome();
+      };
+      const onAbort = (): void => settle(() => reject(new AbortedError(signal.reason)));
+      const cancel = this.#options.clock.after(catchUpTimeoutMs, () => {
+        const late = new FleetError("watch_late", `own writes at revision ${revision} have not come back`, {
+          retryable: true,
+        });
+        settle(() => reject(late));
+      });
+      this.#awaited = { revision, reached: () => settle(resolve) };
+      signal.addEventListener("abort", onAbort, { once: true });
+      if (signal.aborted) onAbort();
+    });
+  }
+
+  #logStep(step: Step): void {
+    const { logger } = this.#options;
+    switch (step.kind) {
+      case "withdraw":
+        logger.info("unit_withdrawn", {
+          unit: step.unit,
+          machine: step.machineId,
+          reason: step.reason.kind,
+        });
+        return;
+      case "assign":
+      case "update":
+        logger.info(step.kind === "assign" ? "unit_assigned" : "unit_updated", {
+          unit: step.assignment.unit,
+          machine: step.assignment.machineId,
+          target: step.assignment.target,
+          reason: step.reason.kind,
+        });
+        return;
+      case "settle":
+        logger.info("machine_settled", { machine: step.machineId, registration: step.registration });
+    }
+  }
+
+  #reportFinding(decided: Plan): void {
+    const units = decided.steps.map((step) =>
+      step.kind === "settle" ? step.machineId : step.kind === "withdraw" ? step.unit : step.assignment.unit,
+    );
+    this.#options.logger.error("audit_found_work", {
+      steps: decided.steps.length,
+      of: units.slice(0, 10),
+    });
+  }
+}

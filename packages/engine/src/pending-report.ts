@@ -1,0 +1,70 @@
+import { type ClusterModel, explain, type PendingCause, type PendingUnit, type Plan } from "@fleet/core";
+import type { Logger } from "@fleet/runtime";
+
+/** Units explained per call of `flush`; each looks at every machine. */
+const explanationsPerFlush = 200;
+
+/** Says why units wait: one log line per unit and change of reason. */
+export class PendingReport {
+  readonly #model: ClusterModel;
+  readonly #logger: Logger;
+  /** Unit → its reason as last logged. */
+  readonly #logged = new Map<string, string>();
+  readonly #unexplained = new Set<string>();
+
+  constructor(model: ClusterModel, logger: Logger) {
+    this.#model = model;
+    this.#logger = logger;
+  }
+
+  note(plan: Plan): void {
+    for (const step of plan.steps) if (step.kind === "assign") this.#forget(step.assignment.unit);
+    for (const { unit, causes } of plan.pending) this.#log(unit, causes);
+    for (const unit of plan.unexplained) this.#unexplained.add(unit);
+  }
+
+  /** Forgets units that no longer wait, and explains some of those that a plan had no room for. */
+  flush(): void {
+    for (const unit of [...this.#logged.keys()]) if (!this.#model.unplaced.has(unit)) this.#forget(unit);
+    let room = explanationsPerFlush;
+    for (const unit of [...this.#unexplained]) {
+      if (room-- === 0) return;
+      this.#unexplained.delete(unit);
+      this.#log(unit, explain(this.#model, unit));
+    }
+  }
+
+  /** Every waiting unit with its reasons as of now, by name. */
+  current(): readonly PendingUnit[] {
+    return [...this.#model.unplaced].sort().map((unit) => ({ unit, causes: explain(this.#model, unit) }));
+  }
+
+  #forget(unit: string): void {
+    this.#logged.delete(unit);
+    this.#unexplained.delete(unit);
+  }
+
+  #log(unit: string, causes: readonly PendingCause[]): void {
+    if (causes.length === 0) return;
+    this.#unexplained.delete(unit);
+    const reasons = causes.map(describe);
+    const text = reasons.join(",");
+    if (this.#logged.get(unit) === text) return;
+    this.#logged.set(unit, text);
+    this.#logger.info("unit_pending", { unit, reasons });
+  }
+}
+
+/** Without counts and machines: a reason is news, how many machines share it is not. */
+function describe(cause: PendingCause): string {
+  switch (cause.kind) {
+    case "no_machine":
+      return "no_machine";
+    case "held":
+      return `still_on:${cause.machineId}`;
+    case "closed":
+      return `machine_${cause.why}`;
+    case "unable":
+      return cause.obstacle.cause;
+  }
+}

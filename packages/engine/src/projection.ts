@@ -1,0 +1,80 @@
+import { ClusterModel } from "@fleet/core";
+import type { Change } from "@fleet/registry";
+import { assertNever, type Logger } from "@fleet/runtime";
+import { BodyReferences } from "./body-references.ts";
+import { MachineProjection } from "./machine-projection.ts";
+import { UnitProjection } from "./unit-projection.ts";
+
+/** Keeps a cluster model in step with the registry. Records that cannot be read are logged and never taken for absent. */
+export class Projection {
+  readonly model = new ClusterModel();
+  readonly bodies = new BodyReferences();
+  readonly #units = new UnitProjection(this.model);
+  readonly #machines = new MachineProjection(this.model);
+  readonly #logger: Logger;
+
+  constructor(logger: Logger) {
+    this.#logger = logger;
+  }
+
+  apply(change: Change): void {
+    this.#reportUnreadable(change);
+    const { model, bodies } = this;
+    switch (change.kind) {
+      case "unit":
+        this.#units.applyUnit(change.name, change.entry);
+        bodies.applyReferrer(`unit/${change.name}`, change.entry);
+        return;
+      case "body":
+        this.#units.applyBody(change.hash, change.entry);
+        bodies.applyBody(change.hash, change.entry);
+        return;
+      case "machine":
+        this.#machines.applyMachine(change.machineId, change.entry);
+        return;
+      case "metadata":
+        this.#machines.applyMetadata(change.machineId, change.key, change.entry);
+        return;
+      case "assignment":
+        this.#applyAssignment(change);
+        return;
+      case "settled": {
+        const { machineId, entry } = change;
+        // One that cannot be read is simply written again: it is the engine's own word.
+        model.setSettled(machineId, entry.status === "present" ? entry.value.registration : undefined);
+        return;
+      }
+      case "state":
+        // That there is a row is all that counts here, readable or not.
+        if (change.entry.status === "absent") model.removeState(change.machineId, change.unit);
+        else model.setState(change.machineId, change.unit);
+        return;
+      case "cluster":
+      case "leader":
+        return;
+      default:
+        assertNever(change);
+    }
+  }
+
+  #applyAssignment({ machineId, unit, entry }: Extract<Change, { kind: "assignment" }>): void {
+    this.bodies.applyReferrer(`assignment/${machineId}/${unit}`, entry);
+    if (entry.status === "absent") this.model.removeAssignment(machineId, unit);
+    else if (entry.status === "corrupt") this.model.setAssignmentUnreadable(machineId, unit);
+    else {
+      const { hash, target, generation, awaits } = entry.value;
+      this.model.setAssignment({ machineId, unit, hash, target, generation, awaits });
+    }
+  }
+
+  #reportUnreadable(change: Change): void {
+    if (change.entry.status !== "corrupt") return;
+    this.#logger.error("record_unreadable", {
+      kind: change.kind,
+      machine: "machineId" in change ? change.machineId : undefined,
+      unit: "unit" in change ? change.unit : "name" in change ? change.name : undefined,
+      hash: "hash" in change ? change.hash : undefined,
+      problem: change.entry.problem,
+    });
+  }
+}

@@ -1,0 +1,77 @@
+import { type ClusterModel, type Requirements, requirementsOf, type UnitOption } from "@fleet/core";
+import type { Entry, UnitRecord } from "@fleet/registry";
+
+interface KnownUnit {
+  readonly record: UnitRecord;
+  /** Revision of the last change of intent. */
+  readonly changedAt: number;
+  /** Depends on the name as well as on the body: specifiers. */
+  requirements: Requirements | undefined;
+}
+
+/**
+ * Puts units together from two records each, intent and unit file, which may arrive in either order.
+ *
+ * Invariant: a unit whose file is missing or cannot be read is in the model without requirements.
+ */
+export class UnitProjection {
+  readonly #model: ClusterModel;
+  readonly #units = new Map<string, KnownUnit>();
+  /** Only what requirements are read from is kept: unit files may be large. */
+  readonly #fleetOptions = new Map<string, readonly UnitOption[]>();
+  readonly #unitsByHash = new Map<string, Set<string>>();
+
+  constructor(model: ClusterModel) {
+    this.#model = model;
+  }
+
+  applyUnit(name: string, entry: Entry<UnitRecord>): void {
+    const former = this.#units.get(name);
+    if (former !== undefined) this.#unitsByHash.get(former.record.hash)?.delete(name);
+    this.#units.delete(name);
+    if (entry.status === "absent") {
+      this.#model.removeUnit(name);
+      return;
+    }
+    if (entry.status === "corrupt") {
+      this.#model.setUnitUnreadable(name);
+      return;
+    }
+    const record = entry.value;
+    const requirements =
+      former?.record.hash === record.hash ? former.requirements : this.#requirements(name, record.hash);
+    this.#units.set(name, { record, changedAt: entry.modRevision, requirements });
+    const sharing = this.#unitsByHash.get(record.hash);
+    if (sharing === undefined) this.#unitsByHash.set(record.hash, new Set([name]));
+    else sharing.add(name);
+    this.#publish(name);
+  }
+
+  applyBody(hash: string, entry: Entry<readonly UnitOption[]>): void {
+    if (entry.status === "present") {
+      this.#fleetOptions.set(
+        hash,
+        entry.value.filter(({ section }) => section === "X-Fleet"),
+      );
+    } else this.#fleetOptions.delete(hash);
+    for (const name of this.#unitsByHash.get(hash) ?? []) {
+      const unit = this.#units.get(name);
+      if (unit === undefined) continue;
+      unit.requirements = this.#requirements(name, hash);
+      this.#publish(name);
+    }
+  }
+
+  #requirements(name: string, hash: string): Requirements | undefined {
+    const options = this.#fleetOptions.get(hash);
+    return options === undefined ? undefined : requirementsOf(name, options);
+  }
+
+  #publish(name: string): void {
+    const unit = this.#units.get(name);
+    if (unit === undefined) return;
+    const { hash, target, generation } = unit.record;
+    const { changedAt, requirements } = unit;
+    this.#model.setUnit({ name, hash, target, generation, changedAt, requirements });
+  }
+}
