@@ -1,4 +1,5 @@
 import { copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -463,6 +464,17 @@ describe("failures", () => {
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr.startsWith(beginning)).toBe(true);
     expect(stderr).toContain("Is fleetd running on this machine");
+  });
+
+  it("of a daemon that does not answer end after --request-timeout", async () => {
+    const silent = createServer(() => {});
+    await new Promise<void>((resolve) => silent.listen(join(directory, "silent.sock"), resolve));
+    const args = ["--request-timeout=0.1", "list-machines"];
+    const { code, stderr } = await fleetctl(`unix://${directory}/silent.sock`, args);
+    expect(code).toBe(1);
+    expect(stderr).toContain("from fleet API (no answer within 0.1 s)");
+    silent.closeAllConnections();
+    await new Promise((resolve) => silent.close(resolve));
   });
 
   it("are one JSON line with --json", async () => {

@@ -44,7 +44,7 @@ const replace: Flag = {
   fallback: "false",
   help: "Replace the unit in the cluster when the local unit file differs from it",
 };
-const sign: Flag = { name: "sign", kind: "switch", fallback: "false", help: "", deprecated: true };
+const sign: Flag = { name: "sign", kind: "switch", fallback: "false", help: "", hidden: true };
 const noLegend: Flag = {
   name: "no-legend",
   kind: "switch",

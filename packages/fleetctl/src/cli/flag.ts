@@ -12,8 +12,8 @@ export interface Flag {
   /** Its default as one would write it on the command line; help shows it. */
   readonly fallback: string;
   readonly help: string;
-  /** Still accepted because scripts pass it; has no effect and is not shown in help. */
-  readonly deprecated?: true;
+  /** Known because scripts pass it, and not shown in help. */
+  readonly hidden?: true;
 }
 
 /** What the user wrote cannot be understood: exit code 2. */

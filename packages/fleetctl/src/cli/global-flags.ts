@@ -21,8 +21,10 @@ export const globalFlags: readonly Flag[] = [
   { name: "debug", kind: "switch", fallback: "false", help: "Print out more debug information to stderr" },
   { name: "version", short: "v", kind: "switch", fallback: "false", help: "Print the version and exit" },
   { name: "help", short: "h", kind: "switch", fallback: "false", help: "Print help and exit" },
+  // Known, so that it can be refused by name: connecting around it would reach another cluster.
+  { name: "tunnel", kind: "text", fallback: "", help: "", hidden: true },
   // The rest has no effect on the commands there are: accepted, because scripts and environments set it.
-  ...["ssh-username", "ssh-timeout", "known-hosts-file", "etcd-key-prefix", "tunnel"].map(ignored("text")),
+  ...["ssh-username", "ssh-timeout", "known-hosts-file", "etcd-key-prefix"].map(ignored("text")),
   ...["etcd-keyfile", "etcd-certfile", "etcd-cafile"].map(ignored("text")),
   ...["strict-host-key-checking", "experimental-api"].map(ignored("switch")),
 ];
@@ -33,7 +35,7 @@ function ignored(kind: Flag["kind"]): (name: string) => Flag {
     kind,
     fallback: kind === "switch" ? "false" : "",
     help: "",
-    deprecated: true,
+    hidden: true,
   });
 }
 

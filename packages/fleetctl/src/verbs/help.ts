@@ -50,7 +50,7 @@ function usageLine({ name, usage }: Command): string {
 
 function flagLines(flags: readonly Flag[]): readonly string[] {
   return aligned(
-    flags.filter((flag) => flag.deprecated !== true).map((flag) => [flagForm(flag), flag.help] as const),
+    flags.filter((flag) => flag.hidden !== true).map((flag) => [flagForm(flag), flag.help] as const),
   );
 }
 
