@@ -193,8 +193,7 @@ describe("an agent", () => {
     await bench.assign("a.service", sleeper, "launched");
     await bench.clock.advance(200);
     const all = bench.etcd.range({ from: "/fleet/", to: "/fleet0" }).rows;
-    // biome-ignore lint/suspicious/noThenProperty: the name of etcd's field.
-    bench.etcd.txn({ compares: [], then: [{ op: "delete", from: "/fleet/", to: "/fleet0" }] });
+    bench.etcd.txn({ compares: [], success: [{ op: "delete", from: "/fleet/", to: "/fleet0" }] });
     expect(all.length).toBeGreaterThan(0);
     await bench.clock.advance(60_000);
     expect(bench.systemd.running()).toEqual(["a.service"]);

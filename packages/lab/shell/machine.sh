@@ -39,16 +39,24 @@ for wants in /usr/lib/systemd/user/*.wants /etc/systemd/user/*.wants; do
   if [ -d "$wants" ]; then mount -t tmpfs tmpfs "$wants"; fi
 done
 
-dbus-daemon --session --address="$DBUS_SESSION_BUS_ADDRESS" --nofork --nopidfile --syslog-only &
-attempts=0
-while [ ! -S "$XDG_RUNTIME_DIR/bus" ]; do
-  attempts=$((attempts + 1))
-  if [ $attempts -gt 500 ]; then
-    echo "dbus-daemon did not open $XDG_RUNTIME_DIR/bus" >&2
-    exit 1
-  fi
-  sleep 0.02
-done
+# systemd joins a session bus only through its own dbus.socket and dbus.service. Written here, because not every
+# host has the package that brings them.
+units=$XDG_RUNTIME_DIR/systemd/user
+mkdir -p "$units/sockets.target.wants" "$units/default.target.wants"
+cat >"$units/dbus.socket" <<'UNIT'
+[Socket]
+ListenStream=%t/bus
+UNIT
+cat >"$units/dbus.service" <<'UNIT'
+[Unit]
+Requires=dbus.socket
+[Service]
+Type=notify
+NotifyAccess=main
+ExecStart=/usr/bin/dbus-daemon --session --address=systemd: --nofork --nopidfile --systemd-activation --syslog-only
+UNIT
+ln -s ../dbus.socket "$units/sockets.target.wants/dbus.socket"
+ln -s ../dbus.service "$units/default.target.wants/dbus.service"
 
 for manager in /usr/lib/systemd/systemd /lib/systemd/systemd; do
   if [ -x "$manager" ]; then break; fi

@@ -1,0 +1,94 @@
+import { parseUnitFile, type TargetState } from "@fleet/core";
+import { MemoryEtcd, MemoryStore, Registry } from "@fleet/registry";
+import { type Logger, silentLogger } from "@fleet/runtime";
+import { seededRandom } from "./seeded-random.ts";
+import { SimulatedClock } from "./simulated-clock.ts";
+import { prefix, SimulatedMachine } from "./simulated-machine.ts";
+
+/** What a user of the simulated cluster has been promised. */
+export interface AcknowledgedIntent {
+  readonly text: string;
+  readonly target: TargetState;
+}
+
+/** Whole machines with production agents and engines around one in-memory etcd, on simulated time. */
+export class SimulatedCluster {
+  readonly clock = new SimulatedClock();
+  readonly etcd = new MemoryEtcd(this.clock);
+  readonly machines: readonly SimulatedMachine[];
+  /** What was acknowledged, by unit. */
+  readonly acknowledged = new Map<string, AcknowledgedIntent>();
+  readonly #user: Registry;
+
+  constructor(
+    seed: number,
+    metadata: readonly Readonly<Record<string, string>>[],
+    logger: Logger = silentLogger,
+  ) {
+    const { clock, etcd } = this;
+    const random = seededRandom(seed);
+    this.machines = metadata.map((values, index) => {
+      const digit = (index + 1).toString(16);
+      return new SimulatedMachine({ id: digit.repeat(32), metadata: values, etcd, clock, random, logger });
+    });
+    this.#user = new Registry({
+      store: new MemoryStore(etcd),
+      prefix,
+      memory: { load: async () => undefined, save: async () => {} },
+      clock,
+      random,
+      logger: silentLogger,
+    });
+  }
+
+  /** Starts all machines and waits until each is registered and settled. */
+  async start(): Promise<void> {
+    for (const machine of this.machines) machine.start();
+    await this.clock.advanceUntil(
+      () => this.machines.every((machine) => machine.report?.settled === true),
+      30_000,
+    );
+    await this.#user.guard.open(new AbortController().signal);
+  }
+
+  /** A user asks for something through the API of a healthy fleetd. */
+  async ask(unit: string, target: TargetState, text?: string): Promise<void> {
+    const file = text === undefined ? undefined : parseUnitFile(text);
+    const options = file?.ok === true ? { options: file.value } : {};
+    const outcome = await this.#user.intents.put({ name: unit, target, ...options });
+    if (outcome.outcome === "refused") return;
+    this.acknowledged.set(unit, { text: text ?? this.acknowledged.get(unit)?.text ?? "", target });
+  }
+
+  async destroy(unit: string): Promise<void> {
+    await this.#user.intents.destroy(unit);
+    this.acknowledged.delete(unit);
+  }
+
+  machinesWithMetadata(): readonly { readonly id: string; readonly metadata: ReadonlyMap<string, string> }[] {
+    return this.machines.map(({ id, metadata }) => ({ id, metadata: new Map(Object.entries(metadata)) }));
+  }
+
+  /** Keys and values below a sub-prefix of the store, without the sub-prefix. */
+  rows(
+    below: string,
+  ): readonly { readonly key: string; readonly value: string; readonly modRevision: number }[] {
+    const from = `${prefix}${below}`;
+    const to = `${from.slice(0, -1)}0`;
+    return this.etcd.range({ from, to }).rows.map(({ key, value, modRevision }) => {
+      return { key: key.slice(from.length), value, modRevision };
+    });
+  }
+
+  /** `machine id/unit` of all assignments. */
+  assignments(): readonly string[] {
+    return this.rows("assignments/")
+      .map(({ key }) => key)
+      .filter((key) => !key.includes("@settled"));
+  }
+
+  close(): void {
+    for (const machine of this.machines) machine.kill();
+    this.etcd.close();
+  }
+}
