@@ -91,7 +91,7 @@ export class Lifecycle {
     const { serviceManager, listeners, logger } = this.#options;
     this.#stopping = true;
     await this.#last;
-    logger.info("leaving");
+    logger.info("stopping");
     await serviceManager.stopping("unloading the units of this machine");
     let exitCode = 0;
     try {

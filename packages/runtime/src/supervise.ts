@@ -18,6 +18,7 @@ export interface SuperviseOptions {
 /** Runs a task for as long as the signal has not fired, starting it again with back-off whenever it ends. */
 export async function supervise(options: SuperviseOptions, signal: AbortSignal): Promise<void> {
   const { name, task, clock, backoff, logger, healthyAfterMs = 10_000 } = options;
+  let lastCode: string | undefined;
   while (!signal.aborted) {
     const startedAt = clock.monotonic();
     let failure: unknown;
@@ -27,11 +28,18 @@ export async function supervise(options: SuperviseOptions, signal: AbortSignal):
       failure = error;
     }
     if (signal.aborted) return;
-    if (clock.monotonic() - startedAt >= healthyAfterMs) backoff.reset();
+    if (clock.monotonic() - startedAt >= healthyAfterMs) {
+      backoff.reset();
+      lastCode = undefined;
+    }
     const delayMs = backoff.next();
-    logger.warn("task_ended", {
+    const code = failure === undefined ? "returned" : errorCode(failure);
+    // The same failure over and over (etcd is away, say) is one piece of news.
+    const level = code === lastCode ? "debug" : "warn";
+    lastCode = code;
+    logger[level]("task_ended", {
       task: name,
-      code: failure === undefined ? "returned" : errorCode(failure),
+      code,
       message: failure === undefined ? undefined : errorMessage(failure),
       restart_in_ms: Math.round(delayMs),
     });

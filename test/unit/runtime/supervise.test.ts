@@ -46,6 +46,31 @@ describe("supervise", () => {
     await run;
   });
 
+  test("says a failure once, and again when it is another or comes after a healthy time", async () => {
+    const lines: string[] = [];
+    const write = (line: string) => lines.push(line);
+    const logger = new LineLogger({ write, now: () => 0, level: () => "warn", journal: true });
+    const failures = ["down", "down", "down", "denied", "down"];
+    const { abort, run } = supervised(async () => {
+      const code = failures.shift();
+      if (code === undefined) {
+        await new Promise((resolve) => {
+          setTimeout(resolve, 10_000);
+        });
+      }
+      throw new FleetError(code ?? "down", "no");
+    }, logger);
+    await vi.advanceTimersByTimeAsync(1_000 + 2_000 + 4_000 + 8_000 + 16_000 + 10_000);
+    expect(lines.map((line) => /code=\w+/.exec(line)?.[0])).toEqual([
+      "code=down",
+      "code=denied",
+      "code=down",
+      "code=down",
+    ]);
+    abort.abort();
+    await run;
+  });
+
   test("a failure after a healthy time counts as a first one", async () => {
     let attempts = 0;
     const { abort, run } = supervised(async () => {

@@ -1,0 +1,125 @@
+import { networkInterfaces } from "node:os";
+import { Agent, JournalFile } from "@fleet/agent";
+import { createApi } from "@fleet/api";
+import { Engine } from "@fleet/engine";
+import { Etcd3Store, Registry } from "@fleet/registry";
+import { Backoff, type Clock, type Logger, type Random, supervise } from "@fleet/runtime";
+import { DbusUnitManager, DiskUnitDirectory } from "@fleet/systemd";
+import type { ClusterMemoryFile } from "./cluster-memory-file.ts";
+import type { Config, EtcdConfig } from "./config.ts";
+import type { Components } from "./lifecycle.ts";
+import { detectPublicIp, readRoutes } from "./public-ip.ts";
+import type { RunDirectory } from "./run-directory.ts";
+import { version } from "./version.ts";
+
+/** What stays the same for as long as the process runs, whatever is configured. */
+export interface Host {
+  readonly machineId: string;
+  /** Id of the present boot: what the journal says of an earlier one has ended with it. */
+  readonly bootId: string;
+  /** D-Bus address of the systemd to drive. */
+  readonly busAddress: string;
+  readonly runDirectory: RunDirectory;
+  readonly memory: ClusterMemoryFile;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+}
+
+const restartBackoff = { initialMs: 100, maxMs: 5_000 };
+
+/**
+ * The composition root: builds store, registry, API, engine and agent and runs them side by side. They do not
+ * know each other and meet in etcd. Each is started again by itself when it fails; nothing here waits for
+ * etcd, so that the API can say 503 from the beginning.
+ */
+export async function startDaemon(config: Config, host: Host): Promise<Components> {
+  const { machineId, memory, clock, random, logger } = host;
+  const common = { clock, random, logger };
+  const store = new Etcd3Store({ ...etcdOptions(config.etcd), clock, random });
+  const registry = new Registry({ ...common, store, prefix: config.etcd.keyPrefix, memory });
+  const api = await createApi({ ...common, registry, version, tokenLimit: config.tokenLimit });
+  const agent = await buildAgent(config, host, registry);
+  const engine = config.engineEnabled
+    ? new Engine({ ...common, registry, machineId, leaderTtlMs: config.leaderTtlMs })
+    : undefined;
+
+  const running = new AbortController();
+  const keepRunning = (name: string, task: (signal: AbortSignal) => Promise<void>): Promise<void> =>
+    supervise({ ...common, name, task, backoff: new Backoff(restartBackoff, random) }, running.signal);
+  const tasks = [keepRunning("agent", (signal) => agent.run(signal))];
+  if (engine !== undefined) {
+    tasks.push(
+      keepRunning("engine", async (signal) => {
+        await registry.guard.open(signal);
+        await engine.run(signal);
+      }),
+    );
+  }
+
+  const stop = async (): Promise<void> => {
+    running.abort();
+    await Promise.all(tasks);
+    await api.close();
+    store.close();
+  };
+  return {
+    responder: api.createServer(),
+    stop,
+    leave: async () => {
+      // The engine runs on meanwhile: if it leads, it is the one that places elsewhere what stops here.
+      await agent.leave();
+      await stop();
+      // With no unit left there is nothing of the cluster on this machine to protect, and it may join another.
+      if (agent.report().journal.length === 0) await memory.forget();
+    },
+    dump: async () => ({
+      version,
+      machineId,
+      etcd: config.etcd.servers,
+      cluster: clusterReport(registry),
+      engine: engine?.status(),
+      agent: agent.report(),
+    }),
+  };
+}
+
+async function buildAgent(config: Config, host: Host, registry: Registry): Promise<Agent> {
+  const { machineId, bootId, busAddress, runDirectory, clock, random, logger } = host;
+  return new Agent({
+    machineId,
+    token: runDirectory.token,
+    publicIp: config.publicIp ?? detectPublicIp(await readRoutes(), networkInterfaces()),
+    metadata: Object.fromEntries(config.metadata),
+    version,
+    ttlMs: config.agentTtlMs,
+    registry,
+    manager: new DbusUnitManager({
+      address: busAddress,
+      directory: config.unitsDirectory,
+      clock,
+      random,
+      logger,
+    }),
+    directory: new DiskUnitDirectory(config.unitsDirectory),
+    journal: new JournalFile(runDirectory.journalFile, bootId),
+    clock,
+    random,
+    logger,
+  });
+}
+
+function etcdOptions({ servers, requestTimeoutMs, login, tls }: EtcdConfig) {
+  return {
+    endpoints: servers,
+    requestTimeoutMs,
+    ...login,
+    ...(tls?.authorities === undefined ? {} : { ca: tls.authorities }),
+    ...(tls?.identity === undefined ? {} : { cert: tls.identity.certificate, key: tls.identity.key }),
+  };
+}
+
+function clusterReport({ guard }: Registry) {
+  const { clusterId: id, revision, frozen } = guard;
+  return { id, revision, frozen: frozen && { code: frozen.code, message: frozen.message } };
+}
