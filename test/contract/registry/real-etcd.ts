@@ -96,10 +96,10 @@ export class RealEtcd {
 }
 
 /** Waits until the store answers; after a start etcd needs a moment to elect itself. */
-export async function answering(store: Etcd3Store): Promise<void> {
+export async function answering(store: Etcd3Store, key = "x"): Promise<void> {
   for (let attempt = 0; ; attempt += 1) {
     try {
-      await store.range({ from: "x" });
+      await store.range({ from: key });
       return;
     } catch (error) {
       if (!(error instanceof StoreError) || attempt >= 100) throw error;

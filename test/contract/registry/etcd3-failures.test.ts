@@ -1,0 +1,245 @@
+import { execFile } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:net";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { promisify } from "node:util";
+import type { Store, WatchBatch } from "@fleet/registry";
+import { afterEach, describe, expect, test } from "vitest";
+import { answering, freePort, RealEtcd, type TlsFiles } from "./real-etcd.ts";
+
+const run = promisify(execFile);
+
+/** Undone in reverse after each test, whatever became of it. */
+const cleanups: (() => void | Promise<void>)[] = [];
+
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function startEtcd(tls?: TlsFiles): Promise<RealEtcd> {
+  const etcd = await RealEtcd.start(tls);
+  cleanups.push(() => etcd.stop());
+  return etcd;
+}
+
+function closing<S extends Store>(store: S): S {
+  cleanups.push(() => store.close());
+  return store;
+}
+
+function put(store: Store, key: string, value: string): Promise<{ readonly revision: number }> {
+  // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
+  return store.txn({ compares: [], then: [{ op: "put", key, value }] });
+}
+
+/** Accepts connections and never says a word, like a host behind a firewall that has dropped its answers. */
+async function blackHole(): Promise<string> {
+  const server: Server = createServer((socket) => cleanups.push(() => void socket.destroy()));
+  const port = await freePort();
+  await new Promise<void>((resolve) => server.listen(port, "127.0.0.1", resolve));
+  cleanups.push(() => void server.close());
+  return `http://127.0.0.1:${port}`;
+}
+
+describe("an endpoint that is dead", () => {
+  test.each([
+    ["refuses connections", async () => `http://127.0.0.1:${await freePort()}`],
+    ["accepts and says nothing", blackHole],
+  ])("and %s fails every call before long", async (_, endpoint) => {
+    const etcd = await startEtcd();
+    const store = closing(etcd.client({ endpoints: [await endpoint()], requestTimeoutMs: 500 }));
+    const startedAt = performance.now();
+    const watch = store.watch({ from: "a", fromRevision: 1 }, new AbortController().signal);
+    const calls: readonly (() => Promise<unknown>)[] = [
+      () => store.range({ from: "a" }),
+      () => put(store, "a", "1"),
+      () => store.leaseGrant(5_000),
+      () => store.leaseKeepAlive("1"),
+      () => store.leaseRevoke("1"),
+      () => watch[Symbol.asyncIterator]().next(),
+    ];
+    for (const call of calls) {
+      await expect(call()).rejects.toMatchObject({
+        name: "StoreError",
+        code: expect.stringMatching(/^etcd_(unavailable|timeout)$/),
+        retryable: true,
+      });
+    }
+    expect(performance.now() - startedAt).toBeLessThan(6 * 1_500);
+  });
+
+  test("among others costs nothing but a moment", async () => {
+    const etcd = await startEtcd();
+    const dead = `http://127.0.0.1:${await freePort()}`;
+    for (const first of [0, 0.6]) {
+      // The random number chooses the endpoint to begin with.
+      let asked = 0;
+      const random = (): number => (asked++ === 0 ? first : Math.random());
+      const store = closing(etcd.client({ endpoints: [dead, etcd.endpoint], random }));
+      await answering(store);
+      const { revision } = await put(store, "a", "1");
+      const lease = await store.leaseGrant(5_000);
+      await store.leaseKeepAlive(lease.leaseId);
+      const stop = new AbortController();
+      for await (const batch of store.watch({ from: "a", fromRevision: revision }, stop.signal)) {
+        expect(batch.revision).toBe(revision);
+        break;
+      }
+    }
+  });
+
+  test("a silent one among others is left after one deadline", async () => {
+    const etcd = await startEtcd();
+    let asked = 0;
+    const random = (): number => (asked++ === 0 ? 0 : Math.random());
+    const endpoints = [await blackHole(), etcd.endpoint];
+    const store = closing(etcd.client({ endpoints, random, requestTimeoutMs: 500 }));
+    await expect(put(store, "a", "1")).rejects.toMatchObject({ code: "etcd_timeout" });
+    await answering(store);
+    await put(store, "a", "2");
+  });
+});
+
+describe("a watch", () => {
+  test("ends when etcd is killed, and resumes from a restarted one without loss", async () => {
+    const etcd = await startEtcd();
+    const store = closing(etcd.client());
+    await answering(store);
+    let next = (await put(store, "k", "0")).revision + 1;
+    const seen: string[] = [];
+    const follow = async (until: string): Promise<void> => {
+      const stop = new AbortController();
+      for await (const batch of store.watch({ from: "k", fromRevision: next }, stop.signal)) {
+        next = batch.revision + 1;
+        for (const event of batch.events) if (event.type === "put") seen.push(event.row.value);
+        if (seen.at(-1) === until) return;
+      }
+    };
+    await put(store, "k", "1");
+    await follow("1");
+    const interrupted = expect(follow("never")).rejects.toMatchObject({ code: "etcd_unavailable" });
+    await delay(100);
+    await etcd.kill();
+    await interrupted;
+    await expect(put(store, "k", "lost")).rejects.toMatchObject({ retryable: true });
+    await etcd.run();
+    await answering(store);
+    await put(store, "k", "2");
+    await put(store, "k", "3");
+    await follow("3");
+    expect(seen).toEqual(["1", "2", "3"]);
+  });
+
+  test("notices within seconds that etcd has gone silent", async () => {
+    const etcd = await startEtcd();
+    const store = closing(etcd.client({ requestTimeoutMs: 1_000 }));
+    await answering(store);
+    const { revision } = await put(store, "k", "0");
+    const watch = store.watch({ from: "k", fromRevision: revision }, new AbortController().signal);
+    const reader = watch[Symbol.asyncIterator]();
+    await reader.next();
+    etcd.freeze();
+    cleanups.push(() => etcd.thaw());
+    const startedAt = performance.now();
+    await expect(reader.next()).rejects.toMatchObject({ code: "etcd_unavailable" });
+    expect(performance.now() - startedAt).toBeLessThan(6_000);
+  });
+
+  test("stays open while nothing happens", async () => {
+    const etcd = await startEtcd();
+    const store = closing(etcd.client({ requestTimeoutMs: 500 }));
+    await answering(store);
+    const { revision } = await put(store, "k", "0");
+    const watch = store.watch({ from: "k", fromRevision: revision + 1 }, new AbortController().signal);
+    const next = watch[Symbol.asyncIterator]().next();
+    // Longer than it takes to ask for a sign of life twice.
+    await delay(5_500);
+    await put(store, "k", "1");
+    expect((await next).value).toMatchObject({ events: [{ type: "put" }] } satisfies Partial<
+      Record<keyof WatchBatch, unknown>
+    >);
+  });
+});
+
+test("user and password are asked for and renewed", async () => {
+  const etcd = await startEtcd();
+  const plain = closing(etcd.client());
+  await answering(plain);
+  const etcdctl = (...args: string[]): Promise<unknown> =>
+    run("etcdctl", ["--endpoints", etcd.endpoint, ...args], {
+      env: { PATH: process.env.PATH, ETCDCTL_API: "3" },
+    });
+  await etcdctl("user", "add", "root:secret");
+  await etcdctl("user", "add", "fleet:pass");
+  await etcdctl("role", "add", "fleet");
+  await etcdctl("role", "grant-permission", "fleet", "--prefix=true", "readwrite", "/fleet/");
+  await etcdctl("user", "grant-role", "fleet", "fleet");
+  await etcdctl("auth", "enable");
+
+  await expect(plain.range({ from: "/fleet/a" })).rejects.toMatchObject({ code: "etcd_denied" });
+  const wrong = closing(etcd.client({ username: "fleet", password: "wrong" }));
+  await expect(wrong.range({ from: "/fleet/a" })).rejects.toMatchObject({
+    code: "etcd_denied",
+    retryable: false,
+  });
+
+  const store = closing(etcd.client({ username: "fleet", password: "pass" }));
+  const { revision } = await put(store, "/fleet/a", "1");
+  const lease = await store.leaseGrant(5_000);
+  await store.leaseKeepAlive(lease.leaseId);
+  await expect(put(store, "/other/a", "1")).rejects.toMatchObject({ code: "etcd_denied" });
+  await expect(
+    store
+      .watch({ from: "/other/a", fromRevision: 1 }, new AbortController().signal)
+      [Symbol.asyncIterator]()
+      .next(),
+  ).rejects.toMatchObject({ code: "etcd_denied" });
+
+  // Simple tokens do not survive a restart: as if they had expired.
+  await etcd.kill();
+  await etcd.run();
+  await answering(store, "/fleet/a");
+  const watched = async (): Promise<number> => {
+    const request = { from: "/fleet/a", fromRevision: revision };
+    for await (const batch of store.watch(request, new AbortController().signal)) return batch.revision;
+    return 0;
+  };
+  // The first one may still find the old token; it is renewed for the next.
+  expect(await watched().catch(() => watched())).toBe(revision);
+  await put(store, "/fleet/a", "2");
+});
+
+test("TLS with client certificates", async () => {
+  const scratch = await startEtcd();
+  const files = await certificates(scratch.directory);
+  const etcd = await startEtcd(files);
+  const [ca, cert, key] = [files.ca, files.cert, files.key].map((file) => readFileSync(file));
+  if (ca === undefined || cert === undefined || key === undefined) throw new Error("no certificates");
+  const store = closing(etcd.client({ ca, cert, key }));
+  await answering(store);
+  await put(store, "a", "1");
+  expect((await store.range({ from: "a" })).rows).toMatchObject([{ value: "1" }]);
+
+  const uncertified = closing(etcd.client({ ca, requestTimeoutMs: 1_000 }));
+  await expect(uncertified.range({ from: "a" })).rejects.toMatchObject({ name: "StoreError" });
+  const untrusting = closing(etcd.client({ requestTimeoutMs: 1_000 }));
+  await expect(untrusting.range({ from: "a" })).rejects.toMatchObject({ code: "etcd_denied" });
+});
+
+/** A certificate authority, and one certificate for 127.0.0.1 that serves both sides. */
+async function certificates(directory: string): Promise<TlsFiles> {
+  const file = (name: string): string => join(directory, name);
+  const openssl = (command: string): Promise<unknown> =>
+    run("openssl", command.split(" "), { cwd: directory });
+  await openssl(
+    "req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=test-ca -keyout ca.key -out ca.crt " +
+      "-addext basicConstraints=critical,CA:TRUE",
+  );
+  await openssl("req -newkey rsa:2048 -nodes -subj /CN=etcd -keyout etcd.key -out etcd.csr");
+  writeFileSync(file("ext"), "subjectAltName=IP:127.0.0.1\nextendedKeyUsage=serverAuth,clientAuth\n");
+  await openssl(
+    "x509 -req -in etcd.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 2 -extfile ext -out etcd.crt",
+  );
+  return { ca: file("ca.crt"), cert: file("etcd.crt"), key: file("etcd.key") };
+}

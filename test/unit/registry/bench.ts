@@ -1,0 +1,46 @@
+import { MemoryEtcd, MemoryStore, Registry, type RememberedCluster, type Store } from "@fleet/registry";
+import { silentLogger } from "@fleet/runtime";
+import { SimulatedClock } from "../../simulation/simulated-clock.ts";
+
+/** An in-memory etcd on simulated time, and registries over it. */
+export class Bench {
+  readonly clock = new SimulatedClock();
+  readonly etcd = new MemoryEtcd(this.clock);
+  readonly prefix = "/fleet/";
+  readonly saves: RememberedCluster[] = [];
+
+  async registry(store: Store = new MemoryStore(this.etcd)): Promise<Registry> {
+    const { prefix, clock, saves } = this;
+    const memory = {
+      load: async () => undefined,
+      save: async (cluster: RememberedCluster) => {
+        saves.push(cluster);
+      },
+    };
+    const registry = new Registry({
+      store,
+      prefix,
+      memory,
+      clock,
+      random: () => 0.5,
+      logger: silentLogger,
+    });
+    await registry.guard.open(new AbortController().signal);
+    return registry;
+  }
+
+  put(key: string, value: string): number {
+    // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
+    return this.etcd.txn({ compares: [], then: [{ op: "put", key: `${this.prefix}${key}`, value }] })
+      .revision;
+  }
+
+  remove(key: string): number {
+    // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
+    return this.etcd.txn({ compares: [], then: [{ op: "delete", from: `${this.prefix}${key}` }] }).revision;
+  }
+
+  has(key: string): boolean {
+    return this.etcd.range({ from: `${this.prefix}${key}` }).rows.length > 0;
+  }
+}

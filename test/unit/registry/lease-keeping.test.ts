@@ -1,0 +1,149 @@
+import { MemoryStore, type Registration, type Term } from "@fleet/registry";
+import { describe, expect, test } from "vitest";
+import { Bench } from "./bench.ts";
+import { BreakableStore } from "./breakable-store.ts";
+
+const never = new AbortController().signal;
+const ttlMs = 6_000;
+
+async function leading(): Promise<{ bench: Bench; store: BreakableStore; term: Term }> {
+  const bench = new Bench();
+  const store = new BreakableStore(new MemoryStore(bench.etcd));
+  const { leadership } = await bench.registry(store);
+  const term = await leadership.campaign({ machineId: "m1", ttlMs }, never);
+  return { bench, store, term };
+}
+
+async function registered(bench: Bench, store: BreakableStore): Promise<Registration> {
+  const { registrations } = await bench.registry(store);
+  const result = await registrations.register(
+    { machineId: "m1", token: "t", publicIp: "", metadata: {}, version: "2", ttlMs },
+    never,
+  );
+  if (result.outcome !== "registered") throw new Error("refused");
+  return result.registration;
+}
+
+describe("a lease", () => {
+  test("lives for as long as it is renewed", async () => {
+    const { bench, term } = await leading();
+    await bench.clock.advance(10 * ttlMs);
+    expect(term.lost.aborted).toBe(false);
+    expect(bench.has("leader")).toBe(true);
+  });
+
+  test("counts as lost before etcd ends it, however the renewals fail", async () => {
+    const { bench, store, term } = await leading();
+    await bench.clock.advance(10_500);
+    store.break();
+    let lostAtMs = Number.NaN;
+    term.lost.addEventListener("abort", () => {
+      lostAtMs = bench.clock.monotonic();
+    });
+    await bench.clock.advanceUntil(() => !bench.has("leader"), 2 * ttlMs);
+    expect(lostAtMs).toBeLessThan(bench.clock.monotonic());
+    // The last renewal was sent at 10 s.
+    expect(lostAtMs).toBe(10_000 + 0.9 * ttlMs);
+    expect(term.lost.reason).toMatchObject({ code: "lease_lost" });
+  });
+
+  test("survives failures shorter than its time", async () => {
+    const { bench, store, term } = await leading();
+    await bench.clock.advance(1_900);
+    store.break();
+    await bench.clock.advance(3_000);
+    store.broken = false;
+    await bench.clock.advance(5 * ttlMs);
+    expect(term.lost.aborted).toBe(false);
+  });
+
+  test("is lost at once when etcd says it is gone", async () => {
+    const { bench, term } = await leading();
+    const row = bench.etcd.range({ from: "/fleet/leader" }).rows[0];
+    bench.etcd.leaseRevoke(row?.leaseId ?? "");
+    await bench.clock.advance(ttlMs / 3);
+    expect(term.lost.aborted).toBe(true);
+  });
+
+  test("leaves no timer behind when it is given up, and is not lost", async () => {
+    const { bench, term } = await leading();
+    await term.resign();
+    expect(bench.clock.pending).toBe(0);
+    await bench.clock.advance(2 * ttlMs);
+    expect(term.lost.aborted).toBe(false);
+  });
+
+  test("of a machine ends with its rows when the machine is not heard of", async () => {
+    const bench = new Bench();
+    const store = new BreakableStore(new MemoryStore(bench.etcd));
+    const registration = await registered(bench, store);
+    const record = { hash: "0".repeat(40), load: "loaded", active: "active", sub: "running", launched: true };
+    await registration.publish({ put: [{ unit: "a.service", record }], remove: [] });
+    store.break();
+    await bench.clock.advance(ttlMs);
+    expect(registration.lost.aborted).toBe(true);
+    expect([bench.has("machines/m1"), bench.has("states/m1/a.service")]).toEqual([false, false]);
+  });
+});
+
+describe("elections", () => {
+  test("replace a leader that has gone within its time and a bit", async () => {
+    const { bench, store } = await leading();
+    const other = await bench.registry();
+    let successor: Term | undefined;
+    void other.leadership.campaign({ machineId: "m2", ttlMs }, never).then((term) => {
+      successor = term;
+    });
+    await bench.clock.advance(10_500);
+    expect(successor).toBeUndefined();
+    store.break();
+    expect(await bench.clock.advanceUntil(() => successor !== undefined, 20_000)).toBeLessThan(ttlMs + 500);
+  });
+
+  test("never have two leaders at a time, whatever breaks", async () => {
+    const bench = new Bench();
+    const held = new Set<number>();
+    let most = 0;
+    let terms = 0;
+    const stores = [0, 1, 2].map(() => new BreakableStore(new MemoryStore(bench.etcd)));
+    for (const [index, store] of stores.entries()) {
+      const { leadership } = await bench.registry(store);
+      void (async () => {
+        for (;;) {
+          const term = await leadership.campaign({ machineId: `m${index}`, ttlMs: 3_000 }, never);
+          terms += 1;
+          held.add(term.number);
+          most = Math.max(most, held.size);
+          await new Promise((resolve) => term.lost.addEventListener("abort", resolve));
+          held.delete(term.number);
+        }
+      })();
+    }
+    for (let round = 0; round < 40; round += 1) {
+      const store = stores[round % 3];
+      if (round % 4 === 0) store?.break();
+      else if (store !== undefined) {
+        store.broken = false;
+        store.losesAnswers = round % 5 === 0;
+      }
+      await bench.clock.advance(1_700);
+    }
+    expect(terms).toBeGreaterThan(3);
+    expect(most).toBe(1);
+  });
+
+  test("go on after an answer that got lost", async () => {
+    const bench = new Bench();
+    const store = new BreakableStore(new MemoryStore(bench.etcd));
+    const { leadership } = await bench.registry(store);
+    store.losesAnswers = true;
+    let term: Term | undefined;
+    void leadership.campaign({ machineId: "m1", ttlMs }, never).then((elected) => {
+      term = elected;
+    });
+    await bench.clock.advance(1_000);
+    expect(term).toBeUndefined();
+    store.losesAnswers = false;
+    await bench.clock.advanceUntil(() => term !== undefined, 2 * ttlMs);
+  });
+});

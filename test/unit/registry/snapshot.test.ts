@@ -1,0 +1,71 @@
+import { MemoryEtcd, MemoryStore, type RangeRequest, type RangeResult, StoreError } from "@fleet/registry";
+import { expect, test } from "vitest";
+import { readAll } from "../../../packages/registry/src/snapshot.ts";
+import { SimulatedClock } from "../../simulation/simulated-clock.ts";
+
+const range = { from: "a/", to: "a0" };
+
+function filled(count: number): MemoryEtcd {
+  const etcd = new MemoryEtcd(new SimulatedClock());
+  for (let index = 0; index < count; index += 1) put(etcd, `a/${String(index).padStart(5, "0")}`);
+  put(etcd, "b/outside");
+  return etcd;
+}
+
+function put(etcd: MemoryEtcd, key: string): void {
+  // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
+  etcd.txn({ compares: [], then: [{ op: "put", key, value: "x" }] });
+}
+
+test.each([0, 1, 999, 1_000, 1_001, 2_000, 2_345])("%i rows: each once, at one revision", async (count) => {
+  const etcd = filled(count);
+  const store = new MemoryStore(etcd);
+  const revision = etcd.revision;
+  let pages = 0;
+  const snapshot = await readAll(
+    {
+      range: async (request) => {
+        const page = await store.range(request);
+        pages += 1;
+        // Written behind the reader's back, before and after where it is.
+        put(etcd, `a/00000-${pages}`);
+        put(etcd, `a/99999-${pages}`);
+        return page;
+      },
+    },
+    range,
+  );
+  expect(snapshot.revision).toBe(revision);
+  expect(snapshot.rows).toHaveLength(count);
+  expect(new Set(snapshot.rows.map((row) => row.key)).size).toBe(count);
+  expect(pages).toBe(Math.max(1, Math.ceil(count / 1_000)));
+});
+
+test("pages too large to be received get smaller, down to one row", async () => {
+  const store = new MemoryStore(filled(20));
+  const limits: number[] = [];
+  const snapshot = await readAll(
+    {
+      range: async (request: RangeRequest): Promise<RangeResult> => {
+        limits.push(request.limit ?? 0);
+        if ((request.limit ?? 0) > 2) throw new StoreError("etcd_too_large", "message larger than max");
+        return await store.range(request);
+      },
+    },
+    range,
+  );
+  expect(snapshot.rows).toHaveLength(20);
+  expect(limits[0]).toBeGreaterThan(2);
+});
+
+test("a row that can never be received is an error", async () => {
+  const read = readAll(
+    {
+      range: async () => {
+        throw new StoreError("etcd_too_large", "message larger than max");
+      },
+    },
+    range,
+  );
+  await expect(read).rejects.toMatchObject({ code: "etcd_too_large" });
+});
