@@ -1,11 +1,12 @@
 import { generateKeyPairSync } from "node:crypto";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { ConfigError } from "@fleet/runtime/config";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Config, loadConfig, needsRestart, reloaded } from "../../../packages/fleetd/src/config.ts";
+import { optionsSchema } from "../../../packages/fleetd/src/options.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/tls/${name}`, import.meta.url));
 
@@ -215,6 +216,21 @@ describe("loadConfig", () => {
       ["disk", "ssd"],
     ]);
   });
+});
+
+test("every option is in the documentation, and nothing else is", async () => {
+  const text = await readFile(new URL("../../../docs/configuration.md", import.meta.url), "utf8");
+  const [, options = ""] = text.split("## Options");
+  const [table = ""] = options.split("## Sockets");
+  const first = table
+    .split("\n")
+    .filter((line) => line.startsWith("| `"))
+    .flatMap((line) => [...(line.split("|")[1] ?? "").matchAll(/`([a-z_]+)`/g)]);
+  const accepted = [
+    ...(/^Accepted, and without effect: .*$/m.exec(table)?.[0] ?? "").matchAll(/`([a-z_]+)`/g),
+  ];
+  const documented = [...first, ...accepted].map(([, option]) => option);
+  expect(documented.sort()).toEqual(Object.keys(optionsSchema.shape).sort());
 });
 
 describe("TLS files", () => {
