@@ -49,6 +49,8 @@ export class UnitProjection {
 
   applyBody(hash: string, entry: Entry<readonly UnitOption[]>): void {
     if (entry.status === "present") {
+      // Written again with every submission; the same hash is the same content.
+      if (this.#fleetOptions.has(hash)) return;
       this.#fleetOptions.set(
         hash,
         entry.value.filter(({ section }) => section === "X-Fleet"),

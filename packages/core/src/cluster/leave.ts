@@ -42,7 +42,11 @@ export function leaveMachines(draft: Draft, scope: Scope): void {
     if (!suspects.has(machineId)) suspects.set(machineId, []);
   }
   for (const machineId of sorted(suspects.keys())) {
-    separate(draft, machineId, [...(suspects.get(machineId) ?? []), ...draft.takeSuspects(machineId)]);
+    separate(
+      draft,
+      machineId,
+      new Set([...(suspects.get(machineId) ?? []), ...draft.takeSuspects(machineId)]),
+    );
   }
 }
 
@@ -103,7 +107,7 @@ function withdrawDuplicates(draft: Draft, scope: Scope): void {
  * Withdraws followers whose peer is gone, then, as long as units that may not be side by side are, the one of
  * them that was changed last. One at a time: its leaving may have ended other conflicts.
  */
-function separate(draft: Draft, machineId: string, suspects: readonly string[]): void {
+function separate(draft: Draft, machineId: string, suspects: ReadonlySet<string>): void {
   if (draft.model.machine(machineId) === undefined) return;
   draft.withdrawFollowers(machineId, suspects);
   for (;;) {
@@ -121,7 +125,7 @@ function separate(draft: Draft, machineId: string, suspects: readonly string[]):
 function lastToClash(
   model: ClusterModel,
   machineId: string,
-  suspects: readonly string[],
+  suspects: ReadonlySet<string>,
 ): ReadableUnit | undefined {
   let last: ReadableUnit | undefined;
   const consider = (name: string): void => {

@@ -15,6 +15,8 @@ const none: ReadonlyMap<string, Assignment | Unreadable> = new Map();
 export class Occupancy {
   readonly #assigned = new Map<string, Map<string, Assignment | Unreadable>>();
   readonly #machinesOf = new Multimap();
+  /** Machine → units assigned there that wait for others to be gone. */
+  readonly #awaitingOn = new Multimap();
   readonly #rowsOn = new Multimap();
   readonly #rowMachines = new Multimap();
 
@@ -40,6 +42,14 @@ export class Occupancy {
     return this.#machinesOf.get(unit);
   }
 
+  /** The units assigned to the machine that are to wait until `unit` is gone from it. */
+  *awaiting(machineId: string, unit: string): Generator<string> {
+    for (const name of this.#awaitingOn.get(machineId)) {
+      const entry = this.assignment(machineId, name);
+      if (entry !== undefined && entry !== unreadable && entry.awaits.includes(unit)) yield name;
+    }
+  }
+
   /** The units the machine has a state row for. */
   rowsOn(machineId: string): ReadonlySet<string> {
     return this.#rowsOn.get(machineId);
@@ -60,6 +70,9 @@ export class Occupancy {
 
   setAssignment(machineId: string, unit: string, entry: Assignment | Unreadable | undefined): void {
     const units = this.#assigned.get(machineId);
+    if (entry !== undefined && entry !== unreadable && entry.awaits.length > 0) {
+      this.#awaitingOn.add(machineId, unit);
+    } else this.#awaitingOn.delete(machineId, unit);
     if (entry === undefined) {
       units?.delete(unit);
       if (units?.size === 0) this.#assigned.delete(machineId);
