@@ -330,7 +330,8 @@ export class ClusterModel {
     this.#writeAssignment(machineId, unit, entry);
     this.#dirty.suspect(machineId, unit);
     for (const other of this.machinesOf(unit)) this.#dirty.suspect(other, unit);
-    for (const awaiting of this.#occupancy.awaiting(machineId, unit)) this.#dirty.suspect(machineId, awaiting);
+    for (const awaiting of this.#occupancy.awaiting(machineId, unit))
+      this.#dirty.suspect(machineId, awaiting);
     for (const follower of this.#units.followers(unit)) this.#retry(follower, machineId);
   }
 

@@ -1,0 +1,234 @@
+import type { UnitOption } from "@fleet/core";
+import { Engine } from "@fleet/engine";
+import type { Change, EngineWrite } from "@fleet/registry";
+import { type LogFields, type Logger, silentLogger } from "@fleet/runtime";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FakeRegistry } from "./fake-registry.ts";
+import { ManualClock, quiet } from "./manual-clock.ts";
+
+let registry: FakeRegistry;
+let clock: ManualClock;
+let engine: Engine;
+let stop: AbortController;
+let running: Promise<void>;
+let log: { event: string; fields: LogFields | undefined }[];
+
+beforeEach(async () => {
+  registry = new FakeRegistry();
+  clock = new ManualClock();
+  log = [];
+  const note = (event: string, fields?: LogFields): void => void log.push({ event, fields });
+  const logger: Logger = { ...silentLogger, info: note, warn: note, error: note, child: () => logger };
+  engine = new Engine({
+    registry,
+    clock,
+    random: () => 0.5,
+    logger,
+    machineId: "m0",
+    leaderTtlMs: 5_000,
+    auditIntervalMs: 60_000,
+  });
+  stop = new AbortController();
+  running = engine.run(stop.signal);
+  await quiet();
+});
+
+afterEach(async () => {
+  stop.abort();
+  await running;
+});
+
+function machine(machineId: string, metadata: Record<string, string> = {}): Change {
+  const value = {
+    id: machineId,
+    token: "t",
+    publicIp: "10.0.0.1",
+    metadata,
+    leaving: false,
+    formats: [1],
+    version: "2",
+  };
+  return { kind: "machine", machineId, entry: registry.entry(value) };
+}
+
+function unit(name: string, hash = "h1", target: "inactive" | "launched" = "launched"): Change {
+  return { kind: "unit", name, entry: registry.entry({ hash, target, generation: registry.revision }) };
+}
+
+function body(hash: string, xFleet: Record<string, string> = {}): Change {
+  const options: UnitOption[] = [{ section: "Service", name: "ExecStart", value: "/bin/true" }];
+  for (const [name, value] of Object.entries(xFleet)) options.push({ section: "X-Fleet", name, value });
+  return { kind: "body", hash, entry: registry.entry(options) };
+}
+
+function words(): string[] {
+  return registry.commits.flat().map(word);
+}
+
+function word(write: EngineWrite): string {
+  switch (write.op) {
+    case "assign":
+    case "withdraw":
+      return `${write.op} ${write.unit} ${write.machineId}`;
+    case "settle":
+      return `settle ${write.machineId}`;
+    case "collect-body":
+      return `collect ${write.hash}`;
+  }
+}
+
+describe("engine", () => {
+  test("assigns a unit once its body is there, and settles the machine", async () => {
+    registry.set(machine("m1"));
+    registry.set(unit("a.service"));
+    await quiet();
+    expect(words()).toEqual(["settle m1"]);
+    registry.set(body("h1"));
+    await quiet();
+    expect(words()).toEqual(["settle m1", "assign a.service m1"]);
+  });
+
+  test("reads requirements for the unit's own name", async () => {
+    registry.set(machine("m1", { slot: "1" }), machine("m2", { slot: "2" }));
+    registry.set(body("h1", { MachineMetadata: "slot=%i" }), unit("w@2.service"), unit("w@1.service"));
+    await quiet();
+    expect(
+      words()
+        .filter((line) => line.startsWith("assign"))
+        .sort(),
+    ).toEqual(["assign w@1.service m1", "assign w@2.service m2"]);
+  });
+
+  test("lays metadata set through the API over the configured one, tombstones included", async () => {
+    registry.set(machine("m1", { role: "web" }), machine("m2"));
+    registry.set({
+      kind: "metadata",
+      machineId: "m1",
+      key: "role",
+      entry: registry.entry({ removed: true as const }),
+    });
+    registry.set({
+      kind: "metadata",
+      machineId: "m2",
+      key: "role",
+      entry: registry.entry({ value: "web" }),
+    });
+    registry.set(body("h1", { MachineMetadata: "role=web" }), unit("a.service"));
+    await quiet();
+    expect(words()).toContain("assign a.service m2");
+  });
+
+  test("plans nothing more before its own writes have come back", async () => {
+    registry.set(machine("m1"), machine("m2"));
+    await quiet();
+    registry.commits.length = 0;
+    registry.holdBack = true;
+    registry.set(body("h1"), unit("a.service"));
+    registry.deliver();
+    await quiet();
+    expect(words()).toEqual(["assign a.service m1"]);
+    registry.set(unit("b.service"));
+    await quiet();
+    expect(words()).toEqual(["assign a.service m1"]);
+    registry.holdBack = false;
+    registry.deliver();
+    await quiet();
+    expect(words()).toEqual(["assign a.service m1", "assign b.service m2"]);
+  });
+
+  test("plans anew, after a pause, when a commit's outcome is unknown", async () => {
+    registry.failures.push("lost_reply");
+    registry.set(machine("m1"), body("h1"), unit("a.service"));
+    await quiet();
+    registry.failures.push("unavailable");
+    registry.set(unit("b.service"));
+    await quiet();
+    clock.advance(1_000);
+    await quiet();
+    clock.advance(1_000);
+    await quiet();
+    expect(words()).toEqual(["assign a.service m1", "settle m1", "assign b.service m1"]);
+  });
+
+  test.each(["fenced", "lost"] as const)("drops its model and campaigns again when %s", async (how) => {
+    registry.set(machine("m1"));
+    await quiet();
+    if (how === "lost") registry.loseTerm();
+    else registry.failures.push("fenced");
+    registry.set(body("h1"), unit("a.service"));
+    await quiet();
+    expect(words()).toEqual(["settle m1"]);
+    expect(engine.status().term).toBeUndefined();
+    registry.becomeVacant();
+    await quiet();
+    expect(engine.status().term).toBe(2);
+    expect(words()).toEqual(["settle m1", "assign a.service m1"]);
+  });
+
+  test("steps down when stopped", async () => {
+    stop.abort();
+    await running;
+    expect(registry.resigned).toEqual([1]);
+  });
+
+  test("collects a body once neither a unit nor an assignment refers to it", async () => {
+    registry.set(machine("m1"), body("h1"), unit("a.service"));
+    await quiet();
+    registry.commits.length = 0;
+    registry.set({ kind: "unit", name: "a.service", entry: { status: "absent", modRevision: 99 } });
+    await quiet();
+    expect(words()).toEqual(["withdraw a.service m1", "collect h1"]);
+  });
+
+  test("collects nothing while a record that may refer to it cannot be read", async () => {
+    registry.set({
+      kind: "unit",
+      name: "b.service",
+      entry: { status: "corrupt", problem: "not JSON", modRevision: 11 },
+    });
+    registry.set(body("h1"));
+    await quiet();
+    expect(words()).toEqual([]);
+    registry.set(unit("b.service", "h2"));
+    await quiet();
+    expect(words()).toEqual(["collect h1"]);
+  });
+
+  test("says why a unit waits, once per reason", async () => {
+    registry.set(body("h1", { MachineMetadata: "role=db" }), unit("a.service"));
+    await quiet();
+    registry.set(machine("m1"));
+    await quiet();
+    registry.set(machine("m2"));
+    await quiet();
+    const reasons = log.filter(({ event }) => event === "unit_pending").map(({ fields }) => fields?.reasons);
+    expect(reasons).toEqual([["no_machine"], ["MachineMetadata"]]);
+    expect(engine.pending()).toMatchObject([
+      { unit: "a.service", causes: [{ kind: "unable", machines: 2, machineId: "m1" }] },
+    ]);
+  });
+
+  test("the audit of a settled cluster finds nothing, and writes nothing", async () => {
+    registry.set(machine("m1"), machine("m2"), body("h1"), unit("a.service"), unit("b.service"));
+    await quiet();
+    registry.commits.length = 0;
+    clock.advance(60_000);
+    await quiet();
+    expect(words()).toEqual([]);
+    expect(log.filter(({ event }) => event === "audit_found_work")).toEqual([]);
+  });
+
+  test("a record that cannot be read is reported, and nothing follows from it", async () => {
+    registry.set(machine("m1"), body("h1"), unit("a.service"));
+    await quiet();
+    registry.commits.length = 0;
+    registry.set({
+      kind: "unit",
+      name: "a.service",
+      entry: { status: "corrupt", problem: "not JSON", modRevision: 50 },
+    });
+    await quiet();
+    expect(words()).toEqual([]);
+    expect(log.at(-1)).toMatchObject({ event: "record_unreadable", fields: { unit: "a.service" } });
+  });
+});

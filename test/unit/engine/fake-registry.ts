@@ -1,0 +1,149 @@
+import type { Change, ChangeBatch, CommitOutcome, EngineWrite, Entry, Term } from "@fleet/registry";
+import { AbortedError, FleetError } from "@fleet/runtime";
+
+/** A registry of one engine, in memory: what is set is delivered at once, commits come back as changes. */
+export class FakeRegistry {
+  /** Everything committed, batch by batch. */
+  readonly commits: (readonly EngineWrite[])[] = [];
+  /** What the next commits do instead of succeeding. */
+  readonly failures: ("fenced" | "lost_reply" | "unavailable")[] = [];
+  readonly resigned: number[] = [];
+  revision = 10;
+  terms = 0;
+  readonly leadership = {
+    campaign: (_candidate: unknown, signal: AbortSignal) => this.#campaign(signal),
+  };
+  readonly #present = new Map<string, Change>();
+  readonly #followers = new Set<(batch: ChangeBatch) => void>();
+  #term: { readonly number: number; readonly lost: AbortController } | undefined;
+  #vacant: (() => void) | undefined;
+
+  /** The engine does not hear of what happens until `deliver` is called. */
+  holdBack = false;
+  readonly #held: ChangeBatch[] = [];
+
+  set(...changes: readonly Change[]): void {
+    this.revision += 1;
+    for (const change of changes) {
+      if (change.entry.status === "absent") this.#present.delete(keyOf(change));
+      else this.#present.set(keyOf(change), change);
+    }
+    this.#held.push({ revision: this.revision, changes });
+    if (!this.holdBack) this.deliver();
+  }
+
+  deliver(): void {
+    for (const batch of this.#held.splice(0)) for (const follower of this.#followers) follower(batch);
+  }
+
+  /** An entry of the present revision. */
+  entry<Value>(value: Value): Entry<Value> {
+    return { status: "present", value, createRevision: this.revision, modRevision: this.revision };
+  }
+
+  loseTerm(): void {
+    this.#term?.lost.abort(new FleetError("fenced", "another engine leads"));
+    this.#term = undefined;
+  }
+
+  /** Another engine leads until this is called. */
+  becomeVacant(): void {
+    this.#vacant?.();
+  }
+
+  async *followCluster(signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+    const queue: ChangeBatch[] = [{ revision: this.revision, changes: [...this.#present.values()] }];
+    let wake = (): void => {};
+    const follower = (batch: ChangeBatch): void => {
+      queue.push(batch);
+      wake();
+    };
+    const onAbort = (): void => wake();
+    this.#followers.add(follower);
+    signal.addEventListener("abort", onAbort);
+    try {
+      for (;;) {
+        const batch = queue.shift();
+        if (signal.aborted) throw new AbortedError(signal.reason);
+        if (batch !== undefined) yield batch;
+        else {
+          await new Promise<void>((resolve) => {
+            wake = resolve;
+          });
+        }
+      }
+    } finally {
+      this.#followers.delete(follower);
+      signal.removeEventListener("abort", onAbort);
+    }
+  }
+
+  async commit(term: Term, writes: readonly EngineWrite[]): Promise<CommitOutcome> {
+    const failure = this.failures.shift();
+    if (failure === "unavailable") throw new FleetError("etcd_unavailable", "no etcd", { retryable: true });
+    if (failure === "fenced" || term.number !== this.#term?.number) return { outcome: "fenced" };
+    this.commits.push(writes);
+    const effective = writes.flatMap((write) => this.#change(write));
+    if (effective.length > 0) this.set(...effective);
+    if (failure === "lost_reply") throw new FleetError("etcd_timeout", "no reply", { retryable: true });
+    return { outcome: "committed", revision: this.revision };
+  }
+
+  async #campaign(signal: AbortSignal): Promise<Term> {
+    if (this.terms > 0) {
+      await new Promise<void>((resolve) => {
+        this.#vacant = resolve;
+        signal.addEventListener("abort", () => resolve(), { once: true });
+      });
+    }
+    if (signal.aborted) throw new AbortedError(signal.reason);
+    this.terms += 1;
+    const number = this.terms;
+    const lost = new AbortController();
+    this.#term = { number, lost };
+    return { number, lost: lost.signal, resign: async () => void this.resigned.push(number) };
+  }
+
+  #change(write: EngineWrite): Change[] {
+    const absent: Entry<never> = { status: "absent", modRevision: this.revision + 1 };
+    switch (write.op) {
+      case "assign": {
+        const { machineId, unit } = write;
+        return [{ kind: "assignment", machineId, unit, entry: this.entry(write.record) }];
+      }
+      case "withdraw": {
+        const { machineId, unit } = write;
+        const there = this.#present.has(`assignment/${machineId}/${unit}`);
+        return there ? [{ kind: "assignment", machineId, unit, entry: absent }] : [];
+      }
+      case "settle": {
+        const { machineId, registration } = write;
+        return [{ kind: "settled", machineId, entry: this.entry({ registration }) }];
+      }
+      case "collect-body": {
+        const body = this.#present.get(`body/${write.hash}`);
+        const same = body?.entry.modRevision === write.modRevision;
+        return same ? [{ kind: "body", hash: write.hash, entry: absent }] : [];
+      }
+    }
+  }
+}
+
+function keyOf(change: Change): string {
+  switch (change.kind) {
+    case "unit":
+      return `unit/${change.name}`;
+    case "body":
+      return `body/${change.hash}`;
+    case "machine":
+    case "settled":
+      return `${change.kind}/${change.machineId}`;
+    case "metadata":
+      return `metadata/${change.machineId}/${change.key}`;
+    case "assignment":
+    case "state":
+      return `${change.kind}/${change.machineId}/${change.unit}`;
+    default:
+      return change.kind;
+  }
+}
