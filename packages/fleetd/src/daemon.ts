@@ -3,7 +3,7 @@ import { Agent, JournalFile } from "@fleet/agent";
 import { createApi } from "@fleet/api";
 import { Engine } from "@fleet/engine";
 import { Etcd3Store, Registry } from "@fleet/registry";
-import { Backoff, type Clock, type Logger, type Random, supervise } from "@fleet/runtime";
+import { Backoff, type Clock, type Logger, type Random, sleep, supervise } from "@fleet/runtime";
 import { DbusUnitManager, DiskUnitDirectory } from "@fleet/systemd";
 import type { ClusterMemoryFile } from "./cluster-memory-file.ts";
 import type { Config, EtcdConfig } from "./config.ts";
@@ -28,10 +28,13 @@ export interface Host {
 
 const restartBackoff = { initialMs: 100, maxMs: 5_000 };
 
+/** Longest that the first requests wait for etcd, before they are told that it is away. */
+const firstLookMs = 1_000;
+
 /**
  * The composition root: builds store, registry, API, engine and agent and runs them side by side. They do not
- * know each other and meet in etcd. Each is started again by itself when it fails; nothing here waits for
- * etcd, so that the API can say 503 from the beginning.
+ * know each other and meet in etcd. Each is started again by itself when it fails; etcd being away, or slower
+ * than `firstLookMs`, holds nothing up: the API says 503 then.
  */
 export async function startDaemon(config: Config, host: Host): Promise<Components> {
   const { machineId, memory, clock, random, logger } = host;
@@ -57,6 +60,7 @@ export async function startDaemon(config: Config, host: Host): Promise<Component
     );
   }
 
+  await firstLook(registry, clock, running.signal);
   const stop = async (): Promise<void> => {
     running.abort();
     await Promise.all(tasks);
@@ -82,6 +86,20 @@ export async function startDaemon(config: Config, host: Host): Promise<Component
       agent: agent.report(),
     }),
   };
+}
+
+/**
+ * Gives etcd the chance to prove itself before requests are let in, so that neither the request that made
+ * systemd start fleetd nor one during a reload meets a 503 on a healthy cluster.
+ */
+async function firstLook(registry: Registry, clock: Clock, signal: AbortSignal): Promise<void> {
+  const looked = new AbortController();
+  await Promise.race([
+    // What is wrong is said, and tried again, by those who need the registry.
+    registry.guard.open(signal).catch(() => {}),
+    sleep(clock, firstLookMs, looked.signal).catch(() => {}),
+  ]);
+  looked.abort();
 }
 
 async function buildAgent(config: Config, host: Host, registry: Registry): Promise<Agent> {

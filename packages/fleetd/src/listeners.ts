@@ -5,6 +5,7 @@ import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { errorCode, errorMessage, FleetError, type Logger } from "@fleet/runtime";
 import { formatListenAddress, type ListenAddress } from "./listen-address.ts";
+import { version } from "./version.ts";
 
 /**
  * Who answers what arrives on the listeners: a server that does not listen itself. Its handlers and limits
@@ -14,6 +15,12 @@ export type Responder = Pick<
   Server,
   "emit" | "headersTimeout" | "requestTimeout" | "keepAliveTimeout" | "timeout" | "maxConnections"
 >;
+
+/** A request, or an upgrade, that somebody must answer. */
+interface Arrival {
+  readonly handOver: (responder: Responder) => void;
+  readonly refuse: () => void;
+}
 
 // Owner and group: whoever may talk to fleetd may run anything as root.
 const socketMode = 0o660;
@@ -26,16 +33,22 @@ const connectionsCheckingInterval = 5_000;
  * Invariants:
  * - once open, a socket stays open until `close`, whatever becomes of the components behind it: no client is
  *   refused while they are replaced;
- * - a request always gets an answer: without a responder it is 503.
+ * - a request always gets an answer: while there is no responder it waits for the next one, and is refused
+ *   with 503 when too many wait already or the listeners close.
  */
 export class Listeners {
   readonly #logger: Logger;
+  readonly #maxWaiting: number;
   readonly #servers: Server[] = [];
   readonly #connections = new Set<Socket>();
+  /** What arrived while there was no responder. */
+  readonly #waiting: Arrival[] = [];
   #responder: Responder | undefined;
 
-  constructor(logger: Logger) {
+  /** @param maxWaiting how many requests may wait while there is no responder */
+  constructor(logger: Logger, maxWaiting = 256) {
     this.#logger = logger;
+    this.#maxWaiting = maxWaiting;
   }
 
   /**
@@ -53,10 +66,20 @@ export class Listeners {
     }
   }
 
-  /** Hands requests to the responder from now on; undefined: to nobody. Those already handed over stay there. */
+  /**
+   * Hands requests to the responder from now on, those that wait first; undefined: lets them wait. Those already
+   * handed over stay where they are.
+   */
   respondWith(responder: Responder | undefined): void {
     this.#responder = responder;
+    if (responder === undefined) return;
     for (const server of this.#servers) applyLimits(server, responder);
+    for (const arrival of this.#waiting.splice(0)) arrival.handOver(responder);
+  }
+
+  /** How many requests wait for a responder. */
+  get waiting(): number {
+    return this.#waiting.length;
   }
 
   /** Where the TCP listeners are, for tests and the log: a port of 0 has become a real one. */
@@ -76,11 +99,18 @@ export class Listeners {
           server.closeIdleConnections();
         }),
     );
+    for (const arrival of this.#waiting.splice(0)) arrival.refuse();
     const breakOff = setTimeout(() => {
       for (const connection of this.#connections) connection.destroy();
     }, graceMs);
     await Promise.all(closed);
     clearTimeout(breakOff);
+  }
+
+  #arrived(arrival: Arrival): void {
+    if (this.#responder !== undefined) arrival.handOver(this.#responder);
+    else if (this.#servers.length > 0 && this.#waiting.length < this.#maxWaiting) this.#waiting.push(arrival);
+    else arrival.refuse();
   }
 
   async #openAddress(address: ListenAddress): Promise<void> {
@@ -95,14 +125,24 @@ export class Listeners {
   }
 
   async #listen(options: ListenOptions & { readonly fd?: number }, where: string): Promise<void> {
-    const server = createServer({ connectionsCheckingInterval }, (request, response) => {
-      if (this.#responder?.emit("request", request, response) !== true) refuseRequest(response);
-    });
+    const server = createServer({ connectionsCheckingInterval }, (request, response) =>
+      this.#arrived({
+        handOver: (responder) => void responder.emit("request", request, response),
+        refuse: () => refuseRequest(response),
+      }),
+    );
     server.on("upgrade", (request, socket, head) => {
-      if (this.#responder?.emit("upgrade", request, socket, head) !== true) refuseConnection(socket);
+      // node gives the socket away here, and one that breaks with nobody listening would end the process.
+      socket.on("error", () => socket.destroy());
+      this.#arrived({
+        handOver: (responder) => {
+          if (!responder.emit("upgrade", request, socket, head)) refuseConnection(socket);
+        },
+        refuse: () => refuseConnection(socket),
+      });
     });
     server.on("clientError", (error, socket) => {
-      if (this.#responder?.emit("clientError", error, socket) !== true) refuseConnection(socket);
+      if (this.#responder?.emit("clientError", error, socket) !== true) socket.destroy();
     });
     server.on("connection", (connection: Socket) => {
       this.#connections.add(connection);
@@ -122,14 +162,14 @@ export class Listeners {
   }
 }
 
-const notReady = JSON.stringify({ error: { code: 503, message: "fleetd is starting" } });
+const notServing = JSON.stringify({ error: { code: 503, message: "fleetd is starting or stopping" } });
 
 function refuseRequest(response: ServerResponse): void {
-  response.writeHead(503, { "Content-Type": "application/json" }).end(notReady);
+  const headers = { "Content-Type": "application/json", Server: `fleetd/${version}`, Connection: "close" };
+  response.writeHead(503, headers).end(notServing);
 }
 
 function refuseConnection(socket: Duplex): void {
-  socket.on("error", () => socket.destroy());
   socket.end("HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
 }
 

@@ -41,7 +41,7 @@ async function daemon(wishes: Wishes = {}) {
     startComponents,
     listeners: {
       respondWith: (responder) => {
-        happened.push(responder === undefined ? "answer 503" : "answer");
+        happened.push(responder === undefined ? "hold" : "answer");
       },
       close: async () => {
         happened.push("close");
@@ -84,14 +84,14 @@ describe("Lifecycle", () => {
     await lifecycle.stop();
     expect(happened).toEqual([
       "RELOADING",
-      "answer 503",
+      "hold",
       "stop v0",
       "start v1",
       "answer",
       "READY",
       "STOPPING",
       "leave v1",
-      "answer 503",
+      "hold",
       "close",
     ]);
   });
@@ -123,14 +123,7 @@ describe("Lifecycle", () => {
     happened.length = 0;
     lifecycle.reload();
     await lifecycle.stop();
-    expect(happened.slice(0, 6)).toEqual([
-      "RELOADING",
-      "answer 503",
-      "stop v0",
-      "start v0",
-      "answer",
-      "READY",
-    ]);
+    expect(happened.slice(0, 6)).toEqual(["RELOADING", "hold", "stop v0", "start v0", "answer", "READY"]);
     expect(lifecycle.config).toEqual(config);
   });
 
@@ -163,7 +156,7 @@ describe("Lifecycle", () => {
     lifecycle.reload();
     lifecycle.dump();
     expect(await stopped).toBe(0);
-    expect(happened.slice(3)).toEqual(["STOPPING", "leave v0", "answer 503", "close"]);
+    expect(happened.slice(3)).toEqual(["STOPPING", "leave v0", "hold", "close"]);
   });
 
   test("answers until the units are gone", async () => {

@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { silentLogger } from "@fleet/runtime";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { takeInheritedSockets } from "../../../packages/fleetd/src/inherited-sockets.ts";
 import { Listeners } from "../../../packages/fleetd/src/listeners.ts";
 
@@ -27,6 +27,8 @@ afterEach(async () => {
 function says(text: string): Server {
   return createServer((_request, response) => response.end(text));
 }
+
+const arrivals = (count: number) => vi.waitFor(() => expect(listeners.waiting).toBe(count));
 
 /** Status and body of a GET over a unix socket or a TCP port. */
 function get(where: { socketPath: string } | { port: number }): Promise<{ status: number; body: string }> {
@@ -66,19 +68,41 @@ describe("Listeners", () => {
     expect(await get({ socketPath: path })).toEqual({ status: 200, body: "hello" });
   });
 
-  test("answers 503 while there is nobody to answer, and keeps the socket over a change of responder", async () => {
+  test("keeps the socket over a change of responder, and requests meanwhile wait for the next one", async () => {
     await listeners.open([], [{ kind: "unix", path }]);
-    const starting = { status: 503, body: '{"error":{"code":503,"message":"fleetd is starting"}}' };
-    expect(await get({ socketPath: path })).toEqual(starting);
+    const early = get({ socketPath: path });
+    await arrivals(1);
     listeners.respondWith(says("old"));
-    expect((await get({ socketPath: path })).body).toBe("old");
+    expect((await early).body).toBe("old");
     listeners.respondWith(undefined);
-    expect(await get({ socketPath: path })).toEqual(starting);
+    const between = get({ socketPath: path });
+    await arrivals(1);
     listeners.respondWith(says("new"));
-    expect((await get({ socketPath: path })).body).toBe("new");
+    expect((await between).body).toBe("new");
   });
 
-  test("hands upgrades to the responder, and refuses them without one", async () => {
+  test("what still waits when it closes is refused", async () => {
+    await listeners.open([], [{ kind: "unix", path }]);
+    const waiting = get({ socketPath: path });
+    await arrivals(1);
+    await listeners.close(1_000);
+    expect(await waiting).toEqual({
+      status: 503,
+      body: '{"error":{"code":503,"message":"fleetd is starting or stopping"}}',
+    });
+  });
+
+  test("does not let more than a bound wait", async () => {
+    listeners = new Listeners(silentLogger, 1);
+    await listeners.open([], [{ kind: "unix", path }]);
+    const waiting = get({ socketPath: path });
+    await arrivals(1);
+    expect((await get({ socketPath: path })).status).toBe(503);
+    listeners.respondWith(says("hello"));
+    expect((await waiting).status).toBe(200);
+  });
+
+  test("hands upgrades to the responder, and refuses them where it takes none", async () => {
     await listeners.open([], [{ kind: "unix", path }]);
     const upgrade = async (): Promise<string> => {
       const socket = connect({ path });
@@ -87,10 +111,10 @@ describe("Listeners", () => {
       for await (const chunk of socket.setEncoding("utf8")) text += chunk;
       return text.split("\r\n")[0] ?? "";
     };
-    expect(await upgrade()).toBe("HTTP/1.1 503 Service Unavailable");
     const server = says("no");
-    server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
     listeners.respondWith(server);
+    expect(await upgrade()).toBe("HTTP/1.1 503 Service Unavailable");
+    server.on("upgrade", (_request, socket) => socket.end("HTTP/1.1 101 Switching Protocols\r\n\r\n"));
     expect(await upgrade()).toBe("HTTP/1.1 101 Switching Protocols");
   });
 
