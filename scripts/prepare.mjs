@@ -55,6 +55,9 @@ function requireNode() {
 function dependenciesAreCurrent() {
   const installedPath = join(checkout, "node_modules", ".package-lock.json");
   if (!existsSync(installedPath)) return false;
+  // A program that a package has gained since is no dependency: npm links it all the same.
+  const programs = ["fleetd", "fleetctl", "fleet-lab"];
+  if (!programs.every((name) => existsSync(join(checkout, "node_modules", ".bin", name)))) return false;
   const wanted = JSON.parse(readFileSync(join(checkout, "package-lock.json"), "utf8")).packages;
   const installed = JSON.parse(readFileSync(installedPath, "utf8")).packages;
   return Object.entries(wanted)

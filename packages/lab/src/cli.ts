@@ -29,8 +29,9 @@ const options = {
 /** Runs `fleet-lab`. Exit code 0: done; 1: failed; 2: wrong usage. */
 export async function main(argv: readonly string[]): Promise<number> {
   try {
-    const { values, positionals } = parseArgs({ args: [...argv], options, allowPositionals: true });
-    const [command, ...args] = positionals;
+    const ownArgs = argv.slice(0, endOfOwnArguments(argv));
+    const { values, positionals } = parseArgs({ args: ownArgs, options, allowPositionals: true });
+    const [command, ...args] = [...positionals, ...argv.slice(ownArgs.length)];
     if (values.help === true || command === undefined || command === "help") {
       process.stdout.write(helpText());
       return command === undefined && values.help !== true ? 2 : 0;
@@ -168,6 +169,19 @@ async function shell(lab: string, args: readonly string[]): Promise<number> {
     child.on("error", reject);
     child.on("exit", (code) => resolve(code ?? 1));
   });
+}
+
+/** Where the arguments end that are for fleet-lab itself: "shell m1 ls -l" has others behind it. */
+function endOfOwnArguments(argv: readonly string[]): number {
+  const { tokens } = parseArgs({
+    args: [...argv],
+    options,
+    allowPositionals: true,
+    strict: false,
+    tokens: true,
+  });
+  const first = tokens.find((token) => token.kind === "positional");
+  return first?.value === "shell" ? first.index + 1 : argv.length;
 }
 
 function tell(message: z.output<typeof keeperMessage>): void {

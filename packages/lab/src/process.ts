@@ -171,12 +171,17 @@ export async function onlyChild(parent: LabProcess): Promise<number> {
   throw new FleetError("lab_spawn", `process ${parent.pid} started no child; see ${parent.logFile}`);
 }
 
-/** Start time in clock ticks since boot, which tells a process from a later one with the same pid. */
+/**
+ * Start time in clock ticks since boot, which tells a process from a later one with the same pid. Undefined when
+ * it does not run.
+ */
 export function processStartTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
     // The second field is the program's name in brackets and may hold blanks and brackets itself.
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    // A zombie has ended; some init systems of containers take their time to reap it.
+    return fields[0] === "Z" ? undefined : fields[19];
   } catch {
     return undefined;
   }

@@ -49,6 +49,8 @@ export class TcpProxy {
   }
 
   set mode(mode: ProxyMode) {
+    // Forwarding what is forwarded already would send every byte twice.
+    if (mode === this.#mode) return;
     this.#mode = mode;
     for (const pair of [...this.#pairs]) {
       if (mode === "refuse") pair.destroy();
