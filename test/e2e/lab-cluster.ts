@@ -259,7 +259,11 @@ export function useLabCluster(options: UseLabClusterOptions = {}): LabCluster {
   afterEach(async ({ task }) => {
     // The tests' own messages say what was expected; this says what the daemons made of it.
     if (task.result?.state === "fail") console.error(lab.logTails());
-    if (restore) await lab.restore();
+    if (!restore) return;
+    await lab.restore().catch((error: unknown) => {
+      console.error(lab.logTails());
+      throw error;
+    });
   });
   afterAll(async () => {
     await lab.down();

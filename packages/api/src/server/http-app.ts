@@ -28,13 +28,16 @@ export async function buildHttpApp(
 ): Promise<FastifyInstance> {
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = refusalOf(error);
-    if (refusal.unexpected) {
-      logger.error("api_request_failed", {
+    if (refusal.status >= 500) {
+      const details = {
         method: request.method,
         route: request.routeOptions.url,
         code: errorCode(error),
         message: errorMessage(error),
-      });
+      };
+      // Clients of a daemon without etcd ask again and again; what keeps it from etcd is logged where it is found.
+      if (refusal.unexpected) logger.error("api_request_failed", details);
+      else logger.debug("api_request_refused", details);
     }
     const body: ErrorBody = { error: { code: refusal.status, message: refusal.message } };
     void reply.header("Server", serverName).code(refusal.status).type("application/json").send(body);
