@@ -124,7 +124,9 @@ export class Leading {
     }
     try {
       for (let first = true; model.isDirty; first = false) {
-        const decided = plan(model, model.takeDirty(roundSize));
+        const dirty = model.takeDirty(roundSize);
+        // An audit looks at every waiting unit; their reasons are known already.
+        const decided = plan(model, dirty, audit && first ? { explanations: 0 } : {});
         this.#report.note(decided);
         if (audit && first && decided.steps.length > 0) this.#reportFinding(decided);
         if (decided.steps.length > 0) await this.#carryOut(decided, signal);

@@ -96,15 +96,15 @@ export function isDecidable(model: ClusterModel, machineId: string, unit: string
 
 /** An occupant that conflicts with the unit or replaces it. */
 function crowding(model: ClusterModel, unit: ReadableUnit, machineId: string): Ineligibility | undefined {
-  const others = unit.requirements.conflicts.length > 0 ? model.occupants(machineId) : [];
+  // Who asks for nothing can only be kept away by those who do.
+  const others =
+    unit.requirements.conflicts.length > 0 ? model.occupants(machineId) : model.exactingOccupants(machineId);
   let conflicting: string | undefined;
   let replacer: string | undefined;
   for (const name of others) {
-    if (conflictBetween(unit, occupant(model, name))) conflicting = lower(conflicting, name);
-  }
-  for (const name of model.exactingOccupants(machineId)) {
-    if (conflictBetween(unit, occupant(model, name))) conflicting = lower(conflicting, name);
-    if (replacesUnit(occupant(model, name), unit) !== undefined) replacer = lower(replacer, name);
+    const other = occupant(model, name);
+    if (conflictBetween(unit, other) !== undefined) conflicting = lower(conflicting, name);
+    if (replacesUnit(other, unit) !== undefined) replacer = lower(replacer, name);
   }
   if (conflicting !== undefined) {
     const conflict = conflictBetween(unit, occupant(model, conflicting));

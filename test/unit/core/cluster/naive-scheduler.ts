@@ -109,13 +109,13 @@ class NaiveScheduler {
 
   #withdrawLastToClash(machineId: string): boolean {
     const names = this.#assignedOn(machineId);
-    const clashing = names.flatMap((name) => {
+    const clashing = names.flatMap((name): { readonly unit: Readable; readonly reason: LeaveReason }[] => {
       const unit = this.#unit(name);
       if (unit === undefined || !this.#decidable(machineId, name)) return [];
       const conflict = names.find((other) => conflictBetween(unit, this.#occupant(other)) !== undefined);
       const replacer = names.find((other) => replacesUnit(this.#occupant(other), unit) !== undefined);
-      if (conflict !== undefined) return [{ unit, reason: { kind: "conflict" as const, unit: conflict } }];
-      if (replacer !== undefined) return [{ unit, reason: { kind: "replaced" as const, unit: replacer } }];
+      if (conflict !== undefined) return [{ unit, reason: { kind: "conflict", unit: conflict } }];
+      if (replacer !== undefined) return [{ unit, reason: { kind: "replaced", unit: replacer } }];
       return [];
     });
     const last = clashing.sort((left, right) => seniority(left.unit, right.unit)).at(-1);
