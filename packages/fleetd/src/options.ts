@@ -1,13 +1,14 @@
 import { posix } from "node:path";
 import {
   configOption,
+  configSchema,
   readBoolean,
   readDuration,
   readInteger,
   readList,
   withoutQuotes,
 } from "@fleet/runtime/config";
-import { z } from "zod";
+import type { z } from "zod";
 import { type ListenAddress, parseListenAddress } from "./listen-address.ts";
 
 // The names, meanings and defaults are those of fleet 1.0, unless docs/configuration.md says otherwise.
@@ -36,55 +37,53 @@ const absolutePath = (what: string) =>
 const leaseDuration = () => duration(2_000, "2s (the shortest lease etcd grants)");
 
 /** Every option of fleet.conf, as text in and value out. Times are in milliseconds. */
-export const optionsSchema = z
-  .object({
-    verbosity: integer(0, 100).default(0),
-    etcd_servers: configOption(
-      "a list of http://host:port or https://host:port URLs, all of one kind",
-      (text) => readEtcdServers(text),
-    ).default(["http://127.0.0.1:2379", "http://127.0.0.1:4001"]),
-    etcd_username: anyText().optional(),
-    etcd_password: anyText().optional(),
-    etcd_keyfile: absolutePath("PEM file").optional(),
-    etcd_certfile: absolutePath("PEM file").optional(),
-    etcd_cafile: absolutePath("PEM file").optional(),
-    etcd_key_prefix: configOption("a key prefix such as /_coreos.com/fleet/", (text) =>
-      /[\s\0]/.test(text) ? undefined : posix.normalize(`/${text}/`),
-    ).default("/_coreos.com/fleet/"),
-    etcd_request_timeout: duration(10, "10ms").default(1_000),
-    engine_reconcile_interval: duration(0, "0").optional(),
-    public_ip: configOption("an IP address or a host name", (text) =>
-      /^[0-9A-Za-z.:%_-]+$/.test(text) ? text : undefined,
-    ).optional(),
-    metadata: configOption("pairs such as region=eu,disk=ssd", readMetadata).default(new Map()),
-    agent_ttl: leaseDuration().default(30_000),
-    units_directory: absolutePath("directory").default("/run/fleet/units/"),
-    systemd_user: boolean().default(false),
-    token_limit: integer(1, 65_535).default(100),
-    disable_engine: boolean().default(false),
-    listen: configOption(
-      "a list of unix:///path (three slashes, a path of at most 107 bytes) and tcp://host:port",
-      readListen,
-    ).optional(),
-    leader_ttl: leaseDuration().default(5_000),
-    disable_watches: boolean().optional(),
-    enable_grpc: boolean().optional(),
-    verify_units: boolean().optional(),
-    authorized_keys_file: anyText().optional(),
-  })
-  .check((context) => {
-    for (const [one, other] of belongTogether) {
-      const [missing, present] = context.value[one] === undefined ? [one, other] : [other, one];
-      if (context.value[missing] === undefined && context.value[present] !== undefined) {
-        context.issues.push({
-          code: "custom",
-          path: [missing],
-          message: `must be set, because ${present} is`,
-          input: undefined,
-        });
-      }
+export const optionsSchema = configSchema({
+  verbosity: integer(0, 100).default(0),
+  etcd_servers: configOption(
+    "a list of http://host:port or https://host:port URLs, all of one kind",
+    (text) => readEtcdServers(text),
+  ).default(["http://127.0.0.1:2379", "http://127.0.0.1:4001"]),
+  etcd_username: anyText().optional(),
+  etcd_password: anyText().optional(),
+  etcd_keyfile: absolutePath("PEM file").optional(),
+  etcd_certfile: absolutePath("PEM file").optional(),
+  etcd_cafile: absolutePath("PEM file").optional(),
+  etcd_key_prefix: configOption("a key prefix such as /_coreos.com/fleet/", (text) =>
+    /[\s\0]/.test(text) ? undefined : posix.normalize(`/${text}/`),
+  ).default("/_coreos.com/fleet/"),
+  etcd_request_timeout: duration(10, "10ms").default(1_000),
+  engine_reconcile_interval: duration(0, "0").optional(),
+  public_ip: configOption("an IP address or a host name", (text) =>
+    /^[0-9A-Za-z.:%_-]+$/.test(text) ? text : undefined,
+  ).optional(),
+  metadata: configOption("pairs such as region=eu,disk=ssd", readMetadata).default(new Map()),
+  agent_ttl: leaseDuration().default(30_000),
+  units_directory: absolutePath("directory").default("/run/fleet/units/"),
+  systemd_user: boolean().default(false),
+  token_limit: integer(1, 65_535).default(100),
+  disable_engine: boolean().default(false),
+  listen: configOption(
+    "a list of unix:///path (three slashes, a path of at most 107 bytes) and tcp://host:port",
+    readListen,
+  ).optional(),
+  leader_ttl: leaseDuration().default(5_000),
+  disable_watches: boolean().optional(),
+  enable_grpc: boolean().optional(),
+  verify_units: boolean().optional(),
+  authorized_keys_file: anyText().optional(),
+}).check((context) => {
+  for (const [one, other] of belongTogether) {
+    const [missing, present] = context.value[one] === undefined ? [one, other] : [other, one];
+    if (context.value[missing] === undefined && context.value[present] !== undefined) {
+      context.issues.push({
+        code: "custom",
+        path: [missing],
+        message: `must be set, because ${present} is`,
+        input: undefined,
+      });
     }
-  });
+  }
+});
 
 const belongTogether = [
   ["etcd_username", "etcd_password"],

@@ -5,6 +5,7 @@ export {
   type ConfigFile,
   type ConfigSources,
   configOption,
+  configSchema,
   type ReadConfig,
   readConfig,
 } from "./config.ts";

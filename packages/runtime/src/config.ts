@@ -48,6 +48,11 @@ export function configOption<T>(accepted: string, read: (text: string) => T | un
   });
 }
 
+/** The options of a program by name. */
+export function configSchema<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
+  return z.object(shape);
+}
+
 interface Setting {
   readonly value: string;
   /** Where it was set, for messages. */

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import {
   ConfigError,
   configOption,
+  configSchema,
   readBoolean,
   readConfig,
   readConfigFile,
@@ -13,9 +14,8 @@ import {
 } from "@fleet/runtime/config";
 import fc from "fast-check";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { z } from "zod";
 
-const schema = z.object({
+const schema = configSchema({
   verbosity: configOption("a whole number from 0 to 9", (text) => readInteger(text, 0, 9)).default(0),
   servers: configOption("a list", (text) => readList(text)).default(["http://127.0.0.1:2379"]),
   public_ip: configOption("text", (text) => text).optional(),
@@ -86,7 +86,7 @@ describe("readConfig", () => {
   });
 
   test("never repeats credentials", () => {
-    const strict = z.object({ servers: configOption("URLs without credentials", () => undefined) });
+    const strict = configSchema({ servers: configOption("URLs without credentials", () => undefined) });
     const file = { path: "f", text: "servers=http://root:secret@a:1" };
     expect(() => readConfig(strict, { file, environment: {}, environmentPrefix: "FLEET_" })).toThrow(
       'servers (from f): "http://…@a:1" is not accepted: expected URLs without credentials',
