@@ -40,6 +40,9 @@ export interface RegistrationsOptions {
 /** State rows moved to another lease in one transaction; each needs a compare of its own beside the fence. */
 const adoptedPerTransaction = 100;
 
+/** What a key that hangs on no lease says. */
+const noLease = "0";
+
 /** Presence of machines: `machines/<id>` and the state rows, on the machine's lease. */
 export class Registrations {
   readonly #options: RegistrationsOptions;
@@ -65,22 +68,19 @@ export class Registrations {
       const grantSentAtMs = clock.monotonic();
       const grant = await store.leaseGrant(request.ttlMs);
       const keeper = new LeaseKeeper({ store, clock, grant, grantSentAtMs });
-      try {
-        const record = recordOf(request);
-        const number = await this.#claim(key, record, previous, grant.leaseId);
-        if (number !== undefined) {
-          if (previous !== undefined) await this.#adopt(request.machineId, number, previous, grant.leaseId);
-          keeper.start();
-          logger.info("machine_registered", { registration: number, taken_over: previous !== undefined });
-          const registration = new MachineRegistration({ guard, keys, logger, keeper, record, number });
-          return { outcome: "registered", registration };
-        }
-      } catch (error) {
-        // The row may be on this lease: with it gone the next attempt starts from what is really there.
+      const record = recordOf(request);
+      // When this or what follows fails, the lease is left to run out rather than revoked: it may hold the row and the
+      // moved states by now, and the next attempt finds them there, our token in the row, and takes them over.
+      const number = await this.#claim(key, record, previous, grant.leaseId);
+      if (number === undefined) {
         await this.#abandon(keeper);
-        throw error;
+        continue;
       }
-      await this.#abandon(keeper);
+      if (previous !== undefined) await this.#adopt(request.machineId, number, previous, grant.leaseId);
+      keeper.start();
+      logger.info("machine_registered", { registration: number, taken_over: previous !== undefined });
+      const registration = new MachineRegistration({ guard, keys, logger, keeper, record, number });
+      return { outcome: "registered", registration };
     }
   }
 
@@ -106,13 +106,15 @@ export class Registrations {
     return row?.leaseId === leaseId ? row.createRevision : undefined;
   }
 
-  /** Moves the rows of the earlier process to our lease, then ends its lease: the earlier process, too, learns. */
+  /** Moves the rows of the earlier process to our lease, then ends its leases: should it still run, it learns. */
   async #adopt(machineId: string, number: number, previous: KeyValue, leaseId: string): Promise<void> {
     const { store, guard, keys } = this.#options;
+    const earlier = new Set([previous.leaseId]);
     for (;;) {
       const { rows } = await readAll(guard, keys.statesOf(machineId));
       const left = rows.filter((row) => row.leaseId !== leaseId).slice(0, adoptedPerTransaction);
       if (left.length === 0) break;
+      for (const row of left) earlier.add(row.leaseId);
       const result = await guard.txn({
         compares: [
           { key: keys.machine(machineId), test: "createRevision", equals: number },
@@ -127,9 +129,11 @@ export class Registrations {
         });
       }
     }
-    await store.leaseRevoke(previous.leaseId);
+    earlier.delete(leaseId);
+    for (const lease of earlier) if (lease !== noLease) await store.leaseRevoke(lease);
   }
 
+  /** Nothing hangs on this lease; when etcd cannot be told it ends by itself. */
   async #abandon(keeper: LeaseKeeper): Promise<void> {
     await keeper.revoke().catch((error: unknown) => {
       if (!(error instanceof StoreError)) throw error;

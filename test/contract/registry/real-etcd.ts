@@ -19,6 +19,7 @@ export class RealEtcd {
   readonly directory: string;
   readonly #tls: TlsFiles | undefined;
   readonly #ports: readonly [number, number];
+  #watchdog: ChildProcess | undefined;
   #process: ChildProcess | undefined;
 
   private constructor(directory: string, ports: readonly [number, number], tls: TlsFiles | undefined) {
@@ -32,7 +33,12 @@ export class RealEtcd {
     const base = existsSync("/dev/shm") ? "/dev/shm" : tmpdir();
     const directory = mkdtempSync(join(base, "fleet-etcd-"));
     const etcd = new RealEtcd(directory, [await freePort(), await freePort()], tls);
-    await etcd.run();
+    try {
+      await etcd.run();
+    } catch (error) {
+      await etcd.stop();
+      throw error;
+    }
     return etcd;
   }
 
@@ -57,6 +63,7 @@ export class RealEtcd {
       { stdio: "ignore", env: { PATH: process.env.PATH } },
     );
     this.#process = child;
+    this.#watchdog = watchdog(child.pid, this.directory);
     await portOpen(clientPort, child);
   }
 
@@ -64,6 +71,8 @@ export class RealEtcd {
   async kill(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
+    this.#watchdog?.kill("SIGKILL");
+    this.#watchdog = undefined;
     if (child === undefined || child.exitCode !== null) return;
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGKILL");
@@ -115,6 +124,15 @@ export async function freePort(): Promise<number> {
   await new Promise((resolve) => server.close(resolve));
   if (address === null || typeof address === "string") throw new Error("no port");
   return address.port;
+}
+
+/**
+ * Ends etcd and removes its data when the test process is gone, however it went: its end of the pipe closes then. A
+ * test that fails before it can clean up, or a killed run, leaves nothing behind.
+ */
+function watchdog(pid: number | undefined, directory: string): ChildProcess {
+  const script = 'read -r _; kill -9 "$0"; rm -rf "$1"';
+  return spawn("/bin/sh", ["-c", script, String(pid), directory], { stdio: ["pipe", "ignore", "ignore"] });
 }
 
 async function portOpen(port: number, child: ChildProcess): Promise<void> {
