@@ -19,7 +19,7 @@ const PACKAGES = new Map([
 const POLICY = "/usr/sbin/policy-rc.d";
 
 /** The programs of the list above that are not installed. */
-export function missingPrograms() {
+function missingPrograms() {
   const missing = [...PACKAGES.keys()].filter((program) => !isOnPath(program));
   const systemd = ["/lib/systemd/systemd", "/usr/lib/systemd/systemd"].some((path) => existsSync(path));
   return systemd || missing.includes("systemctl") ? missing : [...missing, "systemctl"];

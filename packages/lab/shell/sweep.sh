@@ -48,3 +48,7 @@ until remove_groups || [ $attempts -ge 100 ]; do
   end_processes
 done
 rm -rf "$directory"
+# The last one takes the directory of all labs along, unless somebody chose it.
+root=$(dirname "$directory")
+case $root in */fleet-lab-[0-9]*) rmdir "$root" 2>/dev/null ;; esac
+exit 0

@@ -189,7 +189,7 @@ export class ClusterMachine {
 }
 
 /** The last lines of a file, read from its last 16 KiB. */
-export function tailOf(path: string, lines: number): string {
+function tailOf(path: string, lines: number): string {
   if (!existsSync(path)) return "";
   const file = openSync(path, "r");
   try {

@@ -4,6 +4,7 @@ import { fileURLToPath } from "node:url";
 import { FleetError } from "@fleet/runtime";
 import { ClusterMachine } from "./cluster-machine.ts";
 import { type Etcd, startEtcd } from "./etcd.ts";
+import { hostAbilities } from "./host.ts";
 import { LabDirectory } from "./lab-directory.ts";
 import { startLightMachine } from "./light-machine.ts";
 import {
@@ -76,6 +77,7 @@ export class Cluster {
    */
   static async up(options: ClusterOptions = {}): Promise<Cluster> {
     requireBuild();
+    await hostAbilities();
     const directory = LabDirectory.create(options.name === undefined ? {} : { name: options.name });
     try {
       const startedAt = performance.now();

@@ -177,7 +177,7 @@ export async function runLabCommand(
 }
 
 /** One line for each machine. */
-export function status(cluster: Cluster): string {
+function status(cluster: Cluster): string {
   const rows = cluster.machines.map((machine) => [
     machine.name,
     machine.shortId,

@@ -140,7 +140,7 @@ export function startEtcd(options: EtcdOptions): Promise<Etcd> {
 }
 
 /** TCP ports of the loopback that nobody listened on a moment ago, all different. */
-export async function freePorts(count: number): Promise<readonly number[]> {
+async function freePorts(count: number): Promise<readonly number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
       const server = createServer();

@@ -57,7 +57,6 @@ export class LabDirectory {
    */
   static create(options: { readonly name?: string } = {}): LabDirectory {
     const root = labsRoot();
-    mkdirSync(root, { recursive: true, mode: 0o700 });
     sweepDeadLabs(root);
     const name = options.name ?? randomBytes(4).toString("hex");
     if (!/^[a-z0-9-]{1,20}$/.test(name)) {
@@ -65,7 +64,7 @@ export class LabDirectory {
     }
     const path = join(root, name);
     try {
-      mkdirSync(path, { mode: 0o700 });
+      makeDirectory(root, path);
     } catch (cause) {
       if (errorCode(cause) !== "EEXIST") throw cause;
       throw new FleetError("lab_exists", `a lab named "${name}" is running (process ${ownerOf(path)})`, {
@@ -124,6 +123,19 @@ export function ownerOf(path: string): number | undefined {
     return processStartTime(Number(pid)) === startTime ? Number(pid) : undefined;
   } catch {
     return undefined;
+  }
+}
+
+/** Creates a lab's directory. The end of the last lab removes the root, possibly between the two steps. */
+function makeDirectory(root: string, path: string): void {
+  for (let attempt = 1; ; attempt += 1) {
+    mkdirSync(root, { recursive: true, mode: 0o700 });
+    try {
+      mkdirSync(path, { mode: 0o700 });
+      return;
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT" || attempt === 10) throw error;
+    }
   }
 }
 

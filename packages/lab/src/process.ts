@@ -188,7 +188,7 @@ export function processStartTime(pid: number): string | undefined {
 }
 
 /** Notes a process in the list that a sweep ends. */
-export function recordProcess(processesFile: string, pid: number): void {
+function recordProcess(processesFile: string, pid: number): void {
   const startTime = processStartTime(pid);
   if (startTime !== undefined) appendFileSync(processesFile, `${pid} ${startTime}\n`);
 }
