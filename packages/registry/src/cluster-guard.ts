@@ -186,8 +186,7 @@ export class ClusterGuard {
   }
 
   #txn({ compares, success, failure = [] }: GuardedTxn): Promise<TxnResult> {
-    // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
-    return this.#options.store.txn({ compares, then: success, otherwise: failure });
+    return this.#options.store.txn({ compares, success, failure });
   }
 
   /** Losing the race against another fleetd is fine: what is there then gets judged like any other cluster. */

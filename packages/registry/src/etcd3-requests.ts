@@ -19,8 +19,8 @@ export function keyMessage(range: KeyRange): { key: Buffer; range_end?: Buffer }
 export function txnMessage(request: TxnRequest): ITxnRequest {
   return {
     compare: request.compares.map(compareMessage),
-    success: request.then.map(operationMessage),
-    failure: (request.otherwise ?? []).map(operationMessage),
+    success: request.success.map(operationMessage),
+    failure: (request.failure ?? []).map(operationMessage),
   };
 }
 

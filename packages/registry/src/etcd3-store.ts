@@ -61,7 +61,7 @@ export class Etcd3Store implements Store {
   }
 
   txn(request: TxnRequest): Promise<TxnResult> {
-    const operations = [...request.then, ...(request.otherwise ?? [])];
+    const operations = [...request.success, ...(request.failure ?? [])];
     const kind = operations.every(({ op }) => op === "get") ? "repeatable" : "once";
     return this.#call(kind, async ({ kv }, options) => {
       const answer = await kv.txn(txnMessage(request), options);

@@ -71,10 +71,10 @@ export class MemoryEtcd {
   }
 
   txn(request: TxnRequest): TxnResult {
-    const { compares, otherwise = [] } = request;
+    const { compares, failure = [] } = request;
     checkSize(request);
     const succeeded = compares.every((compare) => this.#holds(compare));
-    const operations = succeeded ? request.then : otherwise;
+    const operations = succeeded ? request.success : failure;
     // Before anything is changed: a transaction is carried out as a whole or not at all.
     for (const operation of operations) {
       if (operation.op === "put" && operation.leaseId !== undefined) this.#lease(operation.leaseId);
@@ -297,17 +297,17 @@ function compactedError(revision: number, compacted: number): StoreError {
 
 /** What etcd refuses before it looks at the content. */
 function checkSize(request: TxnRequest): void {
-  const { compares, then, otherwise = [] } = request;
-  if (Math.max(compares.length, then.length, otherwise.length) > maxTxnOperations) {
+  const { compares, success, failure = [] } = request;
+  if (Math.max(compares.length, success.length, failure.length) > maxTxnOperations) {
     throw new StoreError("etcd_failed", `more than ${maxTxnOperations} operations in a transaction`);
   }
   let bytes = 0;
-  for (const operation of [...then, ...otherwise]) {
+  for (const operation of [...success, ...failure]) {
     bytes += operation.op === "put" ? Buffer.byteLength(operation.value) + operation.key.length : 0;
   }
   if (bytes > maxRequestBytes) throw new StoreError("etcd_too_large", "the request is too large");
   const written = new Set<string>();
-  for (const operation of then) {
+  for (const operation of success) {
     if (operation.op !== "put") continue;
     if (written.has(operation.key)) throw new StoreError("etcd_failed", "a key is written twice");
     written.add(operation.key);

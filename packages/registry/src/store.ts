@@ -11,7 +11,7 @@ import { FleetError } from "@fleet/runtime";
 export interface Store {
   /** Keys in [from, to), ascending, at one revision. Reads are linearizable unless `revision` is given. */
   range(request: RangeRequest): Promise<RangeResult>;
-  /** All compares hold: `then` is carried out, else `otherwise`, atomically at one revision. */
+  /** All compares hold: `success` is carried out, else `failure`, atomically at one revision. */
   txn(request: TxnRequest): Promise<TxnResult>;
   /**
    * Every change of [from, to) from `fromRevision` on, in order, one batch per revision or several whole
@@ -74,8 +74,8 @@ export type Operation =
 
 export interface TxnRequest {
   readonly compares: readonly Compare[];
-  readonly then: readonly Operation[];
-  readonly otherwise?: readonly Operation[];
+  readonly success: readonly Operation[];
+  readonly failure?: readonly Operation[];
 }
 
 export interface TxnResult {

@@ -29,8 +29,7 @@ function closing<S extends Store>(store: S): S {
 }
 
 function put(store: Store, key: string, value: string): Promise<{ readonly revision: number }> {
-  // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
-  return store.txn({ compares: [], then: [{ op: "put", key, value }] });
+  return store.txn({ compares: [], success: [{ op: "put", key, value }] });
 }
 
 /** Accepts connections and never says a word, like a host behind a firewall that has dropped its answers. */

@@ -95,8 +95,7 @@ export function describeRegistry(name: string, start: () => Promise<EtcdUnderCon
     }
 
     async function change(operation: Operation): Promise<void> {
-      // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
-      await raw.txn({ compares: [], then: [operation] });
+      await raw.txn({ compares: [], success: [operation] });
     }
 
     async function write(key: string, value: string): Promise<void> {
@@ -698,8 +697,7 @@ export function describeRegistry(name: string, start: () => Promise<EtcdUnderCon
             (_, index) =>
               ({ op: "put", key: `${at}units/u${first + index}.service`, value: "x".repeat(3_000) }) as const,
           );
-          // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
-          await raw.txn({ compares: [], then: puts });
+          await raw.txn({ compares: [], success: puts });
         }
         const ended = new AbortController();
         const batches = registry.followCluster(ended.signal)[Symbol.asyncIterator]();

@@ -27,8 +27,7 @@ interface Transaction {
 }
 
 function txn(store: Store, { compares, success, failure = [] }: Transaction): Promise<TxnResult> {
-  // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
-  return store.txn({ compares, then: success, otherwise: failure });
+  return store.txn({ compares, success, failure });
 }
 
 let prefixes = 0;

@@ -30,14 +30,13 @@ export class Bench {
   }
 
   put(key: string, value: string): number {
-    // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
-    return this.etcd.txn({ compares: [], then: [{ op: "put", key: `${this.prefix}${key}`, value }] })
+    return this.etcd.txn({ compares: [], success: [{ op: "put", key: `${this.prefix}${key}`, value }] })
       .revision;
   }
 
   remove(key: string): number {
-    // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
-    return this.etcd.txn({ compares: [], then: [{ op: "delete", from: `${this.prefix}${key}` }] }).revision;
+    return this.etcd.txn({ compares: [], success: [{ op: "delete", from: `${this.prefix}${key}` }] })
+      .revision;
   }
 
   has(key: string): boolean {

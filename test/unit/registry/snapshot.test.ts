@@ -13,8 +13,7 @@ function filled(count: number): MemoryEtcd {
 }
 
 function put(etcd: MemoryEtcd, key: string): void {
-  // biome-ignore lint/suspicious/noThenProperty: the port's name for it; the request itself is never awaited.
-  etcd.txn({ compares: [], then: [{ op: "put", key, value: "x" }] });
+  etcd.txn({ compares: [], success: [{ op: "put", key, value: "x" }] });
 }
 
 test.each([0, 1, 999, 1_000, 1_001, 2_000, 2_345])("%i rows: each once, at one revision", async (count) => {

@@ -94,7 +94,10 @@ const cases: readonly {
   },
   {
     name: "what systemd would not take is loaded anew for a new intent",
-    view: view({ assignments: [assignment({ generation: 8 })], journal: [entry({ problem: "no such alias" })] }),
+    view: view({
+      assignments: [assignment({ generation: 8 })],
+      journal: [entry({ problem: "no such alias" })],
+    }),
     tasks: ["unload a.service replaced"],
   },
   {
