@@ -125,6 +125,17 @@ describe("fleet-lab", () => {
     await expect.poll(() => traces(name, controlGroup), { timeout: 10_000 }).toEqual([]);
   });
 
+  it("that does not come up says why and leaves nothing behind, the process that tried included", async () => {
+    const name = newName();
+    const result = await run("env", ["FLEET_LAB_ROOT=/run/labs", LAB, "--name", name, "up"]);
+    expect(result).toMatchObject({ exitCode: 1, output: expect.stringContaining("FLEET_LAB_ROOT") });
+    const failing = `import("${CHECKOUT}/packages/lab/dist/index.js").then(({ Cluster }) =>
+      Cluster.up({ name: "${name}", machines: [{}, { env: { FLEET_AGENT_TTL: "soon" } }] }))`;
+    const failed = await run(process.execPath, ["--eval", failing]);
+    expect(failed).toMatchObject({ exitCode: 1, output: expect.stringContaining("FLEET_AGENT_TTL") });
+    expect(existsSync(join(labsRoot(), name))).toBe(false);
+  });
+
   it("explains what it does not understand, and ends with exit code 2", async () => {
     expect(await run(LAB, ["help"])).toMatchObject({
       exitCode: 0,

@@ -102,14 +102,21 @@ export class ClusterMachine {
     });
     // The race below may be over long before fleetd ends.
     ended.catch(() => undefined);
+    const decided = new AbortController();
     const listening = waitFor({
       what: `the API of ${this.name}`,
       probe: () => this.request({ path: "/fleet/v1/machines" }),
       until: () => true,
       timeoutMs: LISTEN_TIMEOUT_MS,
       context: () => this.logTail(),
+      signal: decided.signal,
     });
-    await Promise.race([listening, ended]);
+    listening.catch(() => undefined);
+    try {
+      await Promise.race([listening, ended]);
+    } finally {
+      decided.abort();
+    }
   }
 
   /** SIGTERM: fleetd unloads its units and leaves. Resolves with its exit code when it is gone. */

@@ -79,17 +79,21 @@ export class Cluster {
     requireBuild();
     await hostAbilities();
     const directory = LabDirectory.create(options.name === undefined ? {} : { name: options.name });
+    let cluster: Cluster | undefined;
     try {
       const startedAt = performance.now();
       const etcd = await startEtcd({ directory, members: options.etcdMembers ?? 1 });
       options.onProgress?.(`etcd serves ${etcd.endpoints.join(", ")} (${sinceText(startedAt)})`);
-      const cluster = new Cluster(directory, etcd, options);
+      const made = new Cluster(directory, etcd, options);
+      cluster = made;
       const wanted = options.machines ?? 3;
       const machines = typeof wanted === "number" ? Array.from({ length: wanted }, () => ({})) : wanted;
-      await Promise.all(machines.map((settings) => cluster.addMachine(settings)));
-      return cluster;
+      // Where one fails the others are waited for: what is still starting could not be taken down.
+      const added = await Promise.allSettled(machines.map((settings) => made.addMachine(settings)));
+      for (const result of added) if (result.status === "rejected") throw result.reason;
+      return made;
     } catch (error) {
-      await directory.remove();
+      await (cluster === undefined ? directory.remove() : cluster.down());
       throw error;
     }
   }
@@ -126,6 +130,9 @@ export class Cluster {
       directory: this.directory,
       name,
       ...(settings.machineId === undefined ? {} : { machineId: settings.machineId }),
+    }).catch(async (error: unknown) => {
+      await Promise.all(cables.map((cable) => cable.close()));
+      throw error;
     });
     // Each address of 127.0.0.0/8 is the host itself, and each machine has one of its own to show.
     const machine = new ClusterMachine(light, `127.0.0.${10 + number}`, cables, {
