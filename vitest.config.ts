@@ -4,7 +4,7 @@ import { defineConfig } from "vitest/config";
 // against a stale build.
 const source = {
   resolve: { conditions: ["source"] },
-  ssr: { resolve: { conditions: ["source", "node", "import"], externalConditions: ["node", "import"] } },
+  ssr: { resolve: { conditions: ["source", "node", "import"], externalConditions: ["node"] } },
 };
 
 export default defineConfig({

@@ -14,11 +14,15 @@ import { AbortedError, type Clock, type Random, sleep } from "@fleet/runtime";
 /** How long a call into the void takes to fail. */
 const deadlineMs = 1000;
 
+/** How much later than its deadline a delayed write may arrive. */
+const maxDelayMs = 8000;
+
 /**
  * One process's way to the store, with a network in between that can fail.
  *
  * Faults: `cut` (nothing gets through in either direction), `loseReplies` (a share of the writes is carried out
- * but reported as failed), `kill` (the process is gone: whatever it still tries has no effect).
+ * but reported as failed), `delayWrites` (a share of the transactions is reported as failed and arrives later, even
+ * after the process is gone), `kill` (the process is gone: whatever it still tries has no effect).
  */
 export class FaultyStore implements Store {
   readonly #store: Store;
@@ -28,6 +32,7 @@ export class FaultyStore implements Store {
   #cut = new AbortController();
   #isCut = false;
   #lostReplyShare = 0;
+  #delayedShare = 0;
 
   constructor(store: Store, clock: Clock, random: Random) {
     this.#store = store;
@@ -49,6 +54,10 @@ export class FaultyStore implements Store {
     this.#lostReplyShare = share;
   }
 
+  delayWrites(share: number): void {
+    this.#delayedShare = share;
+  }
+
   kill(): void {
     this.#dead.abort();
     this.#cut.abort();
@@ -58,7 +67,13 @@ export class FaultyStore implements Store {
     return this.#call(() => this.#store.range(request), false);
   }
 
-  txn(request: TxnRequest): Promise<TxnResult> {
+  async txn(request: TxnRequest): Promise<TxnResult> {
+    if (!this.#isCut && this.#random() < this.#delayedShare) {
+      const arrivesAfterMs = deadlineMs + this.#random() * maxDelayMs;
+      this.#clock.after(arrivesAfterMs, () => void this.#store.txn(request).catch(() => {}));
+      await sleep(this.#clock, deadlineMs, this.#dead.signal).catch(() => new Promise<never>(() => {}));
+      throw new StoreError("etcd_timeout", "simulated: still on its way");
+    }
     return this.#call(() => this.#store.txn(request), true);
   }
 

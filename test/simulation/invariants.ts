@@ -95,6 +95,12 @@ export class Invariants {
 
   #mayStop(machine: SimulatedMachine, unit: string, run: UnitRun): boolean {
     if (machine.report === undefined || machine.report.leaving) return true;
+    // No machine here ever stops fitting a global unit: only what was asked for can be a reason.
+    if (isGlobal(unit)) {
+      const asked = this.#cluster.rows("units/").find(({ key }) => key === unit);
+      if (asked === undefined || asked.modRevision > run.since) return true;
+      return JSON.parse(asked.value).target !== "launched";
+    }
     const assignment = this.#cluster.rows("assignments/").find(({ key }) => key === `${machine.id}/${unit}`);
     if (assignment === undefined) return true;
     return assignment.modRevision > run.since || JSON.parse(assignment.value).target === "loaded";

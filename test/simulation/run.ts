@@ -13,7 +13,7 @@ export interface RunReport {
 }
 
 /** A run failed. The message names the seed and tells what was done, so that it can be read and replayed. */
-export class SimulationFailure extends Error {
+class SimulationFailure extends Error {
   constructor(seed: number, trace: readonly string[], cause: unknown) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(
@@ -107,6 +107,7 @@ function faults(cluster: SimulatedCluster, random: Random): readonly Action[] {
     { weight: 3, name: "heal", act: some((machine) => machine.heal()) },
     { weight: 1, name: "reboot", act: some((machine) => machine.reboot()) },
     { weight: 1, name: "lose replies", act: some((machine) => machine.loseReplies(0.3)) },
+    { weight: 1, name: "delay writes", act: some((machine) => machine.delayWrites(0.2)) },
     { weight: 1, name: "compact", act: compact },
   ];
 }
@@ -157,6 +158,7 @@ async function endFaults(cluster: SimulatedCluster, invariants: Invariants): Pro
   for (const machine of cluster.machines) {
     machine.heal();
     machine.loseReplies(0);
+    machine.delayWrites(0);
     machine.start();
   }
   let quietSince = cluster.clock.monotonic();

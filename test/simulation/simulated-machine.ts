@@ -6,8 +6,8 @@ import { FakeSystemd, FakeUnitDirectory, FakeUnitManager } from "@fleet/systemd"
 import { FaultyStore } from "./faulty-store.ts";
 import { MemoryJournal } from "./memory-journal.ts";
 
-export const agentTtlMs = 5000;
-export const leaderTtlMs = 3000;
+const agentTtlMs = 5000;
+const leaderTtlMs = 3000;
 export const prefix = "/fleet/";
 
 export interface SimulatedMachineOptions {
@@ -140,6 +140,10 @@ export class SimulatedMachine {
 
   loseReplies(share: number): void {
     this.#process?.store.loseReplies(share);
+  }
+
+  delayWrites(share: number): void {
+    this.#process?.store.delayWrites(share);
   }
 
   openRegistry(store: FaultyStore | MemoryStore): Registry {

@@ -38,7 +38,7 @@ const retryBackoff = { initialMs: 100, maxMs: 5_000 };
  * Invariants:
  * - plans are made only from a model that has seen everything this term has committed so far: what a plan takes
  *   for granted has happened;
- * - after a commit of unknown outcome everything is planned anew;
+ * - a commit of unknown outcome ends the term: nothing of it can come true after that;
  * - the model belongs to the term: nothing of it outlives leadership.
  */
 export class Leading {
@@ -52,6 +52,7 @@ export class Leading {
   #revision: number | undefined;
   #awaited: { readonly revision: number; readonly reached: () => void } | undefined;
   #auditDue = false;
+  #failure: unknown;
 
   constructor(term: Term, options: LeadingOptions) {
     const { clock, random, logger } = options;
@@ -73,7 +74,7 @@ export class Leading {
     return this.#report.current();
   }
 
-  /** Leads until the signal fires or leadership is lost, then returns. */
+  /** Leads until the signal fires or leadership is lost, then returns. Rejects when a commit failed. */
   async run(signal: AbortSignal): Promise<void> {
     const over = AbortSignal.any([signal, this.#term.lost, this.#over.signal]);
     const tasks = [this.#follow(over), this.#loop.run(over), this.#audit(over)].map((task) =>
@@ -85,6 +86,7 @@ export class Leading {
     for (const result of await Promise.allSettled(tasks)) {
       if (result.status === "rejected") throw result.reason;
     }
+    if (this.#failure !== undefined) throw this.#failure;
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
@@ -153,11 +155,23 @@ export class Leading {
 
   async #commit(writes: readonly EngineWrite[], signal: AbortSignal): Promise<number> {
     if (writes.length === 0) return 0;
-    const result = await this.#options.registry.commit(this.#term, writes, signal);
+    const result = await this.#options.registry
+      .commit(this.#term, writes, signal)
+      .catch((error: unknown): never => this.#giveUp(error, signal));
     if (result.outcome === "committed") return result.revision;
     this.#options.logger.warn("engine_fenced", { term: this.#term.number });
     this.#over.abort();
     throw new AbortedError();
+  }
+
+  /**
+   * It is not known what was written, nor whether some of it is still on its way: it could arrive after what the
+   * next plan decides, and assign a unit twice. Ending the term fences it off.
+   */
+  #giveUp(error: unknown, signal: AbortSignal): never {
+    if (!signal.aborted) this.#failure = error;
+    this.#over.abort();
+    throw new AbortedError(error);
   }
 
   async #collectBodies(signal: AbortSignal): Promise<void> {

@@ -57,13 +57,31 @@ export interface MachineRegistrationOptions {
   readonly number: number;
 }
 
-/** Rows in one transaction: compares of the cluster, the machine and each row's assignment must fit as well. */
-const rowsPerTransaction = 100;
+/** Rows in one transaction: each is compared, as are its assignment, the machine and the cluster. */
+const rowsPerTransaction = 60;
+/** Assignments asked for in one transaction. */
+const unitsPerRead = 100;
 
-type Row = PublishedRows["put"][number];
+/** A row to write or, without a record, to remove. */
+type RowChange = { readonly unit: string } & Partial<PublishedRows["put"][number]>;
 
+interface RowsAttempt {
+  readonly succeeded: boolean;
+  readonly revision: number;
+  /** Units whose assignment is not the one given. */
+  readonly stale: ReadonlySet<string>;
+}
+
+/**
+ * The presence of one machine over etcd.
+ *
+ * Invariant: every change of a state row compares the row's mod revision with the one last known. A write whose
+ * outcome is unknown may arrive late; it then fails instead of bringing back a row that has moved on, which would
+ * hold the unit on this machine for ever.
+ */
 export class MachineRegistration implements Registration {
   readonly number: number;
+  readonly #rowRevisions = new Map<string, number>();
   readonly #options: MachineRegistrationOptions;
   #record: MachineRecord;
 
@@ -78,27 +96,17 @@ export class MachineRegistration implements Registration {
   }
 
   async publish(rows: PublishedRows): Promise<PublishOutcome> {
-    const { guard, keys } = this.#options;
-    let revision = guard.revision;
+    let revision = this.#options.guard.revision;
     const stale: string[] = [];
-    for (const units of chunks(rows.remove)) {
-      const result = await this.#write(
-        [],
-        units.map((unit) => ({ op: "delete", from: keys.state(this.#record.id, unit) })),
-        [],
-      );
-      revision = result.revision;
-    }
-    for (const chunk of chunks(rows.put)) {
+    const changes: readonly RowChange[] = [...rows.remove.map((unit) => ({ unit })), ...rows.put];
+    for (const chunk of chunks(changes, rowsPerTransaction)) {
       let left = chunk;
       while (left.length > 0) {
-        const attempt = await this.#put(left);
-        if (attempt.stale.size === 0) {
-          revision = attempt.revision;
-          break;
-        }
+        const attempt = await this.#change(left);
+        revision = attempt.revision;
+        if (attempt.succeeded) break;
         stale.push(...attempt.stale);
-        left = left.filter((row) => !attempt.stale.has(row.unit));
+        left = left.filter((change) => !attempt.stale.has(change.unit));
       }
     }
     return { revision, stale };
@@ -109,6 +117,7 @@ export class MachineRegistration implements Registration {
     const { rows } = await readAll(guard, keys.statesOf(this.#record.id));
     const published = new Map<string, StateRecord>();
     for (const row of rows) {
+      this.#know(row.key, row.modRevision);
       const subject = keys.parse(row.key);
       const record = stateCodec.decode(row.value);
       if (subject?.kind !== "state") continue;
@@ -121,7 +130,7 @@ export class MachineRegistration implements Registration {
   async confirmAbsent(units: readonly string[]): Promise<readonly string[]> {
     const { keys } = this.#options;
     const absent: string[] = [];
-    for (const chunk of chunks(units)) {
+    for (const chunk of chunks(units, unitsPerRead)) {
       const gets = chunk.map(
         (unit) => ({ op: "get", from: keys.assignment(this.#record.id, unit) }) as const,
       );
@@ -146,29 +155,53 @@ export class MachineRegistration implements Registration {
     await this.#options.keeper.revoke();
   }
 
-  async #put(
-    rows: readonly Row[],
-  ): Promise<{ readonly revision: number; readonly stale: ReadonlySet<string> }> {
-    const { keys, keeper } = this.#options;
+  /**
+   * One attempt at some rows. When it fails, what is known of them has been put right and the next attempt may
+   * succeed: their assignments may have changed (`stale`), or an earlier write of unknown outcome has arrived.
+   */
+  async #change(changes: readonly RowChange[]): Promise<RowsAttempt> {
+    const { keys } = this.#options;
     const machineId = this.#record.id;
-    const based = rows.flatMap(({ unit, assignedAt }) =>
+    const rowKeys = changes.map(({ unit }) => keys.state(machineId, unit));
+    const based = changes.flatMap(({ unit, assignedAt }) =>
       assignedAt === undefined ? [] : [{ unit, assignedAt, key: keys.assignment(machineId, unit) }],
     );
     const result = await this.#write(
-      based.map(({ key, assignedAt }) => ({ key, test: "modRevision", equals: assignedAt })),
-      rows.map(({ unit, record }) => ({
-        op: "put",
-        key: keys.state(machineId, unit),
-        value: stateCodec.encode(record),
-        leaseId: keeper.leaseId,
-      })),
-      based.map(({ key }) => ({ op: "get", from: key })),
+      [
+        ...rowKeys.map((key) => this.#rowCompare(key)),
+        ...based.map(({ key, assignedAt }) => ({ key, test: "modRevision", equals: assignedAt }) as const),
+      ],
+      changes.map((change) => this.#rowOperation(change)),
+      [...rowKeys, ...based.map(({ key }) => key)].map((key) => ({ op: "get", from: key })),
     );
-    if (result.succeeded) return { revision: result.revision, stale: new Set() };
+    const { succeeded, revision, results } = result;
+    rowKeys.forEach((key, index) => {
+      const written = changes[index]?.record === undefined ? undefined : revision;
+      this.#know(key, succeeded ? written : results[index]?.[0]?.modRevision);
+    });
+    if (succeeded) return { succeeded, revision, stale: new Set() };
+    const assignments = results.slice(rowKeys.length);
     const stale = based.filter(
-      ({ assignedAt }, index) => result.results[index]?.[0]?.modRevision !== assignedAt,
+      ({ assignedAt }, index) => assignments[index]?.[0]?.modRevision !== assignedAt,
     );
-    return { revision: result.revision, stale: new Set(stale.map(({ unit }) => unit)) };
+    return { succeeded, revision, stale: new Set(stale.map(({ unit }) => unit)) };
+  }
+
+  #rowCompare(key: string): Compare {
+    const known = this.#rowRevisions.get(key);
+    return known === undefined ? { key, test: "absent" } : { key, test: "modRevision", equals: known };
+  }
+
+  #rowOperation({ unit, record }: RowChange): Operation {
+    const { keys, keeper } = this.#options;
+    const key = keys.state(this.#record.id, unit);
+    if (record === undefined) return { op: "delete", from: key };
+    return { op: "put", key, value: stateCodec.encode(record), leaseId: keeper.leaseId };
+  }
+
+  #know(key: string, modRevision: number | undefined): void {
+    if (modRevision === undefined) this.#rowRevisions.delete(key);
+    else this.#rowRevisions.set(key, modRevision);
   }
 
   /** A transaction that also compares the machine's row; it being another one's or gone ends this registration. */
@@ -205,9 +238,7 @@ export class MachineRegistration implements Registration {
   }
 }
 
-function chunks<Item>(items: readonly Item[]): readonly (readonly Item[])[] {
-  const count = Math.ceil(items.length / rowsPerTransaction);
-  return Array.from({ length: count }, (_, index) =>
-    items.slice(index * rowsPerTransaction, (index + 1) * rowsPerTransaction),
-  );
+function chunks<Item>(items: readonly Item[], size: number): readonly (readonly Item[])[] {
+  const count = Math.ceil(items.length / size);
+  return Array.from({ length: count }, (_, index) => items.slice(index * size, (index + 1) * size));
 }

@@ -136,17 +136,24 @@ describe("engine", () => {
     expect(words()).toEqual(["assign a.service m1", "assign b.service m2"]);
   });
 
-  test("plans anew, after a pause, when a commit's outcome is unknown", async () => {
+  test("ends its term when a commit's outcome is unknown, and decides anew in the next", async () => {
+    const pause = async (): Promise<void> => {
+      clock.advance(1_000);
+      await quiet();
+      registry.becomeVacant();
+      await quiet();
+    };
     registry.failures.push("lost_reply");
     registry.set(machine("m1"), body("h1"), unit("a.service"));
     await quiet();
+    expect(engine.status().term).toBeUndefined();
+    await pause();
+    expect(engine.status().term).toBe(2);
     registry.failures.push("unavailable");
     registry.set(unit("b.service"));
     await quiet();
-    clock.advance(1_000);
-    await quiet();
-    clock.advance(1_000);
-    await quiet();
+    await pause();
+    expect(engine.status().term).toBe(3);
     expect(words()).toEqual(["assign a.service m1", "settle m1", "assign b.service m1"]);
   });
 
