@@ -58,7 +58,9 @@ it("a start that takes a minute blocks nothing else on its machine", async () =>
 });
 
 it("fleetctl start fails with the reason when a unit fails to start", async () => {
-  const [path = ""] = lab.unitFiles({ "broken.service": serviceText({ service: ["ExecStart=/bin/false"] }) });
+  const [path = ""] = lab.unitFiles({
+    "broken.service": serviceText({ service: ["ExecStartPre=/bin/false", "ExecStart=/bin/sleep infinity"] }),
+  });
   const result = await lab.fleetctl("start", path);
   expect(result).toMatchObject({ exitCode: 1 });
   expect(result.stderr).toMatch(/broken\.service failed on machine 11111111\.\.\./);
