@@ -126,3 +126,45 @@ describe("ExecStop ends before the unit file goes", () => {
     expectWholeStops("s.service", 1);
   });
 });
+
+describe("ExecStop ends before the unit starts again on its machine", () => {
+  const restarted = ["m1 start", "m1 stopping", "m1 stopped with file", "m1 start"];
+
+  it("when it is stopped and started at once", async () => {
+    await lab.start({ "s.service": slowToStop() });
+    await lab.fleetctlOk("stop", "--no-block", "s.service");
+    await lab.untilEvents("s.service", 2);
+    await lab.fleetctlOk("start", "s.service");
+    await lab.untilEvents("s.service", 4);
+    await lab.untilActive(["s.service m1"]);
+    expect(lab.history("s.service")).toEqual(restarted);
+    expectWholeStops("s.service", 1);
+  });
+
+  it("when its unit file is replaced", async () => {
+    await lab.start({ "s.service": slowToStop() });
+    const before = await lab.state("s.service", "m1");
+    const [path = ""] = lab.unitFiles({ "s.service": `${slowToStop()}[Unit]\nDescription=anew\n` });
+    await lab.fleetctlOk("start", "--replace", path);
+    await lab.untilEvents("s.service", 4);
+    await lab.untilActive(["s.service m1"]);
+    expect(lab.history("s.service")).toEqual(restarted);
+    expectWholeStops("s.service", 1);
+    expect((await lab.state("s.service", "m1"))?.hash).not.toBe(before?.hash);
+  });
+});
+
+describe("a fleetd that is killed while a unit stops", () => {
+  it("finishes the stop after its restart, before the unit goes elsewhere", async () => {
+    await lab.start({ "s.service": slowToStop() });
+    const [path = ""] = lab.unitFiles({ "s.service": slowToStop(`MachineID=${lab.machine("m3").id}`) });
+    await lab.fleetctlOk("start", "--replace", "--no-block", path);
+    await lab.untilEvents("s.service", 2);
+    await lab.machine("m1").killFleetd();
+    await lab.machine("m1").startFleetd();
+    await lab.untilActive(["s.service m3"]);
+    expect(lab.history("s.service")).toEqual(movedFromFirstTo("m3"));
+    expectWholeStops("s.service", 1);
+    expect(lab.hasUnitFile("s.service", "m1")).toBe(false);
+  });
+});
