@@ -152,6 +152,8 @@ export class Publisher {
       } else if (this.#published.has(unit)) remove.push(unit);
     }
     if (put.length + remove.length === 0) return;
+    // Should the answer get lost, they may be there all the same, and have to be removed one day.
+    for (const { unit } of put) if (!this.#published.has(unit)) this.#published.set(unit, undefined);
     const { stale } = await registration.publish({ put, remove });
     if (this.#registration !== registration) return;
     for (const { unit, record, assignedAt } of put)

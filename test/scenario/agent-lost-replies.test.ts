@@ -1,0 +1,36 @@
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { AgentBench, type AgentProcess } from "./agent-bench.ts";
+
+const sleeper = "[Service]\nExecStart=/bin/sleep infinity\n";
+
+let bench: AgentBench;
+let agent: AgentProcess;
+
+beforeEach(async () => {
+  bench = new AgentBench();
+  await bench.lead();
+  agent = bench.start();
+  await bench.registered(agent);
+  await bench.settle(agent.agent);
+  await bench.clock.advance(100);
+});
+
+afterEach(async () => {
+  agent.kill();
+  await bench.close();
+});
+
+// A row nobody removes would hold its unit on this machine for ever.
+describe("a row that was written although its answer got lost", () => {
+  test("goes when the unit was withdrawn before the agent could ask again", async () => {
+    agent.store.loseReplies(1);
+    await bench.assign("a.service", sleeper, "launched");
+    await bench.clock.advanceUntil(() => bench.row("a.service") !== undefined, 1_000, 1);
+    await bench.withdraw("a.service");
+    await bench.clock.advance(10);
+    agent.store.loseReplies(0);
+    await bench.clock.advance(60_000);
+    expect(bench.systemd.files()).toEqual([]);
+    expect(bench.row("a.service")).toBeUndefined();
+  });
+});
