@@ -55,40 +55,35 @@ export interface MachineRegistrationOptions {
   readonly keeper: LeaseKeeper;
   readonly record: MachineRecord;
   readonly number: number;
+  /** Mod revision of the machine's row. */
+  readonly fence: number;
 }
 
-/** Rows in one transaction: each is compared, as are its assignment, the machine and the cluster. */
-const rowsPerTransaction = 60;
-/** Assignments asked for in one transaction. */
-const unitsPerRead = 100;
+/** Rows in one transaction: compares of the cluster, the machine and each row's assignment must fit as well. */
+const rowsPerTransaction = 100;
 
 /** A row to write or, without a record, to remove. */
 type RowChange = { readonly unit: string } & Partial<PublishedRows["put"][number]>;
 
-interface RowsAttempt {
-  readonly succeeded: boolean;
-  readonly revision: number;
-  /** Units whose assignment is not the one given. */
-  readonly stale: ReadonlySet<string>;
-}
-
 /**
  * The presence of one machine over etcd.
  *
- * Invariant: every change of a state row compares the row's mod revision with the one last known. A write whose
- * outcome is unknown may arrive late; it then fails instead of bringing back a row that has moved on, which would
- * hold the unit on this machine for ever.
+ * Invariant: every write compares the mod revision of the machine's row (`#fence`), and a write whose outcome is
+ * unknown moves that fence on before anything else is written. Such a write may still be on its way; arriving
+ * late it would bring back a state row that has gone, and the unit would be held by this machine for ever.
  */
 export class MachineRegistration implements Registration {
   readonly number: number;
-  readonly #rowRevisions = new Map<string, number>();
   readonly #options: MachineRegistrationOptions;
   #record: MachineRecord;
+  #fence: number;
+  #uncertain = false;
 
   constructor(options: MachineRegistrationOptions) {
     this.#options = options;
     this.#record = options.record;
     this.number = options.number;
+    this.#fence = options.fence;
   }
 
   get lost(): AbortSignal {
@@ -104,7 +99,7 @@ export class MachineRegistration implements Registration {
       while (left.length > 0) {
         const attempt = await this.#change(left);
         revision = attempt.revision;
-        if (attempt.succeeded) break;
+        if (attempt.stale.size === 0) break;
         stale.push(...attempt.stale);
         left = left.filter((change) => !attempt.stale.has(change.unit));
       }
@@ -117,7 +112,6 @@ export class MachineRegistration implements Registration {
     const { rows } = await readAll(guard, keys.statesOf(this.#record.id));
     const published = new Map<string, StateRecord>();
     for (const row of rows) {
-      this.#know(row.key, row.modRevision);
       const subject = keys.parse(row.key);
       const record = stateCodec.decode(row.value);
       if (subject?.kind !== "state") continue;
@@ -130,7 +124,7 @@ export class MachineRegistration implements Registration {
   async confirmAbsent(units: readonly string[]): Promise<readonly string[]> {
     const { keys } = this.#options;
     const absent: string[] = [];
-    for (const chunk of chunks(units, unitsPerRead)) {
+    for (const chunk of chunks(units, rowsPerTransaction)) {
       const gets = chunk.map(
         (unit) => ({ op: "get", from: keys.assignment(this.#record.id, unit) }) as const,
       );
@@ -143,53 +137,31 @@ export class MachineRegistration implements Registration {
   }
 
   async leaving(): Promise<void> {
-    const { keys, keeper } = this.#options;
-    const record = { ...this.#record, leaving: true };
-    const key = keys.machine(record.id);
-    const put: Operation = { op: "put", key, value: machineCodec.encode(record), leaseId: keeper.leaseId };
-    await this.#write([], [put], []);
-    this.#record = record;
+    await this.#rewrite({ ...this.#record, leaving: true });
   }
 
   async leave(): Promise<void> {
     await this.#options.keeper.revoke();
   }
 
-  /**
-   * One attempt at some rows. When it fails, what is known of them has been put right and the next attempt may
-   * succeed: their assignments may have changed (`stale`), or an earlier write of unknown outcome has arrived.
-   */
-  async #change(changes: readonly RowChange[]): Promise<RowsAttempt> {
+  /** One attempt. `stale`: units whose assignment is not the one given; nothing was written if there are any. */
+  async #change(
+    changes: readonly RowChange[],
+  ): Promise<{ readonly revision: number; readonly stale: ReadonlySet<string> }> {
     const { keys } = this.#options;
-    const machineId = this.#record.id;
-    const rowKeys = changes.map(({ unit }) => keys.state(machineId, unit));
     const based = changes.flatMap(({ unit, assignedAt }) =>
-      assignedAt === undefined ? [] : [{ unit, assignedAt, key: keys.assignment(machineId, unit) }],
+      assignedAt === undefined ? [] : [{ unit, assignedAt, key: keys.assignment(this.#record.id, unit) }],
     );
     const result = await this.#write(
-      [
-        ...rowKeys.map((key) => this.#rowCompare(key)),
-        ...based.map(({ key, assignedAt }) => ({ key, test: "modRevision", equals: assignedAt }) as const),
-      ],
+      based.map(({ key, assignedAt }) => ({ key, test: "modRevision", equals: assignedAt })),
       changes.map((change) => this.#rowOperation(change)),
-      [...rowKeys, ...based.map(({ key }) => key)].map((key) => ({ op: "get", from: key })),
+      based.map(({ key }) => ({ op: "get", from: key })),
     );
-    const { succeeded, revision, results } = result;
-    rowKeys.forEach((key, index) => {
-      const written = changes[index]?.record === undefined ? undefined : revision;
-      this.#know(key, succeeded ? written : results[index]?.[0]?.modRevision);
-    });
-    if (succeeded) return { succeeded, revision, stale: new Set() };
-    const assignments = results.slice(rowKeys.length);
+    if (result.succeeded) return { revision: result.revision, stale: new Set() };
     const stale = based.filter(
-      ({ assignedAt }, index) => assignments[index]?.[0]?.modRevision !== assignedAt,
+      ({ assignedAt }, index) => result.results[index]?.[0]?.modRevision !== assignedAt,
     );
-    return { succeeded, revision, stale: new Set(stale.map(({ unit }) => unit)) };
-  }
-
-  #rowCompare(key: string): Compare {
-    const known = this.#rowRevisions.get(key);
-    return known === undefined ? { key, test: "absent" } : { key, test: "modRevision", equals: known };
+    return { revision: result.revision, stale: new Set(stale.map(({ unit }) => unit)) };
   }
 
   #rowOperation({ unit, record }: RowChange): Operation {
@@ -199,31 +171,60 @@ export class MachineRegistration implements Registration {
     return { op: "put", key, value: stateCodec.encode(record), leaseId: keeper.leaseId };
   }
 
-  #know(key: string, modRevision: number | undefined): void {
-    if (modRevision === undefined) this.#rowRevisions.delete(key);
-    else this.#rowRevisions.set(key, modRevision);
+  /** Writes the machine's row anew: its new mod revision keeps out whatever was sent before. */
+  async #rewrite(record: MachineRecord): Promise<void> {
+    const { keys, keeper } = this.#options;
+    const key = keys.machine(record.id);
+    const put: Operation = { op: "put", key, value: machineCodec.encode(record), leaseId: keeper.leaseId };
+    const { revision } = await this.#transact([], [put], []);
+    this.#record = record;
+    this.#fence = revision;
+    this.#uncertain = false;
   }
 
-  /** A transaction that also compares the machine's row; it being another one's or gone ends this registration. */
   async #write(
     compares: readonly Compare[],
-    success: readonly Operation[],
-    failure: readonly Operation[],
+    operations: readonly Operation[],
+    otherwise: readonly Operation[],
+  ): Promise<TxnResult> {
+    if (this.#uncertain) await this.#rewrite(this.#record);
+    return await this.#transact(compares, operations, otherwise);
+  }
+
+  /**
+   * A transaction that also compares the machine's row; it being another one's or gone ends this registration. When
+   * the row was moved on by an earlier write of our own whose reply was lost, it is tried again from there.
+   */
+  async #transact(
+    compares: readonly Compare[],
+    operations: readonly Operation[],
+    otherwise: readonly Operation[],
   ): Promise<TxnResult> {
     const { guard, keys } = this.#options;
     const key = keys.machine(this.#record.id);
-    try {
-      const result = await guard.txn({
-        compares: [{ key, test: "createRevision", equals: this.number }, ...compares],
-        success,
-        failure: [{ op: "get", from: key }, ...failure],
-      });
+    for (;;) {
+      const result = await this.#attempt(() =>
+        guard.txn({
+          compares: [{ key, test: "modRevision", equals: this.#fence }, ...compares],
+          success: operations,
+          failure: [{ op: "get", from: key }, ...otherwise],
+        }),
+      );
       if (result.succeeded) return result;
       const [machine, ...results] = result.results;
-      if (machine?.[0]?.createRevision !== this.number) throw this.#lose();
-      return { ...result, results };
+      const row = machine?.[0];
+      if (row?.createRevision !== this.number) throw this.#lose();
+      if (row.modRevision === this.#fence) return { ...result, results };
+      this.#fence = row.modRevision;
+    }
+  }
+
+  async #attempt(transaction: () => Promise<TxnResult>): Promise<TxnResult> {
+    try {
+      return await transaction();
     } catch (error) {
       if (error instanceof StoreError && error.code === "etcd_lease_not_found") throw this.#lose(error);
+      if (error instanceof StoreError && error.retryable) this.#uncertain = true;
       throw error;
     }
   }

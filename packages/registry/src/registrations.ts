@@ -40,6 +40,12 @@ export interface RegistrationsOptions {
 /** State rows moved to another lease in one transaction; each needs a compare of its own beside the fence. */
 const adoptedPerTransaction = 100;
 
+/** The machine's row as just written: its create and its mod revision. */
+interface Claim {
+  readonly number: number;
+  readonly fence: number;
+}
+
 /** What a key that hangs on no lease says. */
 const noLease = "0";
 
@@ -71,26 +77,27 @@ export class Registrations {
       const record = recordOf(request);
       // When this or what follows fails, the lease is left to run out rather than revoked: it may hold the row and the
       // moved states by now, and the next attempt finds them there, our token in the row, and takes them over.
-      const number = await this.#claim(key, record, previous, grant.leaseId);
-      if (number === undefined) {
+      const claimed = await this.#claim(key, record, previous, grant.leaseId);
+      if (claimed === undefined) {
         await this.#abandon(keeper);
         continue;
       }
+      const { number } = claimed;
       if (previous !== undefined) await this.#adopt(request.machineId, number, previous, grant.leaseId);
       keeper.start();
       logger.info("machine_registered", { registration: number, taken_over: previous !== undefined });
-      const registration = new MachineRegistration({ guard, keys, logger, keeper, record, number });
+      const registration = new MachineRegistration({ guard, keys, logger, keeper, record, ...claimed });
       return { outcome: "registered", registration };
     }
   }
 
-  /** Registration number, or undefined when the row has changed in between. */
+  /** Undefined when the row has changed in between. */
   async #claim(
     key: string,
     record: MachineRecord,
     previous: KeyValue | undefined,
     leaseId: string,
-  ): Promise<number | undefined> {
+  ): Promise<Claim | undefined> {
     const result = await this.#options.guard.txn({
       compares: [
         previous === undefined
@@ -100,10 +107,12 @@ export class Registrations {
       success: [{ op: "put", key, value: machineCodec.encode(record), leaseId }],
       failure: [{ op: "get", from: key }],
     });
-    if (result.succeeded) return previous?.createRevision ?? result.revision;
+    if (result.succeeded) {
+      return { number: previous?.createRevision ?? result.revision, fence: result.revision };
+    }
     // A claim that was carried out twice (a lost reply) fails its second compare: the row's lease tells.
     const row = result.results[0]?.[0];
-    return row?.leaseId === leaseId ? row.createRevision : undefined;
+    return row?.leaseId === leaseId ? { number: row.createRevision, fence: row.modRevision } : undefined;
   }
 
   /** Moves the rows of the earlier process to our lease, then ends its leases: should it still run, it learns. */
