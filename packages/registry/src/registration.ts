@@ -137,7 +137,9 @@ export class MachineRegistration implements Registration {
   }
 
   async leaving(): Promise<void> {
-    await this.#rewrite({ ...this.#record, leaving: true });
+    // Kept whatever comes of this attempt: the next write that moves the fence on says it again.
+    this.#record = { ...this.#record, leaving: true };
+    await this.#rewrite();
   }
 
   async leave(): Promise<void> {
@@ -172,12 +174,12 @@ export class MachineRegistration implements Registration {
   }
 
   /** Writes the machine's row anew: its new mod revision keeps out whatever was sent before. */
-  async #rewrite(record: MachineRecord): Promise<void> {
+  async #rewrite(): Promise<void> {
     const { keys, keeper } = this.#options;
+    const record = this.#record;
     const key = keys.machine(record.id);
     const put: Operation = { op: "put", key, value: machineCodec.encode(record), leaseId: keeper.leaseId };
     const { revision } = await this.#transact([], [put], []);
-    this.#record = record;
     this.#fence = revision;
     this.#uncertain = false;
   }
@@ -187,7 +189,7 @@ export class MachineRegistration implements Registration {
     operations: readonly Operation[],
     otherwise: readonly Operation[],
   ): Promise<TxnResult> {
-    if (this.#uncertain) await this.#rewrite(this.#record);
+    if (this.#uncertain) await this.#rewrite();
     return await this.#transact(compares, operations, otherwise);
   }
 
