@@ -145,7 +145,7 @@ export class Leading {
     const { writes, cancelled } = planWrites(decided.steps);
     const revision = await this.#commit(writes, signal);
     for (const step of decided.steps) this.#logStep(step);
-    await this.#caughtUp(revision, signal);
+    await this.#caughtUp(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
     // Others were planned around these; that they are gone again is an event no watch will tell of.
     for (const assignment of cancelled) {
       this.#projection.model.setAssignment(assignment);
@@ -166,7 +166,7 @@ export class Leading {
 
   /**
    * It is not known what was written, nor whether some of it is still on its way: it could arrive after what the
-   * next plan decides, and assign a unit twice. Ending the term fences it off.
+   * next plan decides, and assign a unit twice. Ending the term fences it off, and the next one reads all anew.
    */
   #giveUp(error: unknown, signal: AbortSignal): never {
     if (!signal.aborted) this.#failure = error;
@@ -188,7 +188,10 @@ export class Leading {
     if (unused.length === collectedPerPass) this.#loop.trigger();
   }
 
-  /** Waits until the model has seen everything up to the revision. */
+  /**
+   * Waits until the model has seen everything up to the revision. Should that take too long, the term ends: the next
+   * one begins with a snapshot, perhaps on a machine that is better connected.
+   */
   async #caughtUp(revision: number, signal: AbortSignal): Promise<void> {
     if ((this.#revision ?? 0) >= revision) return;
     await new Promise<void>((resolve, reject) => {

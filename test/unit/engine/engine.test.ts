@@ -136,6 +136,28 @@ describe("engine", () => {
     expect(words()).toEqual(["assign a.service m1", "assign b.service m2"]);
   });
 
+  test("ends its term, and plans nothing more in it, when its own writes do not come back", async () => {
+    registry.set(machine("m1"), machine("m2"));
+    await quiet();
+    registry.commits.length = 0;
+    registry.holdBack = true;
+    registry.set(body("h1"), unit("a.service"));
+    registry.deliver();
+    await quiet();
+    registry.set(unit("b.service"));
+    for (let seconds = 0; seconds < 30; seconds += 1) {
+      clock.advance(1_000);
+      await quiet();
+    }
+    expect(registry.resigned).toEqual([1]);
+    expect(words()).toEqual(["assign a.service m1"]);
+    registry.holdBack = false;
+    registry.deliver();
+    registry.becomeVacant();
+    await quiet();
+    expect(words()).toEqual(["assign a.service m1", "assign b.service m2"]);
+  });
+
   test("ends its term when a commit's outcome is unknown, and decides anew in the next", async () => {
     const pause = async (): Promise<void> => {
       clock.advance(1_000);
