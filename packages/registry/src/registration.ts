@@ -195,7 +195,8 @@ export class MachineRegistration implements Registration {
 
   /**
    * A transaction that also compares the machine's row; it being another one's or gone ends this registration. When
-   * the row was moved on by an earlier write of our own whose reply was lost, it is tried again from there.
+   * the row was moved on by another write of our own (its reply was lost, or it was under way at the same time),
+   * it is tried again from there.
    */
   async #transact(
     compares: readonly Compare[],
@@ -205,9 +206,10 @@ export class MachineRegistration implements Registration {
     const { guard, keys } = this.#options;
     const key = keys.machine(this.#record.id);
     for (;;) {
+      const fence = this.#fence;
       const result = await this.#attempt(() =>
         guard.txn({
-          compares: [{ key, test: "modRevision", equals: this.#fence }, ...compares],
+          compares: [{ key, test: "modRevision", equals: fence }, ...compares],
           success: operations,
           failure: [{ op: "get", from: key }, ...otherwise],
         }),
@@ -216,7 +218,7 @@ export class MachineRegistration implements Registration {
       const [machine, ...results] = result.results;
       const row = machine?.[0];
       if (row?.createRevision !== this.number) throw this.#lose();
-      if (row.modRevision === this.#fence) return { ...result, results };
+      if (row.modRevision === fence) return { ...result, results };
       this.#fence = row.modRevision;
     }
   }
