@@ -1,12 +1,20 @@
-import { Agent, type AgentReport } from "@fleet/agent";
+import { Agent, type AgentReport, type JournalStore } from "@fleet/agent";
 import { parseUnitFile, type TargetState, unitHash } from "@fleet/core";
-import { MemoryEtcd, MemoryStore, Registry, type RememberedCluster, type Term } from "@fleet/registry";
+import {
+  MemoryEtcd,
+  MemoryStore,
+  Registry,
+  type RememberedCluster,
+  type Store,
+  type Term,
+} from "@fleet/registry";
 import { silentLogger } from "@fleet/runtime";
 import { FakeSystemd, FakeUnitDirectory, FakeUnitManager } from "@fleet/systemd";
 import { FaultyStore } from "../simulation/faulty-store.ts";
 import { MemoryJournal } from "../simulation/memory-journal.ts";
 import { seededRandom } from "../simulation/seeded-random.ts";
 import { SimulatedClock } from "../simulation/simulated-clock.ts";
+import { HeldStore } from "./held-store.ts";
 
 export const machineId = "aaaaaaaa000000000000000000000001";
 
@@ -14,9 +22,15 @@ export const machineId = "aaaaaaaa000000000000000000000001";
 export interface AgentProcess {
   readonly agent: Agent;
   readonly store: FaultyStore;
+  /** Between the agent and `store`. */
+  readonly held: HeldStore;
   readonly manager: FakeUnitManager;
   /** kill -9. */
   kill(): void;
+  /** Asks for an orderly end, as for a reload. */
+  end(): void;
+  /** Its `run`. */
+  readonly ended: Promise<void>;
 }
 
 /** One machine with a real agent, and a hand that writes what an engine would. */
@@ -32,7 +46,7 @@ export class AgentBench {
   #generation = 0;
   readonly #stop = new AbortController();
 
-  #open(store: MemoryStore | FaultyStore): Registry {
+  #open(store: Store): Registry {
     return new Registry({
       store,
       prefix: "/fleet/",
@@ -48,8 +62,10 @@ export class AgentBench {
     });
   }
 
-  start(options: { token?: string } = {}): AgentProcess {
+  /** `journal` wraps what the process keeps its journal in. */
+  start(options: { token?: string; journal?: (journal: JournalStore) => JournalStore } = {}): AgentProcess {
     const store = new FaultyStore(new MemoryStore(this.etcd), this.clock, this.#random);
+    const held = new HeldStore(store);
     const manager = new FakeUnitManager(this.systemd);
     const journal = this.journal.open();
     const agent = new Agent({
@@ -59,23 +75,23 @@ export class AgentBench {
       metadata: {},
       version: "0",
       ttlMs: 5000,
-      registry: this.#open(store),
+      registry: this.#open(held),
       manager,
       directory: new FakeUnitDirectory(this.systemd),
-      journal,
+      journal: options.journal?.(journal) ?? journal,
       clock: this.clock,
       random: this.#random,
       logger: silentLogger,
     });
     const process = new AbortController();
-    void agent.run(process.signal);
+    const ended = agent.run(process.signal);
     const kill = (): void => {
       store.kill();
       journal.kill();
       manager.disconnect();
       process.abort();
     };
-    return { agent, store, manager, kill };
+    return { agent, store, held, manager, kill, end: () => process.abort(), ended };
   }
 
   /** Becomes leader, so that assignments can be written. */

@@ -7,6 +7,7 @@ import {
   LevelLoop,
   type Logger,
   type Random,
+  sleep,
   supervise,
 } from "@fleet/runtime";
 import type { UnitDirectory, UnitManager } from "@fleet/systemd";
@@ -64,6 +65,7 @@ export class Agent {
   readonly #retries: RetrySchedule;
   readonly #loop: LevelLoop;
   readonly #stop = new AbortController();
+  #journalRead: Promise<void> | undefined;
   #signal: AbortSignal | undefined;
   #desired: DesiredUnits | undefined;
   #registration: Registration | undefined;
@@ -117,11 +119,15 @@ export class Agent {
     });
   }
 
-  /** Runs until the signal fires or `leave` has ended. Units are left as they are: a later process adopts them. */
+  /**
+   * Runs until the signal fires or `leave` has ended. Units are left as they are: a later process adopts them. When
+   * it has returned nothing is under way any more: the journal is free for the next one.
+   */
   async run(signal: AbortSignal): Promise<void> {
     const { manager, clock, random, logger } = this.#options;
     const stopped = AbortSignal.any([signal, this.#stop.signal]);
-    await this.#journal.load();
+    this.#journalRead = this.#journal.load();
+    await this.#journalRead;
     this.#signal = stopped;
     const unsubscribe = manager.subscribe({
       onChange: (unit) => {
@@ -152,6 +158,7 @@ export class Agent {
       ]);
     } finally {
       unsubscribe();
+      await this.#dispatcher.idle();
       this.#retries.clear();
     }
   }
@@ -159,19 +166,25 @@ export class Agent {
   /**
    * Leaves the cluster in order: unloads every unit, each of which may run elsewhere as soon as its own stop has
    * ended, then gives the registration up and ends `run`. Works without the registry, too: the units then
-   * run elsewhere once this machine's lease has expired.
+   * run elsewhere once this machine's lease has expired. Rejects with `journal_failed` when it cannot be known
+   * which units there are.
    */
   async leave(): Promise<void> {
     const { logger } = this.#options;
+    await this.#journalRead;
     logger.info("leaving", { units: this.#journal.entries.size });
     if (this.#signal !== undefined) {
       // The engine must hear of it first, or it would give each unit back to this machine once its row is gone.
-      await this.#tryRegistry("mark_leaving", (registration) => registration.leaving());
+      const heard = await this.#markLeaving();
+      const emptied = new AbortController();
+      const announced = heard ? undefined : this.#markLeavingUntil(emptied.signal);
       await new Promise<void>((resolve) => {
         this.#leaving = { emptied: resolve };
         this.#retries.clear();
         this.#loop.trigger();
       });
+      emptied.abort();
+      await announced;
       await this.#tryRegistry("leave", (registration) => registration.leave());
     }
     this.#stop.abort();
@@ -221,13 +234,30 @@ export class Agent {
     this.#dispatcher.dispatch(tasks, { desired, registration: this.#registration, signal });
   }
 
-  async #tryRegistry(event: string, call: (registration: Registration) => Promise<void>): Promise<void> {
+  #markLeaving(): Promise<boolean> {
+    return this.#tryRegistry("mark_leaving", (registration) => registration.leaving());
+  }
+
+  /** A stop may take minutes, and all the while the engine would leave the other units to this machine. */
+  async #markLeavingUntil(signal: AbortSignal): Promise<void> {
+    const { clock, random } = this.#options;
+    const backoff = new Backoff({ initialMs: 100, maxMs: 2000 }, random);
+    for (;;) {
+      await sleep(clock, backoff.next(), signal).catch(() => {});
+      if (signal.aborted || (await this.#markLeaving())) return;
+    }
+  }
+
+  /** False when it failed; there is nothing to do without a registration. */
+  async #tryRegistry(event: string, call: (registration: Registration) => Promise<void>): Promise<boolean> {
     const { logger } = this.#options;
-    if (this.#registration === undefined) return;
+    if (this.#registration === undefined) return true;
     try {
       await call(this.#registration);
+      return true;
     } catch (error) {
       logger.warn(`${event}_failed`, { code: errorCode(error), message: errorMessage(error) });
+      return false;
     }
   }
 }

@@ -35,6 +35,7 @@ type TasksByKind = { readonly [Kind in AgentTask["kind"]]: Extract<AgentTask, { 
 export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #busy = new Set<string>();
+  readonly #work = new Set<Promise<void>>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -42,6 +43,11 @@ export class Dispatcher {
 
   get busy(): ReadonlySet<string> {
     return this.#busy;
+  }
+
+  /** Resolves when nothing is under way any more. */
+  async idle(): Promise<void> {
+    while (this.#work.size > 0) await Promise.all(this.#work);
   }
 
   dispatch(tasks: readonly AgentTask[], context: DispatchContext): void {
@@ -96,7 +102,8 @@ export class Dispatcher {
   #begin(tasks: readonly AgentTask[], work: Work): void {
     if (tasks.length === 0) return;
     for (const task of tasks) this.#busy.add(task.unit);
-    void this.#see(tasks, work);
+    const seen = this.#see(tasks, work).finally(() => this.#work.delete(seen));
+    this.#work.add(seen);
   }
 
   async #see(tasks: readonly AgentTask[], work: Work): Promise<void> {

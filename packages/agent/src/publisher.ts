@@ -81,12 +81,14 @@ export class Publisher {
 
   /**
    * Publishes from now on under `registration`. Rows left by an earlier process hang on its dying lease: all
-   * are written anew, and those that no longer apply are removed.
+   * are written anew, and those of units that are gone are removed. Where there is a row, that process may have
+   * started the unit without living to note it.
    */
   async begin(registration: Registration): Promise<void> {
     const left = await registration.published();
     this.#published = new Map([...left.keys()].map((unit) => [unit, undefined]));
     this.#admitted.clear();
+    for (const unit of left.keys()) this.#admitted.add(unit);
     this.#registration = registration;
     this.touchAll();
   }
@@ -108,7 +110,10 @@ export class Publisher {
    */
   admit(unit: string, assignedAt: number): Promise<"admitted" | "stale"> {
     if (this.#registration === undefined) return Promise.reject(registrationLost());
-    if (this.#published.get(unit) !== undefined) return Promise.resolve("admitted");
+    if (this.#published.get(unit) !== undefined) {
+      this.#admitted.add(unit);
+      return Promise.resolve("admitted");
+    }
     return new Promise((resolve, reject) => {
       this.#admissions.set(unit, { assignedAt, resolve, reject });
       this.touch(unit);
@@ -130,7 +135,7 @@ export class Publisher {
     } catch (error) {
       for (const unit of units) this.#dirty.add(unit);
       if (this.#registration !== registration || error instanceof AbortedError) return;
-      if (error instanceof FleetError && !error.retryable) this.#options.onRefused(error);
+      if (isRefusedByRegistry(error)) this.#options.onRefused(error);
       throw error;
     }
   }
@@ -152,8 +157,10 @@ export class Publisher {
       } else if (this.#published.has(unit)) remove.push(unit);
     }
     if (put.length + remove.length === 0) return;
-    // Should the answer get lost, they may be there all the same, and have to be removed one day.
+    // Until the answer is here each may be there or not, and if the answer gets lost: a new one has to be removed one
+    // day all the same, and on an old one no unit may be started any more.
     for (const { unit } of put) if (!this.#published.has(unit)) this.#published.set(unit, undefined);
+    for (const unit of remove) this.#published.set(unit, undefined);
     const { stale } = await registration.publish({ put, remove });
     if (this.#registration !== registration) return;
     for (const { unit, record, assignedAt } of put)
@@ -211,6 +218,11 @@ function sameRow(a: StateRecord | undefined, b: StateRecord): boolean {
     a.sub === b.sub &&
     a.launched === b.launched
   );
+}
+
+/** What systemd refuses says nothing about the registration. */
+function isRefusedByRegistry(error: unknown): error is FleetError {
+  return error instanceof FleetError && !error.retryable && !error.code.startsWith("systemd_");
 }
 
 function registrationLost(): FleetError {

@@ -1,0 +1,64 @@
+import type {
+  LeaseGrant,
+  RangeRequest,
+  RangeResult,
+  Store,
+  TxnRequest,
+  TxnResult,
+  WatchBatch,
+  WatchRequest,
+} from "@fleet/registry";
+
+/** A store that lets chosen transactions wait, to hold a process at a point of its work. */
+export class HeldStore implements Store {
+  readonly #store: Store;
+  #isHeld: (request: TxnRequest) => boolean = () => false;
+  readonly #waiting: (() => void)[] = [];
+
+  constructor(store: Store) {
+    this.#store = store;
+  }
+
+  hold(isHeld: (request: TxnRequest) => boolean): void {
+    this.#isHeld = isHeld;
+  }
+
+  release(): void {
+    this.#isHeld = () => false;
+    for (const go of this.#waiting.splice(0)) go();
+  }
+
+  /** How many transactions wait. */
+  get waiting(): number {
+    return this.#waiting.length;
+  }
+
+  async txn(request: TxnRequest): Promise<TxnResult> {
+    if (this.#isHeld(request)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    return await this.#store.txn(request);
+  }
+
+  range(request: RangeRequest): Promise<RangeResult> {
+    return this.#store.range(request);
+  }
+
+  leaseGrant(ttlMs: number): Promise<LeaseGrant> {
+    return this.#store.leaseGrant(ttlMs);
+  }
+
+  leaseKeepAlive(leaseId: string): Promise<void> {
+    return this.#store.leaseKeepAlive(leaseId);
+  }
+
+  leaseRevoke(leaseId: string): Promise<void> {
+    return this.#store.leaseRevoke(leaseId);
+  }
+
+  watch(request: WatchRequest, signal: AbortSignal): AsyncIterable<WatchBatch> {
+    return this.#store.watch(request, signal);
+  }
+
+  close(): void {
+    this.#store.close();
+  }
+}
