@@ -73,7 +73,8 @@ export class Follow {
 
   async *#connection(signal: AbortSignal): AsyncGenerator<ChangeBatch, void> {
     const { store, guard, range } = this.#options;
-    await guard.verify();
+    // Of a frozen cluster: perhaps the store is itself again, and nobody else may be asking.
+    await (guard.frozen === undefined ? guard.verify() : guard.open(signal));
     this.#report(true);
     if (this.#nextRevision === undefined) {
       const snapshot = await readAll(guard, range);
