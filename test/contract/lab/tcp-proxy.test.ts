@@ -39,6 +39,16 @@ describe("the cable of a lab", () => {
     await expect.poll(received).toBe("hello");
   });
 
+  it("carries each byte once, also when it is told to pass what passes already", async () => {
+    const { socket, received } = await connect();
+    socket.write("a");
+    await expect.poll(received).toBe("a");
+    proxy.mode = "pass";
+    socket.write("b");
+    await expect.poll(received).toMatch(/b$/);
+    expect(received()).toBe("ab");
+  });
+
   it("loses nothing that was sent while packets were dropped", async () => {
     const { socket, received } = await connect();
     socket.write("a");
