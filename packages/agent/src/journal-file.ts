@@ -23,7 +23,8 @@ const slackLines = 1000;
  * The journal as a file of JSON lines: the first names the boot, each later one replaces or removes an entry.
  *
  * Invariants:
- * - a line is complete or, after a crash in the middle of a write, the last one and ignored;
+ * - a line is complete or, cut short by a crash or a full disk, ignored; each begins with its own line break, so
+ *   that none is glued to such a one;
  * - writes happen one after the other, in the order they were asked for;
  * - entries of another boot say which files exist, but nothing of theirs counts as carried out.
  */
@@ -71,7 +72,7 @@ export class JournalFile implements JournalStore {
     return this.#enqueue(async () => {
       if (this.#lines > this.#entries.size + slackLines) await this.#rewrite();
       else {
-        await appendFile(this.#path, `${text}\n`);
+        await appendFile(this.#path, `\n${text}`);
         this.#lines += 1;
       }
     });
@@ -82,7 +83,7 @@ export class JournalFile implements JournalStore {
     for (const entry of this.#entries.values()) lines.push(JSON.stringify(entry));
     const next = `${this.#path}.next`;
     await mkdir(dirname(this.#path), { recursive: true });
-    await writeFile(next, `${lines.join("\n")}\n`);
+    await writeFile(next, lines.join("\n"));
     await rename(next, this.#path);
     this.#lines = lines.length;
   }
@@ -110,7 +111,7 @@ function parseLine<Value>(schema: z.ZodType<Value>, raw: string | undefined): Va
   try {
     return schema.safeParse(JSON.parse(raw)).data;
   } catch {
-    // Only the line a crash cut short is not JSON; what it would have said was never acknowledged.
+    // Only a line that was cut short is not JSON; what it would have said was never acknowledged.
     return undefined;
   }
 }

@@ -45,11 +45,18 @@ describe("JournalFile", () => {
   test("survives a crash in the middle of a line", async () => {
     const { journal } = await opened();
     await journal.put(entry("a.service"));
-    await appendFile(path, '{"unit":"b.service","hash":"h2","gen');
+    await appendFile(path, '\n{"unit":"b.service","hash":"h2","gen');
     const { journal: next, entries } = await opened();
     expect(entries).toEqual([entry("a.service")]);
     await next.put(entry("c.service"));
     expect((await opened()).entries.map((item) => item.unit)).toEqual(["a.service", "c.service"]);
+  });
+
+  test("a line that a full disk cut short does not take the next one with it", async () => {
+    const { journal } = await opened();
+    await appendFile(path, '\n{"unit":"b.service","hash":"h2","gen');
+    await journal.put(entry("a.service"));
+    expect((await opened()).entries).toEqual([entry("a.service")]);
   });
 
   test("after a reboot the files are still fleet's, but no intent counts as carried out", async () => {
