@@ -30,6 +30,9 @@ export interface DbusUnitManagerOptions {
 }
 
 const noSuchUnit = "org.freedesktop.systemd1.NoSuchUnit";
+/** What systemd says of a name that no unit can have, on stopping it and on disabling it. */
+const invalidArguments = "org.freedesktop.DBus.Error.InvalidArgs";
+const badUnitSetting = "org.freedesktop.systemd1.BadUnitSetting";
 const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead" };
 
 /** A connected systemd, and what was found out about it. */
@@ -128,7 +131,7 @@ export class DbusUnitManager implements UnitManager {
     try {
       await session.start(name);
     } catch (error) {
-      if (!isNoSuchUnit(error)) throw error;
+      if (!isRefused(error, noSuchUnit)) throw error;
       // systemd's list of files is keyed by directory times: a file of the very tick in which the list was made
       // is missed until the next reload.
       await this.#reload(session);
@@ -158,7 +161,7 @@ export class DbusUnitManager implements UnitManager {
 
   async disable(name: string): Promise<void> {
     const { session, links } = this.#mustBeConnected();
-    await session.disable(name);
+    await this.#removeLinks(session, name);
     // Took away the link to the unit file as well, and the unit is to stay loaded.
     if (links) await this.#link(session, [name]);
   }
@@ -167,11 +170,11 @@ export class DbusUnitManager implements UnitManager {
     const { session, links } = this.#mustBeConnected();
     this.#linkFailures.delete(name);
     this.#toldStates.delete(name);
-    if (links) await session.disable(name);
+    if (links) await this.#removeLinks(session, name);
     try {
       await session.resetFailed(name);
     } catch (error) {
-      if (!isNoSuchUnit(error)) throw error;
+      if (!isRefused(error, noSuchUnit)) throw error;
     }
   }
 
@@ -248,6 +251,15 @@ export class DbusUnitManager implements UnitManager {
     }
   }
 
+  /** None may be there: it was done before and interrupted after it, or systemd would not link the name at all. */
+  async #removeLinks(session: SystemdSession, name: string): Promise<void> {
+    try {
+      await session.disable(name);
+    } catch (error) {
+      if (!isRefused(error, noSuchUnit, badUnitSetting)) throw error;
+    }
+  }
+
   async #linkAlone(session: SystemdSession, name: string, path: string): Promise<void> {
     try {
       await session.link([path]);
@@ -263,7 +275,8 @@ export class DbusUnitManager implements UnitManager {
     try {
       result = await session.stop(name, signal);
     } catch (error) {
-      if (isNoSuchUnit(error)) return true;
+      // A name that no unit can have, either: nothing runs under it.
+      if (isRefused(error, noSuchUnit, invalidArguments)) return true;
       throw error;
     }
     if (result === "done") return true;
@@ -297,6 +310,6 @@ export class DbusUnitManager implements UnitManager {
   }
 }
 
-function isNoSuchUnit(error: unknown): boolean {
-  return error instanceof DbusRefusal && error.errorName === noSuchUnit;
+function isRefused(error: unknown, ...reasons: readonly string[]): boolean {
+  return error instanceof DbusRefusal && reasons.includes(error.errorName);
 }

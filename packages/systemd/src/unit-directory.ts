@@ -16,9 +16,10 @@ export class DiskUnitDirectory implements UnitDirectory {
     await this.#attempt("write", name, async () => {
       await mkdir(this.#path, { recursive: true });
       const file = join(this.#path, name);
-      // A name without a unit suffix: systemd passes over it, also if a crash leaves it here.
+      // A name without a unit suffix: systemd passes over it, also if a crash leaves it here. The unit's own name is
+      // not in it: that may be as long as a file name can be.
       this.#writes += 1;
-      const unfinished = join(this.#path, `.${name}.${process.pid}-${this.#writes}.unfinished`);
+      const unfinished = join(this.#path, `.${process.pid}-${this.#writes}.unfinished`);
       try {
         await writeFile(unfinished, text, { mode: 0o644 });
         await makeNewer(unfinished, file);

@@ -89,6 +89,9 @@ async function open(options: { unitsDirectory?: string; callTimeoutMs?: number }
 }
 
 unitManagerContract("DbusUnitManager", () => open());
+unitManagerContract("DbusUnitManager with its units outside the search path", () =>
+  open({ unitsDirectory: join(machine.path, "units") }),
+);
 
 describe("DbusUnitManager with a real systemd", () => {
   test("a unit directory outside the search path: links, also over a disable, and none left behind", async () => {

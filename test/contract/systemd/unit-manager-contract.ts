@@ -108,6 +108,26 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       await world.manager.stop("nowhere.service", never);
     });
 
+    test("disabling and forgetting can be repeated, and done to what never was", async () => {
+      await load("a.service", `${running}[Install]\nWantedBy=default.target\n`);
+      await world.manager.enable("a.service");
+      await world.manager.disable("a.service");
+      await world.manager.disable("a.service");
+      for (let time = 1; time <= 2; time += 1) await unload("a.service");
+      await unload("nowhere.service");
+      await world.manager.prepare([]);
+    });
+
+    test.each([
+      ["a unit type that systemd has given up", "old.snapshot"],
+      ["a hidden file", ".hidden.service"],
+    ])("%s can be unloaded again", async (_, name) => {
+      await load(name, running);
+      await world.manager.start(name).catch(() => {});
+      await unload(name);
+      expect((await statusOf(name))?.load).toBe("not-found");
+    });
+
     test("giving up the wait for a stop leaves the stop going on", async () => {
       await load("a.service", `${running}ExecStop=${world.execStop("a.service", 0.3)}\n`);
       await world.manager.start("a.service");

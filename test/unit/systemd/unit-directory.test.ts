@@ -23,6 +23,13 @@ describe("DiskUnitDirectory", () => {
     expect((await stat(join(path, "a.service"))).mode & 0o777).toBe(0o644);
   });
 
+  test("takes the longest name that systemd does", async () => {
+    const directory = new DiskUnitDirectory(root);
+    const name = `${"n".repeat(247)}.service`;
+    await directory.write(name, "one");
+    expect(await directory.read(name)).toBe("one");
+  });
+
   test("reading and removing what is not there is no error", async () => {
     const directory = new DiskUnitDirectory(join(root, "nowhere"));
     expect(await directory.read("a.service")).toBeUndefined();
