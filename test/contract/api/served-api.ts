@@ -6,14 +6,14 @@ import { type Api, type ApiOptions, type ApiRegistry, createApi } from "@fleet/a
 import { FleetClient } from "@fleet/api/client";
 import { type Clock, silentLogger, systemClock } from "@fleet/runtime";
 
-export interface Answered {
+interface Answered {
   readonly status: number;
   readonly headers: http.IncomingHttpHeaders;
   readonly text: string;
   readonly json: unknown;
 }
 
-export interface Asking {
+interface Asking {
   readonly body?: unknown;
   /** Sent as it is, instead of `body`. */
   readonly raw?: string | Buffer;

@@ -24,7 +24,7 @@ export interface EtcdUnderContract {
 }
 
 /** What a machine remembers, in memory. */
-export class Remembering implements ClusterMemory {
+class Remembering implements ClusterMemory {
   saved: RememberedCluster | undefined;
 
   constructor(saved?: RememberedCluster) {
