@@ -23,6 +23,8 @@ export interface LifecycleOptions {
   readonly logger: Logger;
   /** Writes to stdout. */
   readonly print: (text: string) => void;
+  /** Ends the program at once, units left as they are, for the service manager to start a fresh one. */
+  readonly abandon: () => void;
 }
 
 /** How long requests in progress may take once the machine has left. */
@@ -33,7 +35,8 @@ const closeGraceMs = 1_000;
  *
  * Invariants:
  * - of reload, dump and stop one is worked on at a time, in the order asked for; after stop nothing begins;
- * - a reload that fails leaves the daemon running with the configuration it had.
+ * - a reload that fails leaves the daemon running with the configuration it had; if even that is beyond it, the
+ *   program ends rather than hold on to its sockets with nothing behind them.
  */
 export class Lifecycle {
   readonly #options: LifecycleOptions;
@@ -115,15 +118,26 @@ export class Lifecycle {
       logger.warn("config_needs_restart", { option });
     }
     this.#options.listeners.respondWith(undefined);
-    await this.#components?.stop();
+    const components = this.#components;
     this.#components = undefined;
     try {
+      await components?.stop();
       await this.#begin(reloaded(this.#config, next));
     } catch (error) {
-      await this.#begin(this.#config);
+      await this.#beginAgain();
       throw error;
     }
     logger.info("config_reloaded");
+  }
+
+  async #beginAgain(): Promise<void> {
+    const { logger, abandon } = this.#options;
+    try {
+      await this.#begin(this.#config);
+    } catch (error) {
+      logger.error("restart_failed", { code: errorCode(error), message: errorMessage(error) });
+      abandon();
+    }
   }
 
   async #begin(config: Config): Promise<void> {

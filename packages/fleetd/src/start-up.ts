@@ -64,6 +64,7 @@ export async function runFleetd(configPath: string | undefined, host: ProcessHos
       serviceManager: serviceManagerOf(environment, logger),
       logger,
       print: host.print,
+      abandon: () => host.exit(1),
     });
     return await untilStopped(lifecycle, host);
   } finally {

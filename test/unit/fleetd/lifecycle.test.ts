@@ -9,6 +9,7 @@ import { handleSignals } from "../../../packages/fleetd/src/signals.ts";
 interface Wishes {
   readonly reload?: () => Promise<Config>;
   readonly start?: (config: Config) => Promise<void>;
+  readonly stop?: () => Promise<void>;
   readonly leave?: () => Promise<void>;
 }
 
@@ -24,6 +25,7 @@ async function daemon(wishes: Wishes = {}) {
       responder: createServer(),
       stop: async () => {
         happened.push(`stop ${name}`);
+        await wishes.stop?.();
       },
       leave: async () => {
         happened.push(`leave ${name}`);
@@ -65,6 +67,7 @@ async function daemon(wishes: Wishes = {}) {
       journal: true,
     }),
     print: (text) => happened.push(text),
+    abandon: () => happened.push("exit"),
   });
   return { lifecycle, config, happened };
 }
@@ -125,6 +128,31 @@ describe("Lifecycle", () => {
     await lifecycle.stop();
     expect(happened.slice(0, 6)).toEqual(["RELOADING", "hold", "stop v0", "start v0", "answer", "READY"]);
     expect(lifecycle.config).toEqual(config);
+  });
+
+  test("components that do not end in order are replaced all the same", async () => {
+    const { lifecycle, happened } = await daemon({ stop: () => Promise.reject(new Error("stuck")) });
+    await lifecycle.start();
+    happened.length = 0;
+    lifecycle.reload();
+    await lifecycle.stop();
+    expect(happened.slice(0, 5)).toEqual(["RELOADING", "hold", "stop v0", "start v0", "answer"]);
+  });
+
+  test("the program ends when not even the old configuration can be put in force again", async () => {
+    let starts = 0;
+    const { lifecycle, happened } = await daemon({
+      start: async () => {
+        starts += 1;
+        if (starts > 1) throw new Error("no");
+      },
+    });
+    await lifecycle.start();
+    lifecycle.reload();
+    await new Promise((resolve) => {
+      setImmediate(resolve);
+    });
+    expect(happened).toContain("exit");
   });
 
   test("what only a restart can change stays, and is said", async () => {
