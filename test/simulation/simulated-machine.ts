@@ -79,7 +79,7 @@ export class SimulatedMachine {
       directory: new FakeUnitDirectory(this.systemd),
       journal,
     });
-    const engine = new Engine({ ...common, machineId: this.id, leaderTtlMs });
+    const engine = new Engine({ ...common, machineId: this.id, leaderTtlMs, agentTtlMs });
     const running = new AbortController();
     const engineTask = async (signal: AbortSignal): Promise<void> => {
       await registry.guard.open(signal);

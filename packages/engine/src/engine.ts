@@ -20,6 +20,8 @@ export interface EngineOptions {
   readonly machineId: string;
   /** How long a leader that has died may block its successor; etcd's minimum is 2 s. */
   readonly leaderTtlMs: number;
+  /** How long a machine counts as present after it was last heard of. */
+  readonly agentTtlMs: number;
   /** 60 s unless given. */
   readonly auditIntervalMs?: number;
 }
@@ -84,12 +86,13 @@ export class Engine {
   }
 
   async #lead(term: Term, signal: AbortSignal): Promise<void> {
-    const { registry, clock, random, logger, auditIntervalMs = 60_000 } = this.#options;
+    const { registry, clock, random, logger, agentTtlMs, auditIntervalMs = 60_000 } = this.#options;
     const work = new Leading(term, {
       registry,
       clock,
       random,
       logger: logger.child({ term: term.number }),
+      agentTtlMs,
       auditIntervalMs,
     });
     this.#leading = { term: term.number, work };

@@ -1,5 +1,5 @@
 import { type PendingUnit, type Plan, plan, type Step } from "@fleet/core";
-import type { ChangeBatch } from "@fleet/registry";
+import type { Change, ChangeBatch } from "@fleet/registry";
 import {
   AbortedError,
   Backoff,
@@ -20,6 +20,8 @@ export interface LeadingOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** How long a machine counts as present after it was last heard of. */
+  readonly agentTtlMs: number;
   /** How often everything is planned anew, which must find nothing to do. */
   readonly auditIntervalMs: number;
 }
@@ -39,7 +41,9 @@ const retryBackoff = { initialMs: 100, maxMs: 5_000 };
  * - plans are made only from a model that has seen everything this term has committed so far: what a plan takes
  *   for granted has happened;
  * - a commit of unknown outcome ends the term: nothing of it can come true after that;
- * - the model belongs to the term: nothing of it outlives leadership.
+ * - the model belongs to the term: nothing of it outlives leadership;
+ * - that a machine is gone counts only once this engine has had etcd for as long as the machine would have had to be
+ *   silent: when etcd was out of reach for the engine it may have been for all, and they come back one by one.
  */
 export class Leading {
   readonly #options: LeadingOptions;
@@ -52,6 +56,7 @@ export class Leading {
   #revision: number | undefined;
   #awaited: { readonly revision: number; readonly reached: () => void } | undefined;
   #auditDue = false;
+  #expectsReturns: boolean;
   #failure: unknown;
 
   constructor(term: Term, options: LeadingOptions) {
@@ -59,6 +64,7 @@ export class Leading {
     this.#options = options;
     this.#term = term;
     this.#projection = new Projection(logger);
+    this.#expectsReturns = clock.monotonic() < term.inTouchSinceMs + options.agentTtlMs;
     this.#report = new PendingReport(this.#projection.model, logger);
     this.#loop = new LevelLoop({
       name: "plan",
@@ -77,7 +83,12 @@ export class Leading {
   /** Leads until the signal fires or leadership is lost, then returns. Rejects when a commit failed. */
   async run(signal: AbortSignal): Promise<void> {
     const over = AbortSignal.any([signal, this.#term.lost, this.#over.signal]);
-    const tasks = [this.#follow(over), this.#loop.run(over), this.#audit(over)].map((task) =>
+    const tasks = [
+      this.#follow(over),
+      this.#loop.run(over),
+      this.#audit(over),
+      this.#expectReturns(over),
+    ].map((task) =>
       task.catch((error: unknown) => {
         this.#over.abort();
         if (!(error instanceof AbortedError)) throw error;
@@ -101,8 +112,23 @@ export class Leading {
 
   #apply(batch: ChangeBatch): void {
     for (const change of batch.changes) this.#projection.apply(change);
+    if (this.#revision === undefined && this.#expectsReturns) {
+      this.#projection.expectReturns(batch.changes.flatMap(assignedMachine));
+    }
     this.#revision = batch.revision;
     if (this.#awaited !== undefined && batch.revision >= this.#awaited.revision) this.#awaited.reached();
+    this.#loop.trigger();
+  }
+
+  /** Gives up, when their time is over, the machines that were away when the term began. */
+  async #expectReturns(signal: AbortSignal): Promise<void> {
+    const { clock, agentTtlMs, logger } = this.#options;
+    if (!this.#expectsReturns) return;
+    const leftMs = this.#term.inTouchSinceMs + agentTtlMs - clock.monotonic();
+    logger.info("engine_expects_machines_back", { for_ms: Math.round(leftMs) });
+    await sleep(clock, leftMs, signal);
+    this.#expectsReturns = false;
+    this.#projection.giveUpMissing();
     this.#loop.trigger();
   }
 
@@ -247,4 +273,8 @@ export class Leading {
       of: units.slice(0, 10),
     });
   }
+}
+
+function assignedMachine(change: Change): readonly string[] {
+  return change.kind === "assignment" ? [change.machineId] : [];
 }

@@ -6,22 +6,44 @@ type Override = MetadataRecord | "corrupt";
 /**
  * Puts machines together from their registration and the metadata set through the API, which outlives it.
  *
- * Invariant: a machine with a record that cannot be read is in the model as unreadable. An override that cannot be
- * read counts as such a record: without it the machine might seem to lack what its units ask for.
+ * Invariants:
+ * - a machine with a record that cannot be read is in the model as unreadable. An override that cannot be read counts
+ *   as such a record: without it the machine might seem to lack what its units ask for;
+ * - so is one without a record that is expected back: it gets nothing, and what it has stays with it.
  */
 export class MachineProjection {
   readonly #model: ClusterModel;
   readonly #records = new Map<string, Exclude<Entry<MachineRecord>, { status: "absent" }>>();
   readonly #overrides = new Map<string, Map<string, Override>>();
+  /** Machines without a record that are expected back; undefined when none is. */
+  #missing: Set<string> | undefined;
 
   constructor(model: ClusterModel) {
     this.#model = model;
   }
 
   applyMachine(machineId: string, entry: Entry<MachineRecord>): void {
-    if (entry.status === "absent") this.#records.delete(machineId);
-    else this.#records.set(machineId, entry);
+    if (entry.status === "absent") {
+      if (this.#records.delete(machineId)) this.#missing?.add(machineId);
+    } else {
+      this.#records.set(machineId, entry);
+      this.#missing?.delete(machineId);
+    }
     this.#publish(machineId);
+  }
+
+  /** From now on, of these machines and of any other, one without a record is expected back. */
+  expectReturns(machineIds: Iterable<string>): void {
+    const missing = new Set([...machineIds].filter((machineId) => !this.#records.has(machineId)));
+    this.#missing = missing;
+    for (const machineId of missing) this.#publish(machineId);
+  }
+
+  /** Those that are not back are gone, and so is from now on whichever goes. */
+  giveUpMissing(): void {
+    const missing = this.#missing ?? [];
+    this.#missing = undefined;
+    for (const machineId of missing) this.#publish(machineId);
   }
 
   applyMetadata(machineId: string, key: string, entry: Entry<MetadataRecord>): void {
@@ -36,7 +58,8 @@ export class MachineProjection {
   #publish(machineId: string): void {
     const entry = this.#records.get(machineId);
     if (entry === undefined) {
-      this.#model.removeMachine(machineId);
+      if (this.#missing?.has(machineId) === true) this.#model.setMachineUnreadable(machineId);
+      else this.#model.removeMachine(machineId);
       return;
     }
     const metadata = entry.status === "corrupt" ? undefined : this.#metadata(machineId, entry.value);

@@ -57,6 +57,16 @@ export class Projection {
     }
   }
 
+  /** See MachineProjection. */
+  expectReturns(machineIds: Iterable<string>): void {
+    this.#machines.expectReturns(machineIds);
+  }
+
+  /** See MachineProjection. */
+  giveUpMissing(): void {
+    this.#machines.giveUpMissing();
+  }
+
   #applyAssignment({ machineId, unit, entry }: Extract<Change, { kind: "assignment" }>): void {
     this.bodies.applyReferrer(`assignment/${machineId}/${unit}`, entry);
     if (entry.status === "absent") this.model.removeAssignment(machineId, unit);

@@ -44,7 +44,13 @@ export async function startDaemon(config: Config, host: Host): Promise<Component
   const api = await createApi({ ...common, registry, version, tokenLimit: config.tokenLimit });
   const agent = await buildAgent(config, host, registry);
   const engine = config.engineEnabled
-    ? new Engine({ ...common, registry, machineId, leaderTtlMs: config.leaderTtlMs })
+    ? new Engine({
+        ...common,
+        registry,
+        machineId,
+        leaderTtlMs: config.leaderTtlMs,
+        agentTtlMs: config.agentTtlMs,
+      })
     : undefined;
 
   const running = new AbortController();

@@ -28,6 +28,11 @@ export interface Term {
   readonly number: number;
   /** Fires when leadership is no longer certain; writes are refused by the store soon after. */
   readonly lost: AbortSignal;
+  /**
+   * Monotonic milliseconds since when this candidate has had etcd without interruption; -Infinity when it never
+   * missed it. What went away before that may only have been out of reach.
+   */
+  readonly inTouchSinceMs: number;
   /** Steps down at once. Rejects with StoreError when etcd could not be told: the lease then runs out. */
   resign(): Promise<void>;
 }
@@ -58,6 +63,8 @@ const retryBackoff = { initialMs: 100, maxMs: 2_000 };
 export class Leadership {
   readonly #options: LeadershipOptions;
   readonly #keepers = new Map<number, LeaseKeeper>();
+  /** See Term; undefined while etcd is out of reach. */
+  #inTouchSinceMs: number | undefined = Number.NEGATIVE_INFINITY;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
@@ -79,6 +86,7 @@ export class Leadership {
         if (term !== undefined) return term;
       } catch (error) {
         if (signal.aborted) throw new AbortedError(signal.reason);
+        this.#inTouchSinceMs = undefined;
         if (!failing) {
           logger.warn("campaign_failing", { code: errorCode(error), message: errorMessage(error) });
         }
@@ -97,6 +105,7 @@ export class Leadership {
   async #attempt(candidate: Candidate, signal: AbortSignal): Promise<Term | undefined> {
     const { guard, keys, clock, random } = this.#options;
     const { rows, revision } = await guard.range({ from: keys.leader() });
+    this.#inTouchSinceMs ??= clock.monotonic();
     if (rows.length === 0) return await this.#run(candidate, signal);
     await this.#vacant(revision, signal);
     await sleep(clock, random() * spreadMs, signal);
@@ -146,8 +155,10 @@ export class Leadership {
   #begin(keeper: LeaseKeeper, number: number): Term {
     const { logger } = this.#options;
     this.#keepers.set(number, keeper);
+    const inTouchSinceMs = this.#inTouchSinceMs ?? this.#options.clock.monotonic();
     keeper.lost.addEventListener("abort", () => {
       this.#keepers.delete(number);
+      if (errorCode(keeper.lost.reason) === "lease_lost") this.#inTouchSinceMs = undefined;
       logger.warn("leadership_lost", { term: number, message: errorMessage(keeper.lost.reason) });
     });
     keeper.start();
@@ -155,6 +166,7 @@ export class Leadership {
     return {
       number,
       lost: keeper.lost,
+      inTouchSinceMs,
       resign: async () => {
         this.#keepers.delete(number);
         await keeper.revoke();

@@ -26,6 +26,7 @@ beforeEach(async () => {
     logger,
     machineId: "m0",
     leaderTtlMs: 5_000,
+    agentTtlMs: 30_000,
     auditIntervalMs: 60_000,
   });
   stop = new AbortController();
@@ -192,6 +193,64 @@ describe("engine", () => {
     await quiet();
     expect(engine.status().term).toBe(2);
     expect(words()).toEqual(["settle m1", "assign a.service m1"]);
+  });
+
+  describe("that has itself missed etcd until just now", () => {
+    /** Two machines with a unit each, of which m2 is away when a new term begins at 0 s. */
+    async function backAfterAnOutage(): Promise<void> {
+      registry.set(machine("m1"), machine("m2"), body("h1"), unit("a.service"), unit("b.service"));
+      await quiet();
+      expect(words()).toContain("assign b.service m2");
+      registry.loseTerm();
+      await quiet();
+      registry.set(gone("m2"));
+      registry.inTouchSinceMs = clock.monotonic();
+      registry.commits.length = 0;
+      registry.becomeVacant();
+      await quiet();
+    }
+
+    function gone(machineId: string): Change {
+      return { kind: "machine", machineId, entry: { status: "absent", modRevision: registry.revision } };
+    }
+
+    test("leaves units with a machine that comes back in time, and places others meanwhile", async () => {
+      await backAfterAnOutage();
+      clock.advance(20_000);
+      registry.set(unit("c.service"));
+      await quiet();
+      expect(words()).toEqual(["assign c.service m1"]);
+      registry.set(machine("m2"));
+      await quiet();
+      clock.advance(20_000);
+      await quiet();
+      expect(words()).toEqual(["assign c.service m1", "settle m2"]);
+    });
+
+    test("gives up a machine that has not come back within its time", async () => {
+      await backAfterAnOutage();
+      clock.advance(29_999);
+      await quiet();
+      expect(words()).toEqual([]);
+      clock.advance(1);
+      await quiet();
+      expect(words()).toEqual(["withdraw b.service m2", "assign b.service m1"]);
+    });
+
+    test("expects back whichever machine goes meanwhile, and none later", async () => {
+      await backAfterAnOutage();
+      registry.set(machine("m2"));
+      await quiet();
+      registry.set(gone("m2"));
+      await quiet();
+      expect(words()).toEqual(["settle m2"]);
+      clock.advance(30_000);
+      await quiet();
+      expect(words()).toEqual(["settle m2", "withdraw b.service m2", "assign b.service m1"]);
+      registry.set(machine("m3"), gone("m1"));
+      await quiet();
+      expect(words()).toContain("assign a.service m3");
+    });
   });
 
   test("steps down when stopped", async () => {

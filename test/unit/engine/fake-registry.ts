@@ -18,6 +18,9 @@ export class FakeRegistry {
   #term: { readonly number: number; readonly lost: AbortController } | undefined;
   #vacant: (() => void) | undefined;
 
+  /** What the next terms say. */
+  inTouchSinceMs = Number.NEGATIVE_INFINITY;
+
   /** The engine does not hear of what happens until `deliver` is called. */
   holdBack = false;
   readonly #held: ChangeBatch[] = [];
@@ -101,7 +104,8 @@ export class FakeRegistry {
     const number = this.terms;
     const lost = new AbortController();
     this.#term = { number, lost };
-    return { number, lost: lost.signal, resign: async () => void this.resigned.push(number) };
+    const resign = async (): Promise<void> => void this.resigned.push(number);
+    return { number, lost: lost.signal, inTouchSinceMs: this.inTouchSinceMs, resign };
   }
 
   #change(write: EngineWrite): Change[] {

@@ -1,4 +1,4 @@
-import { MemoryStore, type Registration, type Term } from "@fleet/registry";
+import { MemoryStore, type Registration, type Registry, type Term } from "@fleet/registry";
 import { describe, expect, test } from "vitest";
 import { Bench } from "./bench.ts";
 import { BreakableStore } from "./breakable-store.ts";
@@ -127,6 +127,35 @@ describe("elections", () => {
     expect(successor).toBeUndefined();
     store.break();
     expect(await bench.clock.advanceUntil(() => successor !== undefined, 20_000)).toBeLessThan(ttlMs + 500);
+  });
+
+  test("tell a winner since when it has had etcd", async () => {
+    const { bench, store, term } = await leading();
+    expect(term.inTouchSinceMs).toBe(Number.NEGATIVE_INFINITY);
+    const standbyStore = new BreakableStore(new MemoryStore(bench.etcd));
+    const standby = await bench.registry(standbyStore);
+    const steady = await bench.registry();
+    const won: Term[] = [];
+    const campaign = async ({ leadership }: Registry, machineId: string): Promise<void> => {
+      won.push(await leadership.campaign({ machineId, ttlMs }, never));
+    };
+    void campaign(standby, "m2");
+    await bench.clock.advance(10_000);
+    standbyStore.break();
+    await bench.clock.advance(5_000);
+    standbyStore.broken = false;
+    await bench.clock.advance(5_000);
+    store.break();
+    await bench.clock.advanceUntil(() => won.length === 1, 20_000);
+    // It had noticed, and was back before the leader went.
+    expect(won[0]?.inTouchSinceMs).toBeGreaterThanOrEqual(15_000);
+    expect(won[0]?.inTouchSinceMs).toBeLessThan(20_000);
+
+    void campaign(steady, "m3");
+    await bench.clock.advance(1_000);
+    standbyStore.break();
+    await bench.clock.advanceUntil(() => won.length === 2, 20_000);
+    expect(won[1]?.inTouchSinceMs).toBe(Number.NEGATIVE_INFINITY);
   });
 
   test("never have two leaders at a time, whatever breaks", async () => {
