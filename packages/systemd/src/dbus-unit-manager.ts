@@ -33,6 +33,8 @@ const noSuchUnit = "org.freedesktop.systemd1.NoSuchUnit";
 /** What systemd says of a name that no unit can have, on stopping it and on disabling it. */
 const invalidArguments = "org.freedesktop.DBus.Error.InvalidArgs";
 const badUnitSetting = "org.freedesktop.systemd1.BadUnitSetting";
+/** `RefuseManualStop=` in the unit file; said whether or not there is anything to stop. */
+const onlyByDependency = "org.freedesktop.systemd1.OnlyByDependency";
 const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead" };
 
 /** A connected systemd, and what was found out about it. */
@@ -277,11 +279,12 @@ export class DbusUnitManager implements UnitManager {
     } catch (error) {
       // A name that no unit can have, either: nothing runs under it.
       if (isRefused(error, noSuchUnit, invalidArguments)) return true;
+      if (isRefused(error, onlyByDependency) && hasEnded(await activeState(session, name))) return true;
       throw error;
     }
     if (result === "done") return true;
-    const { active } = (await session.list([name])).get(name) ?? notFound;
-    if (active === "inactive" || active === "failed") return true;
+    const active = await activeState(session, name);
+    if (hasEnded(active)) return true;
     if (result === "canceled") return false;
     throw new FleetError("systemd_refused", `the stop job of ${name} ended with ${result}, it is ${active}`);
   }
@@ -308,6 +311,14 @@ export class DbusUnitManager implements UnitManager {
     this.#reloadUnderWay = reload;
     return reload;
   }
+}
+
+async function activeState(session: SystemdSession, name: string): Promise<string> {
+  return ((await session.list([name])).get(name) ?? notFound).active;
+}
+
+function hasEnded(active: string): boolean {
+  return active === "inactive" || active === "failed";
 }
 
 function isRefused(error: unknown, ...reasons: readonly string[]): boolean {

@@ -180,6 +180,26 @@ describe("DbusUnitManager with a real systemd", () => {
     }
   });
 
+  test("a unit that refuses to be stopped by hand is done with once it has ended by itself", async () => {
+    const world = await open();
+    const { manager, directory } = world;
+    try {
+      await directory.write(
+        "once.service",
+        "[Unit]\nRefuseManualStop=yes\n[Service]\nType=oneshot\nExecStart=/bin/sleep 0.5\n",
+      );
+      await manager.prepare(["once.service"]);
+      await manager.start("once.service");
+      await expect(manager.stop("once.service", never)).rejects.toMatchObject({ code: "systemd_refused" });
+      await until(
+        async () => (await manager.status(["once.service"])).get("once.service")?.active === "inactive",
+      );
+      await manager.stop("once.service", never);
+    } finally {
+      await world.close();
+    }
+  });
+
   test("a stop that somebody cancels is asked for again", async () => {
     const world = await open();
     const { manager, directory } = world;
