@@ -12,6 +12,7 @@ import {
   parseEndpoint,
 } from "@fleet/api/client";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { WebSocketServer } from "ws";
 
 const requestTimeoutMs = 300;
 
@@ -202,5 +203,24 @@ describe("watch", () => {
     answers(503, {});
     const stream = client.watch([], new AbortController().signal)[Symbol.asyncIterator]();
     await expect(stream.next()).rejects.toMatchObject({ status: 503 });
+  });
+
+  test("ends when the server no longer answers, though its connection stays open", async () => {
+    const silent = new WebSocketServer({ server, autoPong: false });
+    const opened = Date.now();
+    const stream = client.watch([], new AbortController().signal)[Symbol.asyncIterator]();
+    await expect(stream.next()).rejects.toThrow("no answer within 0.3 s");
+    expect(Date.now() - opened).toBeLessThan(2_000);
+    for (const socket of silent.clients) socket.terminate();
+  });
+
+  test("stays open for as long as the server answers", async () => {
+    const quiet = new WebSocketServer({ server });
+    quiet.on("connection", (socket) => {
+      setTimeout(() => socket.send(JSON.stringify({ type: "status", status: "connected" })), 1_500);
+    });
+    const stream = client.watch([], new AbortController().signal)[Symbol.asyncIterator]();
+    expect((await stream.next()).value).toEqual({ type: "status", status: "connected" });
+    await stream.return?.(undefined);
   });
 });

@@ -42,7 +42,7 @@ export async function* watchUnits(
       yield { type: "unsupported" };
       return;
     }
-    const end = yield* updatesOf(opened, signal);
+    const end = yield* updatesOf(opened, options.requestTimeoutMs, signal);
     if (end !== watchClose.resync) {
       throw new FleetUnreachableError(`the server ended the stream (code ${end})`);
     }
@@ -140,22 +140,51 @@ class Inbox {
   }
 }
 
+/**
+ * Asks the server for a sign of life every `intervalMs` and reports when one is not given until the next: a connection
+ * whose other end is gone looks like one on which nothing happens. Returns a function that ends the asking.
+ */
+function heartbeat(socket: WebSocket, intervalMs: number, onSilent: () => void): () => void {
+  let heard = true;
+  const hear = (): void => {
+    heard = true;
+  };
+  socket.on("message", hear).on("pong", hear);
+  const timer = setInterval(() => {
+    if (!heard) onSilent();
+    // While paused nothing can be heard, however alive the server is.
+    heard = socket.isPaused;
+    socket.ping(() => {});
+  }, intervalMs);
+  return () => clearInterval(timer);
+}
+
 /** Yields until the stream closes; returns the close code. */
-async function* updatesOf(inbox: Inbox, signal: AbortSignal): AsyncGenerator<WatchUpdate, number> {
+async function* updatesOf(
+  inbox: Inbox,
+  answerWithinMs: number,
+  signal: AbortSignal,
+): AsyncGenerator<WatchUpdate, number> {
+  let silent = false;
   const abort = (): void => inbox.wake();
   signal.addEventListener("abort", abort, { once: true });
+  const endHeartbeat = heartbeat(inbox.socket, answerWithinMs, () => {
+    silent = true;
+    inbox.wake();
+  });
   try {
     for (;;) {
       if (signal.aborted) throw new AbortedError(signal.reason);
       const next = inbox.take();
       if (typeof next === "number") return next;
-      if (next === undefined) await inbox.woken();
-      else {
+      if (next !== undefined) {
         const update = readUpdate(next);
         if (update !== undefined) yield update;
-      }
+      } else if (silent) throw new FleetUnreachableError(`no answer within ${answerWithinMs / 1000} s`);
+      else await inbox.woken();
     }
   } finally {
+    endHeartbeat();
     signal.removeEventListener("abort", abort);
     inbox.socket.terminate();
   }
