@@ -25,6 +25,8 @@ export class LevelLoop {
   readonly #options: LevelLoopOptions;
   #dirty = false;
   #running = false;
+  /** Code of the failure that the last pass ended with. */
+  #failing: string | undefined;
   #cancelRetry: CancelTimer | undefined;
   #signal: AbortSignal | undefined;
   #stopped: (() => void) | undefined;
@@ -68,13 +70,18 @@ export class LevelLoop {
       try {
         await pass(signal);
         backoff.reset();
+        this.#failing = undefined;
       } catch (error) {
         if (signal.aborted) break;
         this.#dirty = true;
         const delayMs = backoff.next();
-        logger.warn("pass_failed", {
+        const code = errorCode(error);
+        // The same failure over and over (systemd is away, say) is one piece of news.
+        const level = code === this.#failing ? "debug" : "warn";
+        this.#failing = code;
+        logger[level]("pass_failed", {
           loop: name,
-          code: errorCode(error),
+          code,
           message: errorMessage(error),
           retry_in_ms: Math.round(delayMs),
         });

@@ -113,6 +113,32 @@ describe("LevelLoop", () => {
     await run;
   });
 
+  test("a failure that repeats is said once, until a pass has succeeded", async () => {
+    const lines: string[] = [];
+    const logger = new LineLogger({
+      write: (line) => lines.push(line),
+      now: () => 0,
+      level: () => "info",
+      journal: true,
+    });
+    let up = false;
+    const { loop, abort } = loopOf(async () => {
+      if (!up) throw new FleetError("down", "it is down");
+    }, logger);
+    const run = loop.run(abort.signal);
+    loop.trigger();
+    await vi.advanceTimersByTimeAsync(10 * retryMs);
+    expect(lines).toHaveLength(1);
+    up = true;
+    await vi.advanceTimersByTimeAsync(60_000);
+    up = false;
+    loop.trigger();
+    await vi.advanceTimersByTimeAsync(10 * retryMs);
+    expect(lines).toHaveLength(2);
+    abort.abort();
+    await run;
+  });
+
   test("run ends only after the pass in progress has, and no pass follows", async () => {
     let passes = 0;
     let ended = false;
