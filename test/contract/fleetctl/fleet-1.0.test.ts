@@ -271,6 +271,13 @@ describe("a unit file", () => {
     expect(fleet.requests.filter((request) => request.startsWith("PUT"))).toEqual([]);
   });
 
+  it("with a mistake is refused, naming file and line", async () => {
+    await file("a.service", "[Service]\nExecStart=/bin/true\nnonsense\n");
+    const { code, stderr } = await shell("submit ./a.service");
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Error creating units: cannot use unit file \S+\/a\.service: line 3: (?!line)/);
+  });
+
   it("that is no text is refused", async () => {
     await writeFile(join(directory, "a.service"), Uint8Array.of(0x5b, 0xff, 0xfe));
     const { code, stderr } = await shell("submit ./a.service");
@@ -359,6 +366,17 @@ describe("stop, unload and destroy", () => {
       stderr: "Units not found in registry\n",
     });
     expect(await shell(verb)).toEqual({ code: 0, stdout: "", stderr: "No units given\n" });
+  });
+
+  it.each(["stop", "unload", "destroy", "cat"])("%s refuses what can be no unit's name", async (verb) => {
+    fleet.add("a.service", options(), "launched");
+    const line = verb === "cat" ? "cat a!" : `${verb} a a!`;
+    expect(await shell(line)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: 'invalid unit name "a!.service": invalid character "!" in unit name\n',
+    });
+    expect(fleet.requests).toEqual([]);
   });
 
   it("cannot stop an inactive unit, but stop the others", async () => {

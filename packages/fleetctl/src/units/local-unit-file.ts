@@ -12,9 +12,7 @@ export async function readLocalUnitFile(path: string): Promise<readonly UnitOpti
   if (text === undefined) return undefined;
   const parsed = parseUnitFile(text);
   if (parsed.ok) return parsed.value;
-  throw new CommandFailure(
-    `cannot use unit file ${path}: line ${parsed.problem.line}: ${parsed.problem.message}`,
-  );
+  throw new CommandFailure(`cannot use unit file ${path}: ${parsed.problem.message}`);
 }
 
 async function readText(path: string): Promise<string | undefined> {

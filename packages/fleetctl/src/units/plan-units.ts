@@ -5,7 +5,7 @@ import { mapBounded } from "../bounded.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { findLocalFile, findUnitFile, type LocalSource, sameContent } from "./find-unit-file.ts";
-import { unitNameOf, unitPathOf } from "./unit-argument.ts";
+import { requireUnitName, unitNameOf, unitPathOf } from "./unit-argument.ts";
 
 /** What has to be written for a unit so that the registry has it with the content wanted. */
 export interface PlannedUnit {
@@ -46,7 +46,7 @@ async function planUnit(
   path: string,
   rules: PlanRules,
 ): Promise<PlannedUnit | undefined> {
-  checkName(name);
+  requireUnitName(name);
   const existing = await wordedAs(
     (reason) => `error retrieving Unit(${name}) from Registry: ${reason}`,
     client.unit(name, call.signal),
@@ -102,11 +102,6 @@ function planned(
   target: TargetState | undefined,
 ): PlannedUnit {
   return { name, content, options, target, global: requirementsOf(name, options).global };
-}
-
-function checkName(name: string): void {
-  const parsed = parseUnitName(name);
-  if (!parsed.ok) throw new CommandFailure(`invalid unit name ${JSON.stringify(name)}: ${parsed.problem}`);
 }
 
 /** What the daemon would refuse, refused before anything is sent. */

@@ -1,4 +1,6 @@
 import { basename } from "node:path";
+import { parseUnitName } from "@fleet/core";
+import { CommandFailure } from "../failure.ts";
 
 /** Types recognised at the end of an argument; a name that ends in none of them means a service. */
 const KNOWN_TYPES = ["service", "socket", "timer", "path", "device", "mount", "automount"] as const;
@@ -13,7 +15,15 @@ export function unitNameOf(argument: string): string {
   return basename(unitPathOf(argument));
 }
 
-/** The units the arguments name, each once, in the order given. */
+/** The units the arguments name, each once, in the order given. Throws CommandFailure when one can be no unit's name. */
 export function unitNamesOf(args: readonly string[]): readonly string[] {
-  return [...new Set(args.map(unitNameOf))];
+  const names = [...new Set(args.map(unitNameOf))];
+  for (const name of names) requireUnitName(name);
+  return names;
+}
+
+/** Throws CommandFailure when no unit can have this name. */
+export function requireUnitName(name: string): void {
+  const parsed = parseUnitName(name);
+  if (!parsed.ok) throw new CommandFailure(`invalid unit name ${JSON.stringify(name)}: ${parsed.problem}`);
 }
