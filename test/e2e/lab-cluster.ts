@@ -9,10 +9,26 @@ import {
   type MachineSettings,
 } from "@fleet/lab";
 import { afterAll, afterEach, beforeAll } from "vitest";
+import { z } from "zod";
 
 /** How long a cluster may take to carry out what takes it milliseconds: hosts of tests are busy. */
 const PATIENCE_MS = 15_000;
 const LOG_LINES_OF_A_FAILURE = 40;
+const KEY_PREFIX = "/_coreos.com/fleet/";
+
+// As etcd's JSON gateway writes it: bytes in base64, 64-bit numbers in text, what is empty left out.
+const rangeAnswer = z.object({
+  kvs: z.array(z.object({ key: z.string(), value: z.string(), mod_revision: z.string() })).default([]),
+});
+const leaderRecord = z.object({ machineId: z.string() });
+
+/** A key of fleet's in etcd. */
+export interface RegistryRow {
+  /** Its name below the prefix. */
+  readonly key: string;
+  readonly value: string;
+  readonly modRevision: number;
+}
 
 /** What a unit noted by note(), in the order in which it happened on whichever machine. */
 export interface ServiceEvent {
@@ -137,6 +153,31 @@ export class LabCluster {
   /** Asks the machine's systemd itself, past fleet: `active`, `inactive`, `failed`… */
   async activeState(unit: string, machineName: string): Promise<string> {
     return (await this.machine(machineName).systemctl("show", "-P", "ActiveState", unit)).stdout.trim();
+  }
+
+  /** Process of a unit as the machine's systemd knows it; "0" when none runs. */
+  async mainPid(unit: string, machineName: string): Promise<string> {
+    return (await this.machine(machineName).systemctl("show", "-P", "MainPID", unit)).stdout.trim();
+  }
+
+  /** Everything fleet has in etcd, past fleet, sorted by key. */
+  async registryRows(): Promise<readonly RegistryRow[]> {
+    const response = await fetch(`${this.cluster.etcd.endpoints[0]}/v3/kv/range`, {
+      method: "POST",
+      // "0" is the character after "/": the range ends behind the last key with the prefix.
+      body: JSON.stringify({ key: btoa(KEY_PREFIX), range_end: btoa(`${KEY_PREFIX.slice(0, -1)}0`) }),
+    });
+    return rangeAnswer.parse(await response.json()).kvs.map((row) => ({
+      key: atob(row.key).slice(KEY_PREFIX.length),
+      value: Buffer.from(row.value, "base64").toString("utf8"),
+      modRevision: Number(row.mod_revision),
+    }));
+  }
+
+  /** The machine whose engine leads. Fails when none does. */
+  async leader(): Promise<ClusterMachine> {
+    const row = (await this.registryRows()).find(({ key }) => key === "leader");
+    return this.machine(leaderRecord.parse(JSON.parse(row?.value ?? "null")).machineId);
   }
 
   /** Names of the machines whose systemd runs the unit. */
