@@ -147,6 +147,27 @@ describe("a machine that leaves", () => {
 });
 
 describe("an agent that ends in order", () => {
+  test("hears what became of the starts under way, so that its successor does not repeat them", async () => {
+    const { manager } = agent;
+    const start = manager.start.bind(manager);
+    manager.start = async (name) => {
+      await start(name);
+      // The answer takes its time, and comes only while there is a connection.
+      await new Promise<void>((resolve) => bench.clock.after(50, resolve));
+      await manager.status([name]);
+    };
+    await bench.assign("once.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n", "launched");
+    await bench.clock.advanceUntil(() => starts("once.service") === 1, 1000, 1);
+    agent.end();
+    await bench.clock.advance(1000);
+    await agent.ended;
+    agent.kill();
+    agent = bench.start();
+    await bench.registered(agent);
+    await bench.clock.advance(1000);
+    expect(starts("once.service")).toBe(1);
+  });
+
   test("has ended its last write before another takes over", async () => {
     agent.kill();
     let underWay = 0;

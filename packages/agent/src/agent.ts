@@ -149,18 +149,15 @@ export class Agent {
       },
       stopped,
     );
-    try {
-      await Promise.all([
-        manager.run(stopped),
-        this.#publisher.run(stopped),
-        this.#loop.run(stopped),
-        presence,
-      ]);
-    } finally {
-      unsubscribe();
-      await this.#dispatcher.idle();
-      this.#retries.clear();
-    }
+    const disconnect = new AbortController();
+    const connection = manager.run(disconnect.signal);
+    await Promise.all([this.#publisher.run(stopped), this.#loop.run(stopped), presence]);
+    // Systemd's answers to calls under way are waited for: the next agent would repeat a start nobody took note of.
+    await this.#dispatcher.idle();
+    disconnect.abort();
+    await connection;
+    unsubscribe();
+    this.#retries.clear();
   }
 
   /**
