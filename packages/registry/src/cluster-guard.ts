@@ -56,7 +56,7 @@ const saveIntervalMs = 5_000;
  * - every write compares the create revision of the `cluster` key;
  * - a response must not be older than any response that had arrived when its request was sent (requests are
  *   linearizable, so an older one means that the store lost history);
- * - only `open` thaws.
+ * - only `open` thaws; a store that was found rolled back stays frozen out until fleetd is started anew.
  */
 export class ClusterGuard {
   readonly #options: ClusterGuardOptions;
@@ -96,10 +96,12 @@ export class ClusterGuard {
 
   /**
    * Verifies the store, creating the cluster when nothing is remembered and nothing is below the prefix. Throws the
-   * error it freezes with, or StoreError. Call it again to thaw.
+   * error it freezes with, or StoreError. Call it again to thaw; only a rollback is final.
    */
   async open(signal: AbortSignal): Promise<void> {
     throwIfAborted(signal);
+    // It may have grown past what was seen of it by now, but never into what it has lost.
+    if (this.#frozen?.code === "cluster_rolled_back") throw this.#frozen;
     if (!this.#loaded) {
       this.#remembered = await this.#options.memory.load();
       this.#loaded = true;

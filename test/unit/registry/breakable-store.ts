@@ -16,7 +16,7 @@ export class BreakableStore implements Store {
   broken = false;
   /** Transactions are carried out but their answers get lost. */
   losesAnswers = false;
-  readonly #store: Store;
+  #store: Store;
   #cut = new AbortController();
 
   constructor(store: Store) {
@@ -27,6 +27,12 @@ export class BreakableStore implements Store {
   cutWatches(): void {
     this.#cut.abort();
     this.#cut = new AbortController();
+  }
+
+  /** What answers from now on is another store. */
+  switchTo(store: Store): void {
+    this.#store = store;
+    this.cutWatches();
   }
 
   break(): void {
