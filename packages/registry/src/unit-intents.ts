@@ -90,6 +90,7 @@ export class UnitIntents {
   async put(request: PutUnit): Promise<PutOutcome> {
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
       const present = await this.#present(request.name);
+      if (present === undefined) continue;
       const decision = decide(request, present);
       if (decision.outcome === "refused") return decision;
       if (decision.outcome === "unchanged") {
@@ -127,14 +128,22 @@ export class UnitIntents {
     return [{ op: "put", key: this.#keys.body(hash), value: encodeBody(options) }];
   }
 
-  async #present(name: string): Promise<PresentUnit> {
+  /** Undefined when the unit's revision was compacted away before all of it was read. */
+  async #present(name: string): Promise<PresentUnit | undefined> {
     const { rows, revision } = await this.#guard.range({ from: this.#keys.unit(name) });
     const row = rows[0];
     if (row === undefined) return { revision, row, record: undefined, hasBody: false };
     const record = unitCodec.decode(row.value);
     if (!record.ok) return { revision, row, record: undefined, hasBody: false };
-    const body = await this.#guard.range({ from: this.#keys.body(record.value.hash), keysOnly: true });
-    return { revision, row, record: record.value, hasBody: body.rows.length > 0 };
+    try {
+      // As of the same revision: the file of a unit that is replaced meanwhile may be collected at once.
+      const from = this.#keys.body(record.value.hash);
+      const body = await this.#guard.range({ from, keysOnly: true, revision });
+      return { revision, row, record: record.value, hasBody: body.rows.length > 0 };
+    } catch (error) {
+      if (error instanceof StoreError && error.code === "etcd_compacted") return undefined;
+      throw error;
+    }
   }
 }
 
