@@ -8,7 +8,7 @@ import {
   type Store,
   type Term,
 } from "@fleet/registry";
-import { silentLogger } from "@fleet/runtime";
+import { type Random, silentLogger } from "@fleet/runtime";
 import { FakeSystemd, FakeUnitDirectory, FakeUnitManager } from "@fleet/systemd";
 import { FaultyStore } from "../simulation/faulty-store.ts";
 import { MemoryJournal } from "../simulation/memory-journal.ts";
@@ -25,6 +25,7 @@ export interface AgentProcess {
   /** Between the agent and `store`. */
   readonly held: HeldStore;
   readonly manager: FakeUnitManager;
+  readonly directory: FakeUnitDirectory;
   /** kill -9. */
   kill(): void;
   /** Asks for an orderly end, as for a reload. */
@@ -37,14 +38,19 @@ export interface AgentProcess {
 export class AgentBench {
   readonly clock = new SimulatedClock();
   readonly systemd = new FakeSystemd(this.clock);
-  readonly journal = new MemoryJournal();
+  readonly journal = new MemoryJournal(this.clock);
   readonly etcd = new MemoryEtcd(this.clock);
-  readonly #random = seededRandom(1);
-  readonly #registry = this.#open(new MemoryStore(this.etcd));
+  readonly #random: Random;
+  readonly #registry: Registry;
   #remembered: RememberedCluster | undefined;
   #term: Term | undefined;
   #generation = 0;
   readonly #stop = new AbortController();
+
+  constructor(seed = 1) {
+    this.#random = seededRandom(seed);
+    this.#registry = this.#open(new MemoryStore(this.etcd));
+  }
 
   #open(store: Store): Registry {
     return new Registry({
@@ -67,6 +73,7 @@ export class AgentBench {
     const store = new FaultyStore(new MemoryStore(this.etcd), this.clock, this.#random);
     const held = new HeldStore(store);
     const manager = new FakeUnitManager(this.systemd);
+    const directory = new FakeUnitDirectory(this.systemd);
     const journal = this.journal.open();
     const agent = new Agent({
       machineId,
@@ -77,7 +84,7 @@ export class AgentBench {
       ttlMs: 5000,
       registry: this.#open(held),
       manager,
-      directory: new FakeUnitDirectory(this.systemd),
+      directory,
       journal: options.journal?.(journal) ?? journal,
       clock: this.clock,
       random: this.#random,
@@ -91,7 +98,7 @@ export class AgentBench {
       manager.disconnect();
       process.abort();
     };
-    return { agent, store, held, manager, kill, end: () => process.abort(), ended };
+    return { agent, store, held, manager, directory, kill, end: () => process.abort(), ended };
   }
 
   /** Becomes leader, so that assignments can be written. */

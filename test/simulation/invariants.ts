@@ -35,7 +35,10 @@ export class Invariants {
 
   check(): void {
     this.#eachUnitIsAssignedOnce();
-    for (const machine of this.#cluster.machines) this.#eventsAreInOrder(machine);
+    for (const machine of this.#cluster.machines) {
+      if (machine.runaway) throw new Error(`the agent of ${machine.id} turns round without end`);
+      this.#eventsAreInOrder(machine);
+    }
     if (this.#calm) this.#nothingRunsTwice();
     this.#revision = this.#cluster.etcd.revision;
   }

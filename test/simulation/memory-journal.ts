@@ -1,9 +1,25 @@
 import type { JournalStore } from "@fleet/agent";
 import type { JournalEntry } from "@fleet/core";
+import type { Clock } from "@fleet/runtime";
+
+/** More writes than this at one instant are no work but a loop that never ends. */
+const writesAtOneInstant = 1000;
 
 /** What tmpfs keeps of a journal while fleetd processes come and go. */
 export class MemoryJournal {
   readonly entries = new Map<string, JournalEntry>();
+  readonly #clock: Clock;
+  #instant = 0;
+  #writes = 0;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** An agent turns round without time passing. Its writes hang from then on: nothing else could end it. */
+  get runaway(): boolean {
+    return this.#writes > writesAtOneInstant;
+  }
 
   /** One process's handle: after `kill` it changes nothing any more. */
   open(): JournalStore & { kill(): void } {
@@ -11,7 +27,8 @@ export class MemoryJournal {
     let dead = false;
     const write = async (change: () => void): Promise<void> => {
       await Promise.resolve();
-      if (dead) await new Promise<never>(() => {});
+      this.#count();
+      if (dead || this.runaway) await new Promise<never>(() => {});
       change();
     };
     return {
@@ -22,5 +39,11 @@ export class MemoryJournal {
         dead = true;
       },
     };
+  }
+
+  #count(): void {
+    if (this.#clock.monotonic() !== this.#instant) this.#writes = 0;
+    this.#instant = this.#clock.monotonic();
+    this.#writes += 1;
   }
 }

@@ -31,7 +31,7 @@ export class SimulatedMachine {
   readonly metadata: Readonly<Record<string, string>>;
   readonly systemd: FakeSystemd;
   readonly #options: SimulatedMachineOptions;
-  readonly #journal = new MemoryJournal();
+  readonly #journal: MemoryJournal;
   #remembered: RememberedCluster | undefined;
   #token: string | undefined;
   #process: Process | undefined;
@@ -42,6 +42,7 @@ export class SimulatedMachine {
     this.id = options.id;
     this.metadata = options.metadata;
     this.systemd = new FakeSystemd(options.clock);
+    this.#journal = new MemoryJournal(options.clock);
   }
 
   /** fleetd runs. */
@@ -55,6 +56,10 @@ export class SimulatedMachine {
 
   get report(): ReturnType<Agent["report"]> | undefined {
     return this.#process?.agent.report();
+  }
+
+  get runaway(): boolean {
+    return this.#journal.runaway;
   }
 
   start(): void {
