@@ -20,7 +20,7 @@ export async function connect(flags: FlagValues, say: (line: string) => void): P
   }
   return new FleetClient({
     endpoint: endpoint.value,
-    requestTimeoutMs: flags.number("request-timeout") * 1000,
+    requestTimeoutMs: flags.milliseconds("request-timeout"),
     tls: {
       ...(ca === undefined ? {} : { ca }),
       ...(cert === undefined ? {} : { cert }),

@@ -53,12 +53,20 @@ export class FlagValues {
     return Number(this.text(name));
   }
 
+  /** A number of seconds in whole milliseconds, within what timers take. */
+  milliseconds(name: string): number {
+    return Math.min(Math.max(1, Math.round(this.number(name) * 1000)), longestTimerMs);
+  }
+
   #flag(name: string): Flag {
     const flag = this.#flags.get(name);
     if (flag === undefined) throw new Error(`no such flag: ${name}`);
     return flag;
   }
 }
+
+/** Beyond it Node's timers fire at once: almost 25 days. */
+const longestTimerMs = 2 ** 31 - 1;
 
 // The spellings Go's flag packages accept.
 const TRUE: ReadonlySet<string> = new Set(["1", "t", "T", "TRUE", "true", "True"]);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { UsageError } from "../../../../packages/fleetctl/src/cli/flag.ts";
-import { flagsFromEnvironment } from "../../../../packages/fleetctl/src/cli/global-flags.ts";
+import { FlagValues, UsageError } from "../../../../packages/fleetctl/src/cli/flag.ts";
+import { flagsFromEnvironment, globalFlags } from "../../../../packages/fleetctl/src/cli/global-flags.ts";
 
 describe("flagsFromEnvironment", () => {
   it("reads FLEETCTL_ variables, dashes as underscores", () => {
@@ -31,5 +31,17 @@ describe("flagsFromEnvironment", () => {
     expect(read).toThrow(
       new UsageError('invalid value "loud" for flag --debug: expected true or false (from FLEETCTL_DEBUG)'),
     );
+  });
+});
+
+describe("a number of seconds", () => {
+  it.each([
+    ["3", 3_000],
+    ["1.005", 1_005],
+    ["0.0001", 1],
+    ["99999999", 2_147_483_647],
+  ])("%s becomes a timeout that timers take", (text, expected) => {
+    const flags = new FlagValues(globalFlags, new Map([["request-timeout", text]]));
+    expect(flags.milliseconds("request-timeout")).toBe(expected);
   });
 });
