@@ -97,6 +97,18 @@ describe("a machine that leaves", () => {
     expect(machineRow()).toBeUndefined();
   });
 
+  test("takes back a registration that was still under way when it left", async () => {
+    agent.kill();
+    agent = bench.start();
+    agent.held.hold(({ success }) => success.some((operation) => "key" in operation));
+    await bench.clock.advanceUntil(() => agent.held.waiting > 0, 1000, 1);
+    const left = leave(agent);
+    await bench.clock.advanceUntil(left, 5000);
+    agent.held.release();
+    await bench.clock.advance(1000);
+    expect(machineRow()).toBeUndefined();
+  });
+
   test("loses no removal of a row that crosses with its word", async () => {
     await bench.assign(
       "slow.service",

@@ -198,6 +198,11 @@ export class Agent {
   }
 
   async #onRegistered(registration: Registration): Promise<void> {
+    if (this.#stop.signal.aborted) {
+      // It was on its way when the machine left: the engine must not give units to nobody until the lease runs out.
+      await registration.leave();
+      return;
+    }
     this.#desired = new DesiredUnits(this.#options.machineId);
     this.#registration = registration;
     await this.#publisher.begin(registration);

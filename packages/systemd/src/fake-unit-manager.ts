@@ -68,8 +68,8 @@ export class FakeUnitManager implements UnitManager {
     return () => this.#listeners.delete(listener);
   }
 
-  prepare(names: readonly string[]): Promise<void> {
-    return this.#call(() => this.#systemd.reload(names));
+  async prepare(names: readonly string[]): Promise<void> {
+    if (names.length > 0) await this.#call(() => this.#systemd.reload(names));
   }
 
   start(name: string): Promise<void> {

@@ -9,7 +9,8 @@
 export interface UnitManager {
   /**
    * Makes systemd see unit files that were just written: links them where the directory is outside its search
-   * path, and reloads once for the whole batch when one of them is a changed file of a unit still loaded.
+   * path, and reloads once for the whole batch when one of them is a changed file of a unit still loaded. Without
+   * names there is nothing to do, connected or not.
    */
   prepare(names: readonly string[]): Promise<void>;
   /** Queues a start job (mode replace). Resolves as soon as systemd has queued it, not when it is done. */
