@@ -2,6 +2,12 @@ import { FleetApiError, FleetUnreachableError } from "@fleet/api/client";
 import { errorCode, errorMessage } from "@fleet/runtime";
 import { CommandFailure } from "./failure.ts";
 
+/** How a daemon, of fleet 1.0 or of this project, begins to say that it cannot reach etcd. */
+const ETCD_AWAY = "fleet server unable to communicate with etcd";
+
+/** How a daemon begins to say that it will not act on what etcd holds. */
+const FROZEN = "fleetd is frozen: ";
+
 /**
  * Awaits a call of the API and words its failure: `wording` gets the reason. An interrupt passes through
  * unchanged.
@@ -28,15 +34,26 @@ export function isInterrupt(error: unknown): boolean {
 
 function hintsFor(error: unknown): readonly string[] {
   if (error instanceof FleetUnreachableError) {
+    const denied = errorCode(error.cause) === "EACCES";
     return [
-      "Is fleetd running on this machine, and may this user open its socket?",
+      denied
+        ? "This user may not open the socket: that takes root, or its group (SocketGroup= in fleet.socket)."
+        : "Is fleetd running there, and does it listen at this address?",
       "Another daemon is chosen with --endpoint or FLEETCTL_ENDPOINT, e.g. --endpoint=http://10.0.2.15:49153",
     ];
   }
-  if (error instanceof FleetApiError && error.status === 503) {
+  if (!(error instanceof FleetApiError)) return [];
+  if (error.status === 404) return ["Something answers there, but it has no fleet API: is it fleetd?"];
+  if (error.message.startsWith(ETCD_AWAY)) {
     return [
       "fleetd answers, but cannot reach etcd; units keep running meanwhile.",
       "Check that etcd is up and that etcd_servers in fleet.conf names it.",
+    ];
+  }
+  if (error.message.startsWith(FROZEN)) {
+    return [
+      "Units keep running, and nothing is changed until etcd holds this machine's cluster again.",
+      "A fleetd that is stopped in order, with its units, joins the cluster that it finds at its next start.",
     ];
   }
   return [];

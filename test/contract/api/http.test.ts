@@ -448,7 +448,7 @@ describe("while the store", () => {
 
   test("is frozen out, the message says why", async () => {
     registry.frozen = new FleetError("cluster_missing", "etcd no longer knows cluster 1");
-    await expectRefused("etcd no longer knows cluster 1");
+    await expectRefused("fleetd is frozen: etcd no longer knows cluster 1");
   });
 
   test("has not been verified yet, it counts as away", async () => {

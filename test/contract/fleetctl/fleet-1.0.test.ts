@@ -30,7 +30,7 @@ afterEach(async () => {
 /** Runs a command line; its words are split at blanks, `./` stands for the test's directory. */
 function shell(line: string): Promise<Outcome> {
   const args = line.split(" ").map((word) => (word.startsWith("./") ? join(directory, word) : word));
-  return fleetctl(endpoint, args, { clock: acceleratedClock(20) });
+  return fleetctl(endpoint, args, { clock: acceleratedClock(5) });
 }
 
 async function file(name: string, text = sleeper): Promise<void> {
@@ -176,6 +176,7 @@ describe("start", () => {
       stdout: "",
       stderr:
         "Unit a.service is not placed yet: waiting for a machine that may run it.\n" +
+        "  0acdd9bf...: nothing speaks against it, but no engine has placed it there yet\n" +
         "Error waiting for units: timed out waiting for unit a.service to report state launched\n",
     });
   });
@@ -481,7 +482,7 @@ describe("failures", () => {
     const { code, stdout, stderr } = await fleetctl(`unix://${directory}/none.sock`, line.split(" "));
     expect([code, stdout]).toEqual([1, ""]);
     expect(stderr.startsWith(beginning)).toBe(true);
-    expect(stderr).toContain("Is fleetd running on this machine");
+    expect(stderr).toContain("Is fleetd running there");
   });
 
   it("of a daemon that does not answer end after --request-timeout", async () => {

@@ -5,6 +5,7 @@ export const message = {
   noOptions: "unit does not exist and options field empty",
   noTarget: "must provide DesiredState to update existing unit",
   etcdAway: "fleet server unable to communicate with etcd",
+  frozen: (why: string) => `fleetd is frozen: ${why}`,
   contentType: "only acceptable Content-Type is application/json",
   notFound: "not found",
   internal: "internal error",

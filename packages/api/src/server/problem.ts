@@ -37,7 +37,7 @@ export function refusalOf(error: unknown): Refusal {
   if (code === "etcd_too_large") return refusal(413, message.bodyTooLarge);
   if (code.startsWith("etcd_")) return refusal(503, `${message.etcdAway}: ${errorMessage(error)}`);
   // The cluster guard refuses everything until the store is trusted again; its message says why.
-  if (code.startsWith("cluster_")) return refusal(503, errorMessage(error));
+  if (code.startsWith("cluster_")) return refusal(503, message.frozen(errorMessage(error)));
   if (code === "unit_contended") return refusal(503, errorMessage(error));
   if (code === "record_corrupt") return { status: 500, message: errorMessage(error), unexpected: true };
   return frameworkRefusal(error, code) ?? { status: 500, message: message.internal, unexpected: true };

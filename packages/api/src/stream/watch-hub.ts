@@ -89,7 +89,7 @@ export class WatchHub {
         : { status: 400, text: message.noUpgrade };
     }
     const { guard } = this.#options.registry;
-    if (guard.frozen !== undefined) return { status: 503, text: errorMessage(guard.frozen) };
+    if (guard.frozen !== undefined) return { status: 503, text: message.frozen(errorMessage(guard.frozen)) };
     if (this.#closed || this.#sessions.size >= this.#options.maxStreams) {
       return { status: 503, text: message.tooManyStreams };
     }

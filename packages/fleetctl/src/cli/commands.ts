@@ -129,7 +129,7 @@ export const commands: readonly Command[] = [
     summary:
       "Instruct systemd to start one or more units in the cluster, first submitting and loading if necessary",
     description:
-      "Waits until each unit is active. Exits 0 as well when a unit is still activating 2 s after systemd was\nasked to start it, and when it has finished already; exits 1 when it failed.",
+      "Waits until each unit is active. Exits 0 as well when a unit is still activating 2 s after systemd was\nasked to start it, and when it has finished already; exits 1 when it failed.\nAs for systemctl, a unit of Type=simple is active as soon as its process has begun.",
     flags: [replace, noBlock, blockAttempts, sign],
   },
   {

@@ -111,6 +111,11 @@ function checkUnit(unit: PlannedUnit, rules: PlanRules, say: (line: string) => v
     throw new CommandFailure(`cannot activate template ${JSON.stringify(unit.name)}`);
   }
   if (unit.content === "keep") return;
+  if (unit.options.length === 0) {
+    throw new CommandFailure(
+      `invalid unit ${unit.name}: its file has no options, such as ExecStart= in a section [Service]`,
+    );
+  }
   const { problems, warnings } = validateUnit(unit.name, unit.options);
   if (problems.length > 0) throw new CommandFailure(`invalid unit ${unit.name}: ${problems.join("; ")}`);
   for (const warning of warnings) say(`WARNING: Unit ${unit.name}: ${warning}`);

@@ -1,3 +1,4 @@
+import type { ApiUnit } from "@fleet/api/client";
 import type { TargetState } from "@fleet/core";
 import type { Sight } from "./picture.ts";
 
@@ -8,6 +9,8 @@ export interface Step {
   readonly reached?: { readonly state: TargetState; readonly machineId: string | undefined };
   /** A line for stderr: what is waited for, or why it failed. */
   readonly say?: string;
+  /** With `say`: the unit waits for a machine, and the user should be told why none takes it. */
+  readonly unplaced?: ApiUnit;
 }
 
 /**
@@ -63,7 +66,9 @@ export class StateGoal implements Goal {
     }
     if (this.#told || nowMs < PATIENCE_MS) return waiting;
     this.#told = true;
-    return { verdict: "waiting", say: this.#whatIsMissing(unit.machineID) };
+    const unplaced = this.#target !== "inactive" && unit.machineID === undefined;
+    const say = this.#whatIsMissing(unit.machineID);
+    return { verdict: "waiting", say, ...(unplaced ? { unplaced: unit } : {}) };
   }
 
   #whatIsMissing(machineId: string | undefined): string {

@@ -1,10 +1,12 @@
-import type { ClientMachine } from "@fleet/api/client";
+import type { ApiUnit, ClientMachine } from "@fleet/api/client";
 import { throwIfAborted } from "@fleet/runtime";
+import { isInterrupt } from "../api-failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { machineLegend } from "../output/machine-legend.ts";
 import { follow, POLL_INTERVAL_MS } from "./follow.ts";
 import type { Goal, Step } from "./goal.ts";
 import { Picture } from "./picture.ts";
+import type { ClusterListing } from "./why-unplaced.ts";
 
 /** How often goals are looked at when nothing changes: they count time. */
 const LOOK_INTERVAL_MS = 100;
@@ -56,6 +58,7 @@ class Waiting {
   #changed = false;
   #wake: () => void = () => {};
   #machines: ReadonlyMap<string, ClientMachine> | undefined;
+  #listing: Promise<ClusterListing> | undefined;
 
   constructor(call: Invocation, goals: readonly Goal[], attempts: number) {
     this.#call = call;
@@ -122,10 +125,37 @@ class Waiting {
     if (step.say !== undefined) {
       this.#call.say(step.verdict === "failed" ? `Error waiting for units: ${step.say}` : step.say);
     }
+    if (step.unplaced !== undefined) {
+      for (const line of await this.#whyUnplaced(step.unplaced)) this.#call.say(`  ${line}`);
+    }
     if (step.reached === undefined) return;
     const { state, machineId } = step.reached;
     const place = machineId === undefined ? "" : ` on ${await this.#legend(machineId)}`;
     this.#call.print(`Unit ${goal.unit} ${state}${place}\n`);
+  }
+
+  /** Lines for people. None where the cluster cannot be listed: the waiting goes on all the same. */
+  async #whyUnplaced(unit: ApiUnit): Promise<readonly string[]> {
+    try {
+      const { whyUnplaced } = await import("./why-unplaced.ts");
+      this.#listing ??= this.#list();
+      return whyUnplaced(unit, await this.#listing);
+    } catch (error) {
+      if (isInterrupt(error)) throw error;
+      return [];
+    }
+  }
+
+  /** Once for all units: they are told of within the same moment. */
+  async #list(): Promise<ClusterListing> {
+    const client = await this.#call.connect();
+    const { signal } = this.#call;
+    const [units, states, machines] = await Promise.all([
+      client.units(signal),
+      client.states({}, signal),
+      client.machines(signal),
+    ]);
+    return { units, states, machines };
   }
 
   async #legend(machineId: string): Promise<string> {
