@@ -1,6 +1,4 @@
-import type { Change, ChangeBatch, CommitOutcome, EngineWrite, FollowObserver, Term } from "@fleet/registry";
-
-export type { Change, ChangeBatch, CommitOutcome, EngineWrite, Term };
+import type { ChangeBatch, CommitOutcome, EngineWrite, FollowObserver, Term } from "@fleet/registry";
 
 /** What the engine needs of the registry; `Registry` of @fleet/registry has this shape. */
 export interface EngineRegistry {

@@ -1,4 +1,5 @@
 import type { PendingUnit } from "@fleet/core";
+import type { Term } from "@fleet/registry";
 import {
   Backoff,
   type Clock,
@@ -8,7 +9,7 @@ import {
   type Random,
   sleep,
 } from "@fleet/runtime";
-import type { EngineRegistry, Term } from "./engine-port.ts";
+import type { EngineRegistry } from "./engine-port.ts";
 import { Leading } from "./leading.ts";
 
 export interface EngineOptions {

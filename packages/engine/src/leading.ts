@@ -1,5 +1,5 @@
 import { type PendingUnit, type Plan, plan, type Step } from "@fleet/core";
-import type { Change, ChangeBatch } from "@fleet/registry";
+import type { Change, ChangeBatch, EngineWrite, Term } from "@fleet/registry";
 import {
   AbortedError,
   Backoff,
@@ -10,7 +10,7 @@ import {
   type Random,
   sleep,
 } from "@fleet/runtime";
-import type { EngineRegistry, EngineWrite, Term } from "./engine-port.ts";
+import type { EngineRegistry } from "./engine-port.ts";
 import { PendingReport } from "./pending-report.ts";
 import { planWrites } from "./plan-writes.ts";
 import { Projection } from "./projection.ts";
