@@ -28,15 +28,22 @@ const statuses: ReadonlyMap<number, StoreErrorCode> = new Map([
   [16, "etcd_denied"],
 ]);
 
-/** Maps whatever the library throws; errors that are ours already pass through. */
-export function storeError(error: unknown): StoreError | AbortedError {
+/**
+ * Maps whatever the library throws; errors that are ours already pass through. The library seldom says which etcd it
+ * speaks of, and a wrong address is best told by showing it.
+ */
+export function storeError(error: unknown, address: string): StoreError | AbortedError {
   if (error instanceof StoreError || error instanceof AbortedError) return error;
   const message = errorMessage(error);
+  return new StoreError(codeOf(message), `etcd at ${address}: ${message}`, error);
+}
+
+function codeOf(message: string): StoreErrorCode {
   const phrase = phrases.find(([pattern]) => pattern.test(message));
-  if (phrase !== undefined) return new StoreError(phrase[1], message, error);
-  if (/client was already closed/.test(message)) return new StoreError("etcd_unavailable", message, error);
+  if (phrase !== undefined) return phrase[1];
+  if (/client was already closed/.test(message)) return "etcd_unavailable";
   const status = Number(statusPattern.exec(message)?.[1] ?? Number.NaN);
-  return new StoreError(statuses.get(status) ?? "etcd_failed", message, error);
+  return statuses.get(status) ?? "etcd_failed";
 }
 
 /** The request certainly never left this process: sending it elsewhere cannot carry it out twice. */

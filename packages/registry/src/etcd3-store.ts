@@ -74,15 +74,16 @@ export class Etcd3Store implements Store {
     if (signal.aborted) throw new AbortedError(signal.reason);
     if (this.#closed) throw closedError();
     const index = this.#current;
+    const endpoint = this.#endpoint(index);
     let watch: Etcd3Watch | undefined;
     try {
       const { clock, requestTimeoutMs } = this.#options;
       const timing = { clock, probeAfterMs: watchProbeAfterMs, answerWithinMs: requestTimeoutMs };
-      watch = new Etcd3Watch(await this.#endpoint(index).watch(), timing);
+      watch = new Etcd3Watch(await endpoint.watch(), endpoint.address, timing);
       this.#watches.add(watch);
       return yield* watch.batches(request, signal);
     } catch (error) {
-      const failure = storeError(error);
+      const failure = storeError(error, endpoint.address);
       if (failure instanceof StoreError && failure.retryable) this.#turnFrom(index);
       throw failure instanceof StoreError
         ? await this.#unlessTokenExpired(failure, index, request.from)
@@ -143,10 +144,11 @@ export class Etcd3Store implements Store {
     for (let attempt = 1; ; attempt += 1) {
       if (this.#closed) throw closedError();
       const index = this.#current;
+      const endpoint = this.#endpoint(index);
       try {
-        return await call(this.#endpoint(index), options);
+        return await call(endpoint, options);
       } catch (error) {
-        const failure = storeError(error);
+        const failure = storeError(error, endpoint.address);
         if (!(failure instanceof StoreError) || !failure.retryable) throw failure;
         this.#turnFrom(index);
         const repeatable =

@@ -30,6 +30,7 @@ type Stream = IDuplexStream<IWatchRequest, IWatchResponse>;
  */
 export class Etcd3Watch {
   readonly #stream: Stream;
+  readonly #address: string;
   readonly #timing: WatchTiming;
   readonly #waiting: IWatchResponse[] = [];
   #failure: StoreError | AbortedError | undefined;
@@ -37,11 +38,13 @@ export class Etcd3Watch {
   #cancelTimer: CancelTimer = () => {};
   #paused = false;
 
-  constructor(stream: Stream, timing: WatchTiming) {
+  /** `address` is that of the etcd at the other end. */
+  constructor(stream: Stream, address: string, timing: WatchTiming) {
     this.#stream = stream;
+    this.#address = address;
     this.#timing = timing;
     stream.on("data", (response) => this.#heard(response));
-    stream.on("error", (error) => this.#fail(storeError(error)));
+    stream.on("error", (error) => this.#fail(storeError(error, address)));
     stream.on("end", () => this.#fail(new StoreError("etcd_unavailable", "etcd ended the watch")));
   }
 
@@ -58,7 +61,7 @@ export class Etcd3Watch {
       let events: WatchEvent[] = [];
       for (;;) {
         const response = await this.#next();
-        if (response.canceled) throw canceled(response);
+        if (response.canceled) throw canceled(response, this.#address);
         for (const event of response.events) events.push(eventOf(event.type, event.kv));
         const last = events.at(-1);
         // A fragment may end within a revision: the rest comes in the next answer.
@@ -129,7 +132,10 @@ export class Etcd3Watch {
     this.#cancelTimer();
     this.#cancelTimer = clock.after(answerWithinMs, () => {
       this.#fail(
-        new StoreError("etcd_unavailable", `etcd has not answered a watch for ${answerWithinMs} ms`),
+        new StoreError(
+          "etcd_unavailable",
+          `etcd at ${this.#address} has not answered a watch for ${answerWithinMs} ms`,
+        ),
       );
     });
   }
@@ -142,11 +148,11 @@ export class Etcd3Watch {
   }
 }
 
-function canceled(response: IWatchResponse): StoreError {
+function canceled(response: IWatchResponse, address: string): StoreError {
   if (Number(response.compact_revision) > 0) {
     return new StoreError("etcd_compacted", `history begins at revision ${response.compact_revision}`);
   }
-  const error = storeError(new Error(response.cancel_reason));
+  const error = storeError(new Error(response.cancel_reason), address);
   return error instanceof StoreError && error.code !== "etcd_failed"
     ? error
     : new StoreError("etcd_unavailable", `etcd cancelled the watch: ${response.cancel_reason}`);

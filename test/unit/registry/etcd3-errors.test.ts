@@ -21,7 +21,11 @@ test.each([
   ["3 INVALID_ARGUMENT: etcdserver: duplicate key given in txn request", "etcd_failed"],
   ["what nobody foresaw", "etcd_failed"],
 ])("%s is %s", (message, code) => {
-  expect(storeError(new Error(message))).toMatchObject({ name: "StoreError", code });
+  expect(storeError(new Error(message), "http://10.0.0.1:2379")).toMatchObject({
+    name: "StoreError",
+    code,
+    message: `etcd at http://10.0.0.1:2379: ${message}`,
+  });
 });
 
 test.each([
