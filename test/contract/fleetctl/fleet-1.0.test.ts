@@ -168,6 +168,14 @@ describe("start", () => {
     expect(fleet.units.get("b.service")?.currentState).toBe("launched");
   });
 
+  it("refuses a file without options before anything is sent", async () => {
+    await file("a.service", "ExecStart outside of everything\n");
+    const { code, stderr } = await shell("start ./a.service");
+    expect(code).toBe(1);
+    expect(stderr).toContain("invalid unit a.service: its file has no options");
+    expect(fleet.units.size).toBe(0);
+  });
+
   it("tells what it waits for, and gives up after --block-attempts polls", async () => {
     fleet.placesNothing = true;
     fleet.add("a.service", options(), "inactive");
