@@ -220,7 +220,8 @@ describe("start", () => {
     const starting = shell("start a");
     await until(() => fleet.units.get("a.service")?.desiredState === "launched");
     fleet.etcdAway = true;
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    const before = fleet.requests.length;
+    await until(() => fleet.requests.length > before + 1);
     fleet.etcdAway = false;
     fleet.placesNothing = false;
     const { code, stdout, stderr } = await starting;
