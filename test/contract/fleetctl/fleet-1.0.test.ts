@@ -220,8 +220,10 @@ describe("start", () => {
     const starting = shell("start a");
     await until(() => fleet.units.get("a.service")?.desiredState === "launched");
     fleet.etcdAway = true;
-    const before = fleet.requests.length;
-    await until(() => fleet.requests.length > before + 1);
+    const polls = (): number =>
+      fleet.requests.filter((request) => request.endsWith("/units/a.service")).length;
+    const before = polls();
+    await until(() => polls() > before + 1);
     fleet.etcdAway = false;
     fleet.placesNothing = false;
     const { code, stdout, stderr } = await starting;
