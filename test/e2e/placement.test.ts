@@ -215,7 +215,8 @@ describe("without requirements", () => {
       status: 400,
       body: { error: { code: 400, message: 'cannot activate template "job@.service"' } },
     });
-    await lab.fleetctlOk("start", "job@1.service", "job@2.service");
+    await lab.fleetctlOk("start", "job@1.service");
+    await lab.fleetctlOk("start", "job@2.service");
     await lab.untilActive(["job@1.service m1", "job@2.service m2"]);
   });
 });
