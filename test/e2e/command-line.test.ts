@@ -6,11 +6,11 @@ import { describe, expect, it } from "vitest";
 import { serviceText, useLabCluster } from "./lab-cluster.ts";
 
 const fixture = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
-/** hello.service as the book has it, docker and all: fit to be stored, not to be run here. */
-const BOOK_HELLO = fixture("test/fixtures/seed-units/hello.service");
+/** hello.service as it was written for CoreOS, docker and all: fit to be stored, not to be run here. */
+const COREOS_HELLO = fixture("test/fixtures/coreos-units/hello.service");
 const EXAMPLES = fixture("examples/units");
 
-// The book's first machine, and one more. Ties of load go to the lower id.
+// The machine of the transcript, and one more. Ties of load go to the lower id.
 const ID = "0acdd9bf5d4f4b6eb0a4ee5e3f1d7c22";
 const LEGEND = "0acdd9bf.../10.0.2.15";
 const lab = useLabCluster({
@@ -51,9 +51,9 @@ async function stdout(...args: readonly string[]): Promise<string> {
   return (await lab.fleetctlOk(...args)).stdout;
 }
 
-describe("the book's transcript", () => {
+describe("the transcript of fleet 1.0", () => {
   it("of hello.service as it stands: submit, list, cat", async () => {
-    expect(await lab.fleetctlOk("submit", BOOK_HELLO)).toMatchObject({
+    expect(await lab.fleetctlOk("submit", COREOS_HELLO)).toMatchObject({
       stdout: "Unit hello.service inactive\n",
       stderr: "",
     });
@@ -63,9 +63,9 @@ describe("the book's transcript", () => {
     expect(await stdout("list-unit-files", "--full", "--no-legend", "--fields=hash")).toBe(
       "4bff33ddbd89a80a6fb48ffaf1c333c1d2a562fc\n",
     );
-    const book = parseUnitFile(readFileSync(BOOK_HELLO, "utf8"));
-    expect(book.ok).toBe(true);
-    expect(await stdout("cat", "hello.service")).toBe(book.ok ? serializeUnitFile(book.value) : "");
+    const hello = parseUnitFile(readFileSync(COREOS_HELLO, "utf8"));
+    expect(hello.ok).toBe(true);
+    expect(await stdout("cat", "hello.service")).toBe(hello.ok ? serializeUnitFile(hello.value) : "");
     expect(await stdout("list-units")).toBe("UNIT\tMACHINE\tACTIVE\tSUB\n");
   });
 
@@ -251,7 +251,7 @@ describe("verbs", () => {
       exitCode: 1,
       stderr: "Unit nope.service not found\n",
     });
-    await lab.fleetctlOk("submit", BOOK_HELLO);
+    await lab.fleetctlOk("submit", COREOS_HELLO);
     expect(await lab.fleetctl("stop", "hello")).toMatchObject({
       exitCode: 1,
       stderr: expect.stringContaining("Unable to stop unit hello.service in state inactive"),

@@ -90,25 +90,31 @@ export class UnitExecutor {
 
   /** Carries out the assignment's intent on a unit that is loaded and not launched, or to be started anew. */
   async carryOut(task: LoadTask | StartTask): Promise<TaskOutcome> {
-    const { journal, manager, publisher, logger } = this.#options;
+    const { journal, publisher, logger } = this.#options;
     const { unit, assignment, reason } = task;
     if ((await publisher.admit(unit, task.assignedAt)) === "stale") return stale;
     const entry = journal.entries.get(unit);
     if (entry === undefined) return stale;
     const launched = assignment.target === "launched";
-    if (launched && entry.problem === undefined) {
-      try {
-        await manager.start(unit);
-      } catch (error) {
-        if (!isRefusal(error)) throw error;
-        // The intent counts as carried out: systemd will not take this file tomorrow either, and its state says so.
-        logger.warn("unit_start_refused", { unit, message: error.message });
-      }
-    }
+    const started = launched && entry.problem === undefined && (await this.#startUnlessRefused(unit));
     await journal.put({ ...entry, generation: assignment.generation, launched });
     publisher.touch(unit);
-    logger.info(launched ? "unit_started" : "unit_loaded", { unit, reason, hash: entry.hash });
+    if (started) logger.info("unit_started", { unit, reason, hash: entry.hash });
+    else if (!launched) logger.info("unit_loaded", { unit, reason, hash: entry.hash });
     return done;
+  }
+
+  /** Refused counts as carried out: systemd will not take this file tomorrow either, and its state says so. */
+  async #startUnlessRefused(unit: string): Promise<boolean> {
+    const { manager, logger } = this.#options;
+    try {
+      await manager.start(unit);
+      return true;
+    } catch (error) {
+      if (!isRefusal(error)) throw error;
+      logger.warn("unit_start_refused", { unit, message: error.message });
+      return false;
+    }
   }
 
   async stop(task: StopTask, signal: AbortSignal): Promise<TaskOutcome> {

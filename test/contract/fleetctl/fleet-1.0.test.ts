@@ -9,7 +9,7 @@ import { acceleratedClock, fleetctl, type Outcome } from "./command-line.ts";
 import { ScriptedFleet } from "./scripted-fleet.ts";
 
 const sleeper = "[Service]\nExecStart=/bin/sleep infinity\n";
-const hello = fileURLToPath(new URL("../../fixtures/seed-units/hello.service", import.meta.url));
+const hello = fileURLToPath(new URL("../../fixtures/coreos-units/hello.service", import.meta.url));
 const legend = "0acdd9bf.../10.0.2.15";
 
 let fleet: ScriptedFleet;
@@ -43,7 +43,7 @@ function options(text = sleeper): readonly UnitOption[] {
   return parsed.value;
 }
 
-describe("the book's hello.service", () => {
+describe("hello.service as fleet's users know it", () => {
   it("goes through its life with fleet's own lines", async () => {
     await copyFile(hello, join(directory, "hello.service"));
     const stdout = async (line: string): Promise<string> => {

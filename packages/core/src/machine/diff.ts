@@ -74,6 +74,7 @@ function taskFor(unit: string, view: AgentView): AgentTask | undefined {
   if (entry.phase === "loading") return { kind: "load", unit, assignment, reason: "interrupted" };
   if (entry.generation === assignment.generation) return undefined;
   // systemd would not take it last time: a new intent is worth a new try from the start.
-  if (entry.problem !== undefined && entry.generation > 0) return { kind: "unload", unit, reason: "replaced" };
+  if (entry.problem !== undefined && entry.generation > 0)
+    return { kind: "unload", unit, reason: "replaced" };
   return { kind: assignment.target === "launched" ? "start" : "stop", unit, assignment, reason: "intent" };
 }

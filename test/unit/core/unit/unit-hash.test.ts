@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { parseUnitFile, shortHash, type UnitOption, unitHash } from "@fleet/core";
 import { expect, it } from "vitest";
 
-const hello = readFileSync(new URL("../../../fixtures/seed-units/hello.service", import.meta.url), "utf8");
+const hello = readFileSync(new URL("../../../fixtures/coreos-units/hello.service", import.meta.url), "utf8");
 
 function read(text: string): readonly UnitOption[] {
   const parsed = parseUnitFile(text);

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { eligibility, parseUnitFile, requirementsOf, serializeUnitFile, validateUnit } from "@fleet/core";
 import { describe, expect, it } from "vitest";
 
-const folder = new URL("../../../fixtures/seed-units/", import.meta.url);
+const folder = new URL("../../../fixtures/coreos-units/", import.meta.url);
 const names = readdirSync(folder).sort();
 
 /** The lines that mean something to systemd: what must survive. */
@@ -10,7 +10,7 @@ function meaningful(text: string): readonly string[] {
   return text.split("\n").filter((line) => line.trim() !== "" && !/^\s*[#;]/.test(line));
 }
 
-describe("units from the book", () => {
+describe("units written for CoreOS machines", () => {
   it("are all here", () => {
     expect(names).toHaveLength(6);
   });
@@ -32,7 +32,7 @@ describe("units from the book", () => {
     expect(eligibility({ name, requirements }, machine, peers)).toEqual({ verdict: "able" });
   });
 
-  it("ask for what the book says", () => {
+  it("ask for what they were written to ask", () => {
     const asks = (file: string, name: string) => {
       const parsed = parseUnitFile(readFileSync(new URL(file, folder), "utf8"));
       return requirementsOf(name, parsed.ok ? parsed.value : []);
