@@ -29,8 +29,8 @@ export interface Term {
   /** Fires when leadership is no longer certain; writes are refused by the store soon after. */
   readonly lost: AbortSignal;
   /**
-   * Monotonic milliseconds since when this candidate has had etcd without interruption; -Infinity when it never
-   * missed it. What went away before that may only have been out of reach.
+   * Monotonic milliseconds since when this candidate has had etcd without interruption. What went away before that
+   * may only have been out of reach, or be on its way up as this process just was (a power cut of everything).
    */
   readonly inTouchSinceMs: number;
   /** Steps down at once. Rejects with StoreError when etcd could not be told: the lease then runs out. */
@@ -64,7 +64,7 @@ export class Leadership {
   readonly #options: LeadershipOptions;
   readonly #keepers = new Map<number, LeaseKeeper>();
   /** See Term; undefined while etcd is out of reach. */
-  #inTouchSinceMs: number | undefined = Number.NEGATIVE_INFINITY;
+  #inTouchSinceMs: number | undefined;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
