@@ -217,3 +217,36 @@ test("what systemd refuses to say leaves the machine registered", async () => {
     expect(agent.agent.report().registration).toBe(registration);
   }
 });
+
+describe("a unit that cannot be loaded", () => {
+  const attempts = (): number => bench.history("new.service").filter((kind) => kind === "enabled").length;
+
+  beforeEach(async () => {
+    const { manager } = agent;
+    const { enable, prepare } = manager;
+    manager.prepare = async (names) => {
+      await prepare.call(manager, names);
+      bench.systemd.daemonReload();
+    };
+    manager.enable = async (name) => {
+      await enable.call(manager, name);
+      throw new FleetError("systemd_timeout", "systemd did not answer in time", { retryable: true });
+    };
+    await bench.assign("new.service", `${sleeper}[Install]\nWantedBy=default.target\n`, "launched");
+  });
+
+  test("is tried ever more rarely, although each attempt takes a daemon-reload", async () => {
+    await bench.clock.advance(60_000);
+    expect(attempts()).toBeGreaterThan(3);
+    expect(attempts()).toBeLessThan(15);
+  });
+
+  test("is tried at once when systemd is back", async () => {
+    await bench.clock.advance(60_000);
+    const before = attempts();
+    agent.manager.disconnect();
+    agent.manager.reconnect();
+    await bench.clock.advance(100);
+    expect(attempts()).toBe(before + 1);
+  });
+});

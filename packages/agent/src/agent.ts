@@ -133,9 +133,10 @@ export class Agent {
       onChange: (unit) => {
         if (this.#journal.entries.has(unit)) this.#publisher.touch(unit);
       },
-      onReset: () => {
+      onReset: (cause) => {
         this.#publisher.touchAll();
-        this.#retries.clear();
+        // A reload may come of the very attempt that is about to fail: it is no reason to try at once.
+        if (cause === "connected") this.#retries.clear();
         this.#loop.trigger();
       },
     });

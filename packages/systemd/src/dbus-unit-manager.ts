@@ -12,6 +12,7 @@ import {
 } from "@fleet/runtime";
 import { DbusRefusal } from "./dbus-connection.ts";
 import { SystemdSession } from "./systemd-session.ts";
+import { ToldStates } from "./told-states.ts";
 import type { UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
 
 export interface DbusUnitManagerOptions {
@@ -65,12 +66,7 @@ export class DbusUnitManager implements UnitManager {
   /** Why a unit's file could not be linked: told by the start that would otherwise run some other file. */
   readonly #linkFailures = new Map<string, FleetError>();
   readonly #stops = new Set<StopUnderWay>();
-  /**
-   * The state that listeners were last told of, per unit whose status has been asked for. Asking makes systemd
-   * load inactive units, which changes dependency lists of others: without this, each answer would cause the
-   * next question, for ever.
-   */
-  readonly #toldStates = new Map<string, string | undefined>();
+  readonly #toldStates = new ToldStates();
   #connected: Connected | undefined;
   #reloadUnderWay: Promise<void> | undefined;
   #nextReload: Promise<void> | undefined;
@@ -171,7 +167,7 @@ export class DbusUnitManager implements UnitManager {
   async forget(name: string): Promise<void> {
     const { session, links } = this.#mustBeConnected();
     this.#linkFailures.delete(name);
-    this.#toldStates.delete(name);
+    this.#toldStates.forget(name);
     if (links) await this.#removeLinks(session, name);
     try {
       await session.resetFailed(name);
@@ -183,14 +179,13 @@ export class DbusUnitManager implements UnitManager {
   async status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>> {
     const { session } = this.#mustBeConnected();
     if (names.length === 0) return new Map();
-    for (const name of names) {
-      if (!this.#toldStates.has(name)) this.#toldStates.set(name, undefined);
-    }
+    for (const name of names) this.#toldStates.asked(name);
     const listed = await session.list(names);
     return new Map(
       names.map((name) => {
         const { load, active, sub } = listed.get(name) ?? notFound;
-        if (load === "not-found" && active === "inactive") this.#toldStates.delete(name);
+        if (this.#toldStates.answered(name, { active, sub })) this.#tellChange(name);
+        if (load === "not-found" && active === "inactive") this.#toldStates.forget(name);
         return [name, { load, active, sub }];
       }),
     );
@@ -204,8 +199,10 @@ export class DbusUnitManager implements UnitManager {
         address,
         clock,
         callTimeoutMs,
-        onChange: (name, state) => this.#changed(name, state),
-        onReset: () => this.#tell((listener) => listener.onReset()),
+        onChange: (name, state) => {
+          if (this.#toldStates.signalled(name, state)) this.#tellChange(name);
+        },
+        onReload: () => this.#tell((listener) => listener.onReset("reloaded")),
       },
       signal,
     );
@@ -216,7 +213,7 @@ export class DbusUnitManager implements UnitManager {
       this.#toldStates.clear();
       onConnected();
       logger.info("systemd_connected", { address });
-      this.#tell((listener) => listener.onReset());
+      this.#tell((listener) => listener.onReset("connected"));
       return await session.closed;
     } finally {
       this.#connected = undefined;
@@ -229,11 +226,7 @@ export class DbusUnitManager implements UnitManager {
     throw new FleetError("systemd_unavailable", "no connection to systemd", { retryable: true });
   }
 
-  #changed(name: string, state: string | undefined): void {
-    if (state !== undefined && this.#toldStates.has(name)) {
-      if (this.#toldStates.get(name) === state) return;
-      this.#toldStates.set(name, state);
-    }
+  #tellChange(name: string): void {
     this.#tell((listener) => listener.onChange(name));
   }
 

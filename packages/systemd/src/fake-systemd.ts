@@ -36,6 +36,11 @@ export interface FakeSystemdEvent {
 /** Told once: that the unit is inactive, or that a start has replaced the stop job. */
 export type StopWaiter = (outcome: "ended" | "overtaken") => void;
 
+interface FakeSystemdWatcher {
+  readonly changed: (name: string) => void;
+  readonly reloaded: () => void;
+}
+
 /** A unit in systemd's memory. */
 interface LoadedUnit {
   readonly name: string;
@@ -67,7 +72,7 @@ export class FakeSystemd {
   readonly #units = new Map<string, LoadedUnit>();
   readonly #enabled = new Set<string>();
   readonly #overrides = new Map<string, Partial<FakeUnitBehaviour>>();
-  readonly #watchers = new Set<(name: string) => void>();
+  readonly #watchers = new Set<FakeSystemdWatcher>();
   readonly #history: FakeSystemdEvent[] = [];
 
   constructor(clock: Clock) {
@@ -138,10 +143,11 @@ export class FakeSystemd {
 
   // What systemd does when asked. Refusals carry systemd's own D-Bus error name.
 
-  /** Calls `changed` after each state change of a unit; returns how to end that. */
-  watch(changed: (name: string) => void): () => void {
-    this.#watchers.add(changed);
-    return () => this.#watchers.delete(changed);
+  /** Calls `changed` after each state change of a unit, `reloaded` after each reload; returns how to end that. */
+  watch(changed: (name: string) => void, reloaded: () => void = () => {}): () => void {
+    const watcher: FakeSystemdWatcher = { changed, reloaded };
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   status(name: string): UnitStatus {
@@ -160,8 +166,14 @@ export class FakeSystemd {
       return unit !== undefined && text !== undefined && text !== unit.text;
     });
     if (!outdated) return;
+    this.daemonReload();
+  }
+
+  /** What an administrator may ask for as well. */
+  daemonReload(): void {
     this.#record("reloaded", "");
     for (const unit of this.#units.values()) unit.text = this.#files.get(unit.name) ?? unit.text;
+    for (const { reloaded } of [...this.#watchers]) reloaded();
   }
 
   start(name: string): void {
@@ -315,7 +327,7 @@ export class FakeSystemd {
   }
 
   #tell(name: string): void {
-    for (const changed of [...this.#watchers]) changed(name);
+    for (const { changed } of [...this.#watchers]) changed(name);
   }
 
   #record(kind: FakeSystemdEventKind, unit: string): void {

@@ -11,7 +11,7 @@ import type { UnitDirectory, UnitListener, UnitManager, UnitStatus } from "./uni
  * - every call is answered in a later microtask, never in the caller's own turn;
  * - a call that was under way when the connection went rejects with `systemd_unavailable`, although systemd
  *   may carry it out;
- * - listeners hear nothing while disconnected, and `onReset` on every connect.
+ * - listeners hear nothing while disconnected, and `onReset` on every connect and daemon-reload.
  */
 export class FakeUnitManager implements UnitManager {
   readonly #systemd: FakeSystemd;
@@ -37,7 +37,7 @@ export class FakeUnitManager implements UnitManager {
   /** The connection is back: listeners are told to look at everything. */
   reconnect(): void {
     this.#cut = false;
-    if (this.#running) this.#reset();
+    if (this.#running) this.#connected();
   }
 
   /** While true, changes happen without a signal. */
@@ -55,8 +55,11 @@ export class FakeUnitManager implements UnitManager {
   async run(signal: AbortSignal): Promise<void> {
     if (signal.aborted) return;
     this.#running = true;
-    const unwatch = this.#systemd.watch((name) => this.#changed(name));
-    if (!this.#cut) this.#reset();
+    const unwatch = this.#systemd.watch(
+      (name) => this.#signal((listener) => listener.onChange(name)),
+      () => this.#signal((listener) => listener.onReset("reloaded")),
+    );
+    if (!this.#cut) this.#connected();
     await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
     unwatch();
     this.#running = false;
@@ -141,16 +144,16 @@ export class FakeUnitManager implements UnitManager {
     for (const fail of [...this.#pending]) fail(unavailable());
   }
 
-  #changed(name: string): void {
+  #signal(tell: (listener: UnitListener) => void): void {
     if (this.#cut || this.#losingSignals) return;
     // A signal is its own message: never inside the call that caused it.
     void Promise.resolve().then(() => {
-      for (const listener of [...this.#listeners]) listener.onChange(name);
+      for (const listener of [...this.#listeners]) tell(listener);
     });
   }
 
-  #reset(): void {
-    for (const listener of [...this.#listeners]) listener.onReset();
+  #connected(): void {
+    for (const listener of [...this.#listeners]) listener.onReset("connected");
   }
 }
 

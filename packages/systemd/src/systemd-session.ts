@@ -2,6 +2,7 @@ import { setMaxListeners } from "node:events";
 import { AbortedError, type Clock, FleetError } from "@fleet/runtime";
 import { z } from "zod";
 import { DbusConnection, type DbusSignal } from "./dbus-connection.ts";
+import type { UnitState } from "./told-states.ts";
 import type { UnitStatus } from "./unit-manager.ts";
 import { unitNameOf } from "./unit-object-path.ts";
 
@@ -52,9 +53,9 @@ export interface SystemdSessionOptions {
   readonly clock: Clock;
   readonly callTimeoutMs: number;
   /** A unit may have changed; its active and sub state after it, where systemd said so. */
-  readonly onChange: (name: string, state: string | undefined) => void;
-  /** Any unit may have changed. */
-  readonly onReset: () => void;
+  readonly onChange: (name: string, state: UnitState | undefined) => void;
+  /** systemd has read all unit files anew: any unit may have changed. */
+  readonly onReload: () => void;
 }
 
 interface JobWaiter {
@@ -197,7 +198,7 @@ export class SystemdSession {
       }
       case "Reloading": {
         const [begins] = parsed(reloadingBody, signal.body);
-        if (!begins) this.#options.onReset();
+        if (!begins) this.#options.onReload();
         break;
       }
       case "NameOwnerChanged":
@@ -279,11 +280,11 @@ export class SystemdSession {
   }
 }
 
-function stateIn(signal: DbusSignal): string | undefined {
+function stateIn(signal: DbusSignal): UnitState | undefined {
   const body = propertiesChangedBody.safeParse(signal.body);
   if (!body.success) return undefined;
   const [, { ActiveState: active, SubState: sub }] = body.data;
-  return `${active.value} ${sub.value}`;
+  return { active: active.value, sub: sub.value };
 }
 
 function parsed<Value>(schema: z.ZodType<Value>, body: unknown): Value {

@@ -31,7 +31,7 @@ export interface UnitManager {
   status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>>;
   /**
    * Calls `onChange` with the name of a unit that may have changed (state or load state). Level-triggered: ask
-   * `status` for what it is now. Calls `onReset` when changes may have been missed (reconnected): look at all.
+   * `status` for what it is now. Calls `onReset` when any unit may have changed: look at all.
    */
   subscribe(listener: UnitListener): () => void;
   /**
@@ -52,8 +52,14 @@ export interface UnitStatus {
 
 export interface UnitListener {
   readonly onChange: (name: string) => void;
-  readonly onReset: () => void;
+  readonly onReset: (cause: ResetCause) => void;
 }
+
+/**
+ * Why any unit may have changed. `connected`: changes may have been missed meanwhile. `reloaded`: a daemon-reload,
+ * which may be one that `prepare` or `start` asked for itself.
+ */
+export type ResetCause = "connected" | "reloaded";
 
 /**
  * The directory with the unit files that fleet wrote. Writes are atomic (a reader sees the old file or the new

@@ -222,10 +222,11 @@ describe("DbusUnitManager with a real systemd", () => {
   test("somebody's daemon-reload asks listeners to look at everything", async () => {
     const world = await open();
     try {
-      let resets = 0;
-      world.manager.subscribe({ onChange: () => {}, onReset: () => (resets += 1) });
+      const causes: string[] = [];
+      world.manager.subscribe({ onChange: () => {}, onReset: (cause) => causes.push(cause) });
       await machine.systemctl("daemon-reload");
-      await until(() => resets > 0);
+      await until(() => causes.length > 0);
+      expect(causes).toEqual(["reloaded"]);
     } finally {
       await world.close();
     }
