@@ -2,8 +2,9 @@ import { throwIfAborted } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { Leadership, Term } from "./leadership.ts";
+import { operationBatches } from "./operation-batches.ts";
 import { type AssignmentRecord, assignmentCodec, settledCodec } from "./records.ts";
-import { type Compare, type KeyValue, maxTxnOperations, type Operation } from "./store.ts";
+import type { Compare, KeyValue, Operation } from "./store.ts";
 
 /** What an engine may change. */
 export type EngineWrite =
@@ -26,9 +27,6 @@ export type CommitOutcome =
 
 /** Enough to keep etcd busy; more would only queue there. */
 const transactionsInFlight = 4;
-
-/** Well below the 1.5 MiB that etcd takes in one request. */
-const maxTransactionBytes = 512 * 1024;
 
 interface Batch {
   readonly compares: readonly Compare[];
@@ -146,20 +144,5 @@ export class Committer {
 }
 
 function batched(operations: readonly Operation[]): readonly Batch[] {
-  const batches: Batch[] = [];
-  let batch: Operation[] = [];
-  let bytes = 0;
-  for (const operation of operations) {
-    const size =
-      operation.op === "put" ? operation.key.length + operation.value.length : operation.from.length;
-    if (batch.length === maxTxnOperations || (batch.length > 0 && bytes + size > maxTransactionBytes)) {
-      batches.push({ compares: [], operations: batch });
-      batch = [];
-      bytes = 0;
-    }
-    batch.push(operation);
-    bytes += size;
-  }
-  if (batch.length > 0) batches.push({ compares: [], operations: batch });
-  return batches;
+  return operationBatches(operations).map((batch) => ({ compares: [], operations: batch }));
 }

@@ -6,6 +6,7 @@ import { type CommitOutcome, Committer, type EngineWrite } from "./commit.ts";
 import { Follow } from "./follow.ts";
 import { Keyspace } from "./keyspace.ts";
 import { Leadership, type Term } from "./leadership.ts";
+import { MachineMetadata } from "./machine-metadata.ts";
 import { Registrations } from "./registrations.ts";
 import type { KeyRange, Store } from "./store.ts";
 import { UnitIntents } from "./unit-intents.ts";
@@ -25,6 +26,8 @@ export class Registry {
   readonly guard: ClusterGuard;
   /** For the API. */
   readonly intents: UnitIntents;
+  /** For the API. */
+  readonly metadata: MachineMetadata;
   /** For the engine. */
   readonly leadership: Leadership;
   /** For the agent. */
@@ -41,6 +44,7 @@ export class Registry {
     this.#keys = keys;
     this.guard = guard;
     this.intents = new UnitIntents(guard, keys);
+    this.metadata = new MachineMetadata(guard, keys);
     this.leadership = new Leadership({ store, guard, keys, clock, random, logger });
     this.registrations = new Registrations({ store, guard, keys, clock, logger });
     this.#committer = new Committer(guard, keys, this.leadership);

@@ -282,10 +282,12 @@ describe("GET", () => {
   test("of machines shows configured metadata under what was set through the API", async () => {
     registry.machine(m2, "10.0.0.2", { region: "cn", disk: "ssd" });
     registry.machine(m1, "");
-    registry.metadata(m2, "region", "eu");
-    registry.metadata(m2, "disk", undefined);
-    registry.metadata(m2, "rack", "7");
-    registry.metadata("absent", "rack", "7");
+    await registry.metadata.apply([
+      { machineId: m2, key: "region", value: "eu" },
+      { machineId: m2, key: "disk", value: undefined },
+      { machineId: m2, key: "rack", value: "7" },
+      { machineId: "absent", key: "rack", value: "7" },
+    ]);
     expect((await served.ask("GET", "/fleet/v1/machines")).json).toEqual({
       machines: [{ id: m1 }, { id: m2, primaryIP: "10.0.0.2", metadata: { region: "eu", rack: "7" } }],
     });
@@ -338,7 +340,7 @@ describe("every response", () => {
     ["POST", "/fleet/v1/units/a.service", 405, "only GET, PUT and DELETE supported against this resource"],
     ["PUT", "/fleet/v1/state", 405, "only GET supported against this resource"],
     ["DELETE", "/v1-alpha/state/a.service", 405, "only GET supported against this resource"],
-    ["PUT", "/fleet/v1/machines", 405],
+    ["PUT", "/fleet/v1/machines", 405, "only GET and PATCH supported against this resource"],
     ["PROPFIND", "/fleet/v1/machines", 405],
     ["GET", "/fleet/v1/watch", 426],
     ["DELETE", "/fleet/v1/units/nope.service", 404, "unit does not exist"],
@@ -416,12 +418,18 @@ describe("while the store", () => {
     ["GET", "/fleet/v1/machines"],
     ["DELETE", "/fleet/v1/units/a.service"],
     ["PUT", "/fleet/v1/units/a.service"],
+    ["PATCH", "/fleet/v1/machines"],
   ] as const;
+  const bodies = {
+    GET: {},
+    DELETE: {},
+    PUT: { body: { desiredState: "loaded" } },
+    PATCH: { body: [{ op: "remove", path: `/${m1}/metadata/role` }] },
+  };
 
   async function expectRefused(message: string): Promise<void> {
     for (const [method, path] of calls) {
-      const body = method === "PUT" ? { body: { desiredState: "loaded" } } : {};
-      const answer = await served.ask(method, path, body);
+      const answer = await served.ask(method, path, bodies[method]);
       expect([method, path, answer.status, answer.json]).toEqual([method, path, 503, error(503, message)]);
       expect(answer.headers.server).toBe("fleetd/9.9.9");
     }

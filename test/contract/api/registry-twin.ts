@@ -39,6 +39,7 @@ export class RegistryTwin implements ApiRegistry {
 
   readonly guard: ApiRegistry["guard"];
   readonly intents: ApiRegistry["intents"];
+  readonly metadata: ApiRegistry["metadata"];
 
   constructor() {
     const twin = this;
@@ -68,6 +69,18 @@ export class RegistryTwin implements ApiRegistry {
           return { outcome: "destroyed" as const, revision: this.revision };
         }),
     };
+    this.metadata = {
+      apply: (changes) =>
+        this.#reach(() => {
+          if (changes.length === 0) return undefined;
+          const entries = changes.map(({ machineId, key, value }) => {
+            const record = value === undefined ? { removed: true as const } : { value };
+            return { kind: "metadata" as const, machineId, key, entry: this.#present(record) };
+          });
+          this.write(...entries);
+          return this.revision;
+        }),
+    };
   }
 
   hashOf(name: string): string {
@@ -90,11 +103,6 @@ export class RegistryTwin implements ApiRegistry {
   machineGone(machineId: string): void {
     const entry = { status: "absent", modRevision: this.revision + 1 } as const;
     this.write({ kind: "machine", machineId, entry });
-  }
-
-  metadata(machineId: string, key: string, value: string | undefined): void {
-    const record = value === undefined ? { removed: true as const } : { value };
-    this.write({ kind: "metadata", machineId, key, entry: this.#present(record) });
   }
 
   assign(machineId: string, unit: string): void {

@@ -1,6 +1,6 @@
 import type { TargetState, UnitOption } from "@fleet/core";
 import { apiPrefix, query } from "../contract/paths.ts";
-import type { ApiUnit, ApiUnitState } from "../contract/wire.ts";
+import type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
 import { FleetApiError, FleetProtocolError } from "./errors.ts";
 import {
   type ClientMachine,
@@ -88,6 +88,11 @@ export class FleetClient {
   /** The machines present, by id. */
   machines(signal?: AbortSignal): Promise<readonly ClientMachine[]> {
     return this.#pages("machines", "machines", readMachine, {}, signal);
+  }
+
+  /** Sets and removes metadata of machines, present or not. All of it is refused when any of it is invalid. */
+  async patchMachines(patch: MachinePatch, signal?: AbortSignal): Promise<void> {
+    await this.#transport.send("PATCH", `${apiPrefix}/machines`, patch, signal);
   }
 
   /**

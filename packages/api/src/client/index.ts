@@ -1,5 +1,5 @@
 export type { WatchDelta, WatchSnapshot, WatchStatus } from "../contract/watch.ts";
-export type { ApiUnit, ApiUnitState } from "../contract/wire.ts";
+export type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
 export { type Endpoint, parseEndpoint } from "./endpoint.ts";
 export { FleetApiError, FleetProtocolError, FleetUnreachableError } from "./errors.ts";
 export { FleetClient, type StateFilter, type UnitChange } from "./fleet-client.ts";

@@ -60,6 +60,23 @@ export const putUnitShape = z.object({
   options: z.array(optionShape).nullish(),
 });
 
+/** A value as fleet 1.0's documentation has it, or wrapped, as its code wanted it. */
+const metadataValue = z.union([z.string(), z.object({ value: z.string().nullish() })]);
+
+/**
+ * Body of PATCH /machines: a JSON Patch whose paths are `/<machine id>/metadata/<key>`. `op` and `path` are any
+ * strings here; wrong ones have error messages of their own.
+ */
+export const machinePatchShape = z.array(
+  z.object({
+    op: z.string().nullish(),
+    path: z.string().nullish(),
+    /** For `add` and `replace`. */
+    value: metadataValue.nullish(),
+  }),
+);
+export type MachinePatch = z.infer<typeof machinePatchShape>;
+
 export const errorBodyShape = z.object({
   error: z.object({ code: z.number(), message: z.string() }),
 });

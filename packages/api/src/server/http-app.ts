@@ -98,7 +98,7 @@ function refuseEarly(request: FastifyRequest, reply: FastifyReply): void {
     void reply.header("Allow", methods.join(", "));
     throw new Problem(405, message.method(methods));
   }
-  if (request.method === "PUT") {
+  if (request.method === "PUT" || request.method === "PATCH") {
     const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
     if (type.trim().toLowerCase() !== "application/json") throw new Problem(415, message.contentType);
   }

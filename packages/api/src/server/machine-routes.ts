@@ -1,10 +1,13 @@
+import type { MetadataChange } from "@fleet/registry";
 import type { FastifyInstance } from "fastify";
-import type { MachinePage } from "../contract/wire.ts";
+import { message } from "../contract/messages.ts";
+import { type MachinePage, type MachinePatch, machinePatchShape } from "../contract/wire.ts";
 import { pageOf } from "./paging.ts";
-import { pageRequest, type RouteContext } from "./route-context.ts";
+import { Problem } from "./problem.ts";
+import { pageRequest, type RouteContext, readBody } from "./route-context.ts";
 
-/** The machines present. */
-export function machineRoutes(app: FastifyInstance, { access, pageLimit }: RouteContext): void {
+/** The machines present, and the metadata of any. */
+export function machineRoutes(app: FastifyInstance, { access, registry, pageLimit }: RouteContext): void {
   app.get("/machines", async (request): Promise<MachinePage> => {
     const token = pageRequest(request.query, pageLimit);
     return access.view(0, (view) => {
@@ -13,4 +16,25 @@ export function machineRoutes(app: FastifyInstance, { access, pageLimit }: Route
       return { machines: [...rows], nextPageToken };
     });
   });
+
+  app.patch("/machines", async (request, reply) => {
+    // All of it is read before any of it is carried out.
+    const changes = readBody(machinePatchShape, request.body).map(readChange);
+    await access.within(async () => {
+      const revision = await registry.metadata.apply(changes);
+      if (revision !== undefined) await access.caughtUp(revision);
+    });
+    return reply.code(204).send();
+  });
+}
+
+function readChange({ op, path, value }: MachinePatch[number]): MetadataChange {
+  if (op !== "add" && op !== "replace" && op !== "remove") throw new Problem(400, message.metadataOperation);
+  const [, machineId, key] = /^\/([^/]+)\/metadata\/([A-Za-z0-9_.-]+)$/.exec(path ?? "") ?? [];
+  if (machineId === undefined || key === undefined) throw new Problem(400, message.metadataPath);
+  if (op === "remove") return { machineId, key, value: undefined };
+  const text = typeof value === "string" ? value : value?.value;
+  // fleet 1.0 took an empty value for none, too.
+  if (text === undefined || text === null || text === "") throw new Problem(400, message.metadataValue);
+  return { machineId, key, value: text };
 }

@@ -17,7 +17,7 @@ const resources: readonly Resource[] = [
   resource("/units/[^/]+", ["GET", "PUT", "DELETE"]),
   resource("/state", ["GET"]),
   resource("/state/[^/]+", ["GET"]),
-  resource("/machines", ["GET"]),
+  resource("/machines", ["GET", "PATCH"]),
   resource("/watch", ["GET"]),
 ];
 

@@ -22,6 +22,15 @@ export function nameParameter(parameters: unknown): string {
   return nameShape.parse(parameters).name;
 }
 
+/** The body of a request. @throws Problem 400 when it has another shape. */
+export function readBody<Body>(shape: z.ZodType<Body>, json: unknown): Body {
+  const body = shape.safeParse(json);
+  if (body.success) return body.data;
+  const issue = body.error.issues[0];
+  const why = issue === undefined ? "invalid" : `${issue.path.join(".") || "body"}: ${issue.message}`;
+  throw new Problem(400, message.undecodable(why));
+}
+
 /** The page a request asks for; undefined for the first. @throws Problem 400 for a bad token. */
 export function pageRequest(queryString: unknown, pageLimit: number): PageToken | undefined {
   const given = tokenShape.parse(queryString)[query.pageToken];

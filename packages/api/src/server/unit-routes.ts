@@ -1,12 +1,11 @@
 import { parseUnitName, requirementsOf, type TargetState, type UnitOption, validateUnit } from "@fleet/core";
 import type { PutOutcome } from "@fleet/registry";
 import type { FastifyInstance } from "fastify";
-import type { z } from "zod";
 import { message } from "../contract/messages.ts";
 import { type ApiUnit, putUnitShape, targetStateShape, type UnitPage } from "../contract/wire.ts";
 import { pageOf } from "./paging.ts";
 import { Problem } from "./problem.ts";
-import { nameParameter, pageRequest, type RouteContext } from "./route-context.ts";
+import { nameParameter, pageRequest, type RouteContext, readBody } from "./route-context.ts";
 
 /** Units: what is wanted, and where it stands. */
 export function unitRoutes(app: FastifyInstance, context: RouteContext): void {
@@ -68,9 +67,7 @@ interface Wanted {
 }
 
 function readWanted(urlName: string, json: unknown): Wanted {
-  const body = putUnitShape.safeParse(json);
-  if (!body.success) throw new Problem(400, message.undecodable(summary(body.error)));
-  const { name, desiredState, options } = body.data;
+  const { name, desiredState, options } = readBody(putUnitShape, json);
   if (typeof name === "string" && name !== "" && name !== urlName) {
     throw new Problem(400, message.nameMismatch(urlName, name));
   }
@@ -96,11 +93,6 @@ function readTarget(text: string | null | undefined): TargetState | undefined {
   const target = targetStateShape.safeParse(text);
   if (!target.success) throw new Problem(400, message.unknownTarget(text));
   return target.data;
-}
-
-function summary(error: z.ZodError): string {
-  const issue = error.issues[0];
-  return issue === undefined ? "invalid" : `${issue.path.join(".") || "body"}: ${issue.message}`;
 }
 
 function statusOf(outcome: PutOutcome): number {
