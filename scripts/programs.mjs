@@ -8,6 +8,7 @@ import { delimiter, join } from "node:path";
 const PACKAGES = new Map([
   // Before Debian 12 client and server were one package.
   ["etcd", ["etcd-server", "etcd"]],
+  ["etcdctl", ["etcd-client", "etcd"]],
   ["systemctl", ["systemd"]],
   ["dbus-daemon", ["dbus-daemon", "dbus"]],
   ["unshare", ["util-linux"]],
