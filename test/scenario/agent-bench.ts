@@ -16,6 +16,11 @@ import { seededRandom } from "../simulation/seeded-random.ts";
 import { SimulatedClock } from "../simulation/simulated-clock.ts";
 import { HeldStore } from "./held-store.ts";
 
+/** Runs until it is stopped. */
+export const sleeper = "[Service]\nExecStart=/bin/sleep infinity\n";
+/** Its ExecStop takes 3 s. */
+export const slowStop = "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 3\n";
+
 export const machineId = "aaaaaaaa000000000000000000000001";
 
 /** One agent process on the bench's machine. */
@@ -155,6 +160,11 @@ export class AgentBench {
     return this.systemd.history.filter((event) => event.unit === name).map((event) => event.kind);
   }
 
+  /** How often systemd was asked to start a unit. */
+  starts(name: string): number {
+    return this.history(name).filter((kind) => kind === "start-queued").length;
+  }
+
   async registered(process: AgentProcess): Promise<AgentReport> {
     await this.clock.advanceUntil(() => process.agent.report().registration !== undefined, 20_000);
     return process.agent.report();
@@ -171,4 +181,15 @@ export class AgentBench {
     const outcome = await this.#registry.commit(this.#term, writes, this.#stop.signal);
     if (outcome.outcome !== "committed") throw new Error("the bench lost its lead");
   }
+}
+
+/** A bench with one agent on it, registered and settled. */
+export async function settledAgent(): Promise<{ bench: AgentBench; agent: AgentProcess }> {
+  const bench = new AgentBench();
+  await bench.lead();
+  const agent = bench.start();
+  await bench.registered(agent);
+  await bench.settle(agent.agent);
+  await bench.clock.advance(100);
+  return { bench, agent };
 }

@@ -2,31 +2,26 @@ import type { JournalStore } from "@fleet/agent";
 import type { TxnRequest } from "@fleet/registry";
 import { FleetError } from "@fleet/runtime";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AgentBench, type AgentProcess, machineId } from "./agent-bench.ts";
-
-const sleeper = "[Service]\nExecStart=/bin/sleep infinity\n";
-const slowStop = "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 3\n";
+import {
+  type AgentBench,
+  type AgentProcess,
+  machineId,
+  settledAgent,
+  sleeper,
+  slowStop,
+} from "./agent-bench.ts";
 
 let bench: AgentBench;
 let agent: AgentProcess;
 
 beforeEach(async () => {
-  bench = new AgentBench();
-  await bench.lead();
-  agent = bench.start();
-  await bench.registered(agent);
-  await bench.settle(agent.agent);
-  await bench.clock.advance(100);
+  ({ bench, agent } = await settledAgent());
 });
 
 afterEach(async () => {
   agent.kill();
   await bench.close();
 });
-
-function starts(name: string): number {
-  return bench.history(name).filter((kind) => kind === "start-queued").length;
-}
 
 function removesRow({ success }: TxnRequest): boolean {
   return success.some(
@@ -58,16 +53,16 @@ describe("no unit runs without its row", () => {
     await bench.clock.advanceUntil(() => agent.held.waiting > 0, 4000, 1);
     await bench.clock.advance(200);
     expect(bench.systemd.read("a.service")).toBe(sleeper);
-    expect(starts("a.service")).toBe(1);
+    expect(bench.starts("a.service")).toBe(1);
     agent.held.release();
-    await bench.clock.advanceUntil(() => starts("a.service") === 2, 1000, 1);
+    await bench.clock.advanceUntil(() => bench.starts("a.service") === 2, 1000, 1);
     expect(bench.row("a.service")).toBeDefined();
   });
 
   test("killed between systemd's start and its own note of it, its successor keeps the row to the end", async () => {
     const unwatch = bench.systemd.watch(() => agent.kill());
     await bench.assign("a.service", slowStop, "launched");
-    await bench.clock.advanceUntil(() => starts("a.service") === 1, 1000, 1);
+    await bench.clock.advanceUntil(() => bench.starts("a.service") === 1, 1000, 1);
     unwatch();
     await bench.withdraw("a.service");
     agent = bench.start();
@@ -169,7 +164,7 @@ describe("an agent that ends in order", () => {
       await manager.status([name]);
     };
     await bench.assign("once.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n", "launched");
-    await bench.clock.advanceUntil(() => starts("once.service") === 1, 1000, 1);
+    await bench.clock.advanceUntil(() => bench.starts("once.service") === 1, 1000, 1);
     agent.end();
     await bench.clock.advance(1000);
     await agent.ended;
@@ -177,7 +172,7 @@ describe("an agent that ends in order", () => {
     agent = bench.start();
     await bench.registered(agent);
     await bench.clock.advance(1000);
-    expect(starts("once.service")).toBe(1);
+    expect(bench.starts("once.service")).toBe(1);
   });
 
   test("has ended its last write before another takes over", async () => {

@@ -1,18 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AgentBench, type AgentProcess } from "./agent-bench.ts";
-
-const sleeper = "[Service]\nExecStart=/bin/sleep infinity\n";
+import { type AgentBench, type AgentProcess, settledAgent, sleeper } from "./agent-bench.ts";
 
 let bench: AgentBench;
 let agent: AgentProcess;
 
 beforeEach(async () => {
-  bench = new AgentBench();
-  await bench.lead();
-  agent = bench.start();
-  await bench.registered(agent);
-  await bench.settle(agent.agent);
-  await bench.clock.advance(100);
+  ({ bench, agent } = await settledAgent());
 });
 
 afterEach(async () => {

@@ -1,8 +1,13 @@
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { AgentBench, type AgentProcess, machineId } from "./agent-bench.ts";
+import {
+  type AgentBench,
+  type AgentProcess,
+  machineId,
+  settledAgent,
+  sleeper,
+  slowStop,
+} from "./agent-bench.ts";
 
-const sleeper = "[Service]\nExecStart=/bin/sleep infinity\n";
-const slowStop = "[Service]\nExecStart=/bin/sleep infinity\nExecStop=/bin/sleep 3\n";
 const slowStart = "[Service]\nExecStartPre=/bin/sleep 60\nExecStart=/bin/sleep infinity\n";
 const oneshot = "[Service]\nType=oneshot\nExecStart=/bin/true\n";
 const installed = "[Service]\nExecStart=/bin/sleep infinity\n\n[Install]\nWantedBy=default.target\n";
@@ -12,22 +17,13 @@ let bench: AgentBench;
 let agent: AgentProcess;
 
 beforeEach(async () => {
-  bench = new AgentBench();
-  await bench.lead();
-  agent = bench.start();
-  await bench.registered(agent);
-  await bench.settle(agent.agent);
-  await bench.clock.advance(100);
+  ({ bench, agent } = await settledAgent());
 });
 
 afterEach(async () => {
   agent.kill();
   await bench.close();
 });
-
-function starts(name: string): number {
-  return bench.history(name).filter((kind) => kind === "start-queued").length;
-}
 
 describe("an agent", () => {
   test("loads without starting, starts, stops and unloads as its assignment says", async () => {
@@ -50,8 +46,8 @@ describe("an agent", () => {
   test("publishes a row before it starts a unit", async () => {
     await bench.assign("a.service", sleeper, "launched");
     const rowAt = await bench.clock.advanceUntil(() => bench.row("a.service") !== undefined, 1000, 1);
-    expect(starts("a.service")).toBe(0);
-    const startedAfter = await bench.clock.advanceUntil(() => starts("a.service") > 0, 1000, 1);
+    expect(bench.starts("a.service")).toBe(0);
+    const startedAfter = await bench.clock.advanceUntil(() => bench.starts("a.service") > 0, 1000, 1);
     expect(rowAt + startedAfter).toBeGreaterThan(rowAt);
   });
 
@@ -61,7 +57,7 @@ describe("an agent", () => {
     await bench.withdraw("a.service");
     agent.store.heal();
     await bench.clock.advance(20_000);
-    expect(starts("a.service")).toBe(0);
+    expect(bench.starts("a.service")).toBe(0);
     expect(bench.systemd.files()).toEqual([]);
   });
 
@@ -108,8 +104,8 @@ describe("an agent", () => {
     agent = bench.start();
     await bench.registered(agent);
     await bench.clock.advance(1000);
-    expect(starts("once.service")).toBe(1);
-    expect(starts("hand.service")).toBe(1);
+    expect(bench.starts("once.service")).toBe(1);
+    expect(bench.starts("hand.service")).toBe(1);
     expect(bench.row("once.service")).toBe("inactive dead launched");
     await bench.assign("hand.service", sleeper, "launched");
     await bench.clock.advance(200);
@@ -150,7 +146,7 @@ describe("an agent", () => {
     await bench.assign("a.service", badInstall, "launched");
     await bench.clock.advance(200);
     expect(bench.row("a.service")).toBe("failed failed launched");
-    expect(starts("a.service")).toBe(0);
+    expect(bench.starts("a.service")).toBe(0);
   });
 
   test("a replacer is loaded only when what it replaces is gone", async () => {
@@ -169,7 +165,7 @@ describe("an agent", () => {
     await bench.assign("a.service", sleeper, "launched");
     await bench.clock.advance(5000);
     expect(bench.systemd.read("a.service")).toBe("[Service]\nExecStart=/bin/other\n");
-    expect(starts("a.service")).toBe(0);
+    expect(bench.starts("a.service")).toBe(0);
     expect(bench.row("a.service")).toBeUndefined();
   });
 
@@ -242,7 +238,7 @@ describe("an agent", () => {
     expect(agent.agent.report().registration).toBeUndefined();
     await bench.registered(agent);
     await bench.clock.advance(1000);
-    expect(starts("a.service")).toBe(2);
+    expect(bench.starts("a.service")).toBe(2);
   });
 
   test("leaving stops each unit to its end, removes rows as they go, then the machine", async () => {
