@@ -48,11 +48,10 @@ export class Presence {
   }
 
   async #hold(registration: Registration, signal: AbortSignal): Promise<void> {
-    const { registry, machineId, logger, onRegistered, onChanges, onLost } = this.#options;
+    const { registry, machineId, onRegistered, onChanges, onLost } = this.#options;
     const drop = new AbortController();
     this.#drop = drop;
     const held = AbortSignal.any([signal, registration.lost, drop.signal]);
-    logger.info("registered", { machine: machineId, registration: registration.number });
     try {
       await onRegistered(registration);
       for await (const batch of registry.followMachine(machineId, held)) onChanges(batch);
