@@ -1,4 +1,4 @@
-import type { CommandName } from "./cli/commands.ts";
+import type { CommandName } from "./cli/commands/command.ts";
 import type { Verb } from "./invocation.ts";
 
 /** Loads the implementation of a command, and of no other: a command line should start at once. */

@@ -1,6 +1,6 @@
 import type { FleetClient } from "@fleet/api/client";
 import type { Clock } from "@fleet/runtime";
-import { findCommand } from "./cli/commands.ts";
+import { findCommand } from "./cli/commands/commands.ts";
 import { FlagValues, UsageError } from "./cli/flag.ts";
 import { flagsFromEnvironment, globalFlags } from "./cli/global-flags.ts";
 import { refuseUnavailable } from "./cli/not-available.ts";

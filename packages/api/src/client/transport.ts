@@ -1,6 +1,8 @@
 import http from "node:http";
 import https from "node:https";
+import type { Duplex } from "node:stream";
 import { errorCode, errorMessage } from "@fleet/runtime";
+import { dialled } from "./dialled.ts";
 import { authority, type Endpoint } from "./endpoint.ts";
 import { FleetApiError, FleetProtocolError, FleetUnreachableError } from "./errors.ts";
 
@@ -16,6 +18,12 @@ export interface TransportOptions {
   /** Longest time one request may take, answer included. */
   readonly requestTimeoutMs: number;
   readonly tls?: ClientTls;
+  /**
+   * Opens a connection to the server by another way than to the endpoint's address: through a tunnel, say. The
+   * endpoint still says what to put into the Host header, and whether to speak TLS on it. A connection that cannot
+   * be opened is a stream that fails.
+   */
+  readonly dial?: () => Duplex;
 }
 
 export interface Answer {
@@ -34,10 +42,7 @@ export class Transport {
 
   constructor(options: TransportOptions) {
     this.#options = options;
-    const secure = options.endpoint.kind === "tcp" && options.endpoint.secure;
-    this.#agent = secure
-      ? new https.Agent({ keepAlive: true, ...options.tls })
-      : new http.Agent({ keepAlive: true });
+    this.#agent = agentFor(options);
   }
 
   /**
@@ -113,6 +118,15 @@ export class Transport {
     if (error instanceof FleetProtocolError || signal?.aborted) return error;
     return new FleetUnreachableError(errorMessage(error), error);
   }
+}
+
+function agentFor(options: TransportOptions): http.Agent {
+  const { endpoint, tls } = options;
+  const secure = endpoint.kind === "tcp" && endpoint.secure;
+  const agent = secure ? new https.Agent({ keepAlive: true, ...tls }) : new http.Agent({ keepAlive: true });
+  const open = dialled(options);
+  if (open !== undefined) agent.createConnection = open;
+  return agent;
 }
 
 interface RawAnswer {

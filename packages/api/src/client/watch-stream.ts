@@ -4,6 +4,7 @@ import type { WebSocket } from "ws";
 import { watchClose } from "../contract/close-codes.ts";
 import { apiPrefix, query } from "../contract/paths.ts";
 import type { WatchDelta, WatchSnapshot, WatchStatus } from "../contract/watch.ts";
+import { dialled } from "./dialled.ts";
 import { authority } from "./endpoint.ts";
 import { FleetApiError, FleetProtocolError, FleetUnreachableError } from "./errors.ts";
 import {
@@ -59,12 +60,14 @@ async function open(
   const { endpoint, tls, requestTimeoutMs } = options;
   const secure = endpoint.kind === "tcp" && endpoint.secure;
   const search = names.length === 0 ? "" : `?${query.units}=${names.map(encodeURIComponent).join(",")}`;
+  const createConnection =
+    dialled(options) ?? (endpoint.kind === "unix" ? () => connectSocket(endpoint.socketPath) : undefined);
   const url = `${secure ? "wss" : "ws"}://${authority(endpoint)}${apiPrefix}/watch${search}`;
   const socket = new WebSocket(url, {
     maxPayload: maxMessageBytes,
     handshakeTimeout: requestTimeoutMs,
     perMessageDeflate: false,
-    ...(endpoint.kind === "unix" ? { createConnection: () => connectSocket(endpoint.socketPath) } : {}),
+    ...(createConnection === undefined ? {} : { createConnection }),
     ...tls,
   });
   // Listening begins before the handshake ends: the snapshot may arrive in the same packet.

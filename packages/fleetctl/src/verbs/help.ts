@@ -1,4 +1,5 @@
-import { type Command, commands, findCommand } from "../cli/commands.ts";
+import type { Command } from "../cli/commands/command.ts";
+import { commands, findCommand } from "../cli/commands/commands.ts";
 import type { Flag } from "../cli/flag.ts";
 import { globalFlags } from "../cli/global-flags.ts";
 import { CommandFailure } from "../failure.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { findCommand } from "../../../../packages/fleetctl/src/cli/commands.ts";
+import { findCommand } from "../../../../packages/fleetctl/src/cli/commands/commands.ts";
 
 describe("findCommand", () => {
   it.each([
