@@ -1,5 +1,4 @@
-import { readFileSync, symlinkSync } from "node:fs";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { parseUnitFile, serializeUnitFile } from "@fleet/core";
 import { describe, expect, it } from "vitest";
@@ -8,7 +7,6 @@ import { serviceText, useLabCluster } from "./lab-cluster.ts";
 const fixture = (path: string): string => fileURLToPath(new URL(`../../${path}`, import.meta.url));
 /** hello.service as it was written for CoreOS, docker and all: fit to be stored, not to be run here. */
 const COREOS_HELLO = fixture("test/fixtures/coreos-units/hello.service");
-const EXAMPLES = fixture("examples/units");
 
 // The machine of the transcript, and one more. Ties of load go to the lower id.
 const ID = "0acdd9bf5d4f4b6eb0a4ee5e3f1d7c22";
@@ -131,42 +129,6 @@ describe("the transcript of fleet 1.0", () => {
       timeoutMs: 10_000,
     });
     await lab.untilActive(["hello.service m2"]);
-  });
-});
-
-describe("case one: a server and its sidekick", () => {
-  it("from symlinked instances, started by their names on the command line", async () => {
-    const directory = lab.cluster.directory.subdirectory("instances");
-    const instances = ["8080", "8081"].flatMap((port) =>
-      ["web", "web-presence"].map((kind) => {
-        const path = join(directory, `${kind}@${port}.service`);
-        symlinkSync(join(EXAMPLES, `${kind}@.service`), path);
-        return path;
-      }),
-    );
-    await lab.fleetctlOk(
-      "submit",
-      ...["web@.service", "web-presence@.service"].map((n) => join(EXAMPLES, n)),
-    );
-    await lab.fleetctlOk("load", ...instances);
-    await lab.fleetctlOk("start", "web@8080.service", "web@8081.service");
-    const placements = await lab.placements();
-    expect(placements["web@8080.service"]).not.toBe(placements["web@8081.service"]);
-    const running = (port: string): readonly string[] =>
-      ["web", "web-presence"].map((kind) => `${kind}@${port}.service ${placements[`web@${port}.service`]}`);
-    // systemd's own dependencies start the sidekicks, and stop them.
-    await lab.untilActive([...running("8080"), ...running("8081")]);
-    await lab.fleetctlOk("stop", "web@8080.service");
-    await lab.untilActive(running("8081"));
-    const files = await stdout("list-unit-files", "--no-legend", "--fields=unit,dstate");
-    expect(table(files)).toEqual([
-      "web-presence@.service inactive",
-      "web-presence@8080.service loaded",
-      "web-presence@8081.service loaded",
-      "web@.service inactive",
-      "web@8080.service loaded",
-      "web@8081.service launched",
-    ]);
   });
 });
 

@@ -19,13 +19,19 @@ const MACHINES = [
 
 /** The show, as somebody at a keyboard would give it. */
 const COMMANDS: readonly (readonly string[])[] = [
-  ["submit", "hello@.service", "shard@.service", "web@.service", "web-presence@.service"],
+  ["submit", "hello@.service", "shard@.service", "apache@.service", "apache-secretary@.service"],
   ["start", "hello.service", "hello@1.service", "hello@2.service", "database.service"],
-  ["start", "confdata.service", "confd.service", "balancer.service"],
+  ["start", "confdata.service", "confd.service", "nginx.service"],
   ["start", "node-monitor.service"],
   ["start", "shard@1.service", "shard@2.service"],
-  ["load", "web@8080.service", "web-presence@8080.service", "web@8081.service", "web-presence@8081.service"],
-  ["start", "web@8080.service", "web@8081.service"],
+  [
+    "load",
+    "apache@8080.service",
+    "apache-secretary@8080.service",
+    "apache@8081.service",
+    "apache-secretary@8081.service",
+  ],
+  ["start", "apache@8080.service", "apache@8081.service"],
   ["load", "heartbeat.service", "mailbox.service"],
   ["start", "heartbeat.timer", "mailbox.socket"],
 ];
