@@ -1,5 +1,6 @@
 export * from "./close-codes.ts";
 export * from "./messages.ts";
+export * from "./operations.ts";
 export * from "./paths.ts";
 export * from "./watch.ts";
 export * from "./wire.ts";

@@ -65,17 +65,39 @@ const metadataValue = z.union([z.string(), z.object({ value: z.string().nullish(
 
 /**
  * Body of PATCH /machines: a JSON Patch whose paths are `/<machine id>/metadata/<key>`. `op` and `path` are any
- * strings here; wrong ones have error messages of their own.
+ * strings here, and only described: wrong ones have error messages of their own.
  */
-export const machinePatchShape = z.array(
-  z.object({
-    op: z.string().nullish(),
-    path: z.string().nullish(),
-    /** For `add` and `replace`. */
-    value: metadataValue.nullish(),
-  }),
-);
+export const machineOperationShape = z.object({
+  op: z
+    .string()
+    .nullish()
+    .meta({ enum: ["add", "remove", "replace"] }),
+  path: z.string().nullish().meta({ pattern: "^/[^/]+/metadata/[A-Za-z0-9_.-]+$" }),
+  value: metadataValue
+    .nullish()
+    .describe("For add and replace: a text that is not empty, as it is or wrapped."),
+});
+
+export const machinePatchShape = z.array(machineOperationShape);
 export type MachinePatch = z.infer<typeof machinePatchShape>;
+
+/** Description of this API in the format of Google's API Discovery, version 1. */
+export const discoveryShape = z.looseObject({
+  kind: z.literal("discovery#restDescription"),
+  id: z.string(),
+  rootUrl: z.string(),
+  servicePath: z.string(),
+  schemas: z.record(z.string(), z.unknown()),
+  resources: z.record(z.string(), z.unknown()),
+});
+
+/** Description of this API as OpenAPI 3.1. */
+export const openApiShape = z.looseObject({
+  openapi: z.string(),
+  info: z.record(z.string(), z.unknown()),
+  paths: z.record(z.string(), z.unknown()),
+});
+export type OpenApiDocument = z.infer<typeof openApiShape>;
 
 export const errorBodyShape = z.object({
   error: z.object({ code: z.number(), message: z.string() }),

@@ -2,14 +2,16 @@ import type { Logger } from "@fleet/runtime";
 import { errorCode, errorMessage } from "@fleet/runtime";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { message } from "../contract/messages.ts";
+import { operationList } from "../contract/operations.ts";
 import { apiPrefixes } from "../contract/paths.ts";
 import type { ErrorBody } from "../contract/wire.ts";
-import { machineRoutes } from "./machine-routes.ts";
+import { documentHandlers } from "./document-routes.ts";
+import { machineHandlers } from "./machine-routes.ts";
 import { Problem, refusalOf } from "./problem.ts";
-import { isWatchPath, methodsOf } from "./resources.ts";
-import type { RouteContext } from "./route-context.ts";
-import { stateRoutes } from "./state-routes.ts";
-import { unitRoutes } from "./unit-routes.ts";
+import { isWatchPath, resourceOf } from "./resources.ts";
+import type { Handler, Handlers, RouteContext } from "./route-context.ts";
+import { stateHandlers } from "./state-routes.ts";
+import { unitHandlers } from "./unit-routes.ts";
 
 /**
  * A unit file is at most 1 MiB of text; as JSON each of its bytes may take six (`\u0001`), and the names of the
@@ -56,18 +58,23 @@ export async function buildHttpApp(
     void reply.header("Server", serverName);
     refuseEarly(request, reply);
   });
-  for (const prefix of apiPrefixes) {
-    await app.register(
-      async (routes) => {
-        unitRoutes(routes, context);
-        stateRoutes(routes, context);
-        machineRoutes(routes, context);
-      },
-      { prefix },
-    );
-  }
+  const handlers: Handlers = {
+    ...unitHandlers(context),
+    ...stateHandlers(context),
+    ...machineHandlers(context),
+    ...documentHandlers(),
+  };
+  for (const prefix of apiPrefixes) addRoutes(app, prefix, new Map(Object.entries(handlers)));
   await app.ready();
   return app;
+}
+
+function addRoutes(app: FastifyInstance, prefix: string, handlers: ReadonlyMap<string, Handler>): void {
+  for (const [name, { method, path }] of operationList) {
+    const handler = handlers.get(name);
+    if (handler === undefined) continue;
+    app.route({ method, url: `${prefix}${path.replaceAll(/\{([^}]+)\}/g, ":$1")}`, handler });
+  }
 }
 
 /** JSON where a body is wanted; elsewhere whatever a client sends along is skipped, as fleet does. */
@@ -89,14 +96,14 @@ function acceptBodies(app: FastifyInstance): void {
 function refuseEarly(request: FastifyRequest, reply: FastifyReply): void {
   if (request.is404) {
     const path = request.url.split("?")[0] ?? "";
-    const methods = methodsOf(path);
-    if (methods === undefined) throw new Problem(404, message.notFound);
+    const resource = resourceOf(path);
+    if (resource === undefined) throw new Problem(404, message.notFound);
     if (isWatchPath(path) && request.method === "GET") {
       void reply.header("Upgrade", "websocket");
       throw new Problem(426, message.upgradeRequired);
     }
-    void reply.header("Allow", methods.join(", "));
-    throw new Problem(405, message.method(methods));
+    void reply.header("Allow", resource.methods.join(", "));
+    throw new Problem(resource.otherMethods, message.method(resource.methods));
   }
   if (request.method === "PUT" || request.method === "PATCH") {
     const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";

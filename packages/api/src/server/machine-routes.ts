@@ -1,31 +1,36 @@
 import type { MetadataChange } from "@fleet/registry";
-import type { FastifyInstance } from "fastify";
 import { message } from "../contract/messages.ts";
 import { type MachinePage, type MachinePatch, machinePatchShape } from "../contract/wire.ts";
 import { pageOf } from "./paging.ts";
 import { Problem } from "./problem.ts";
-import { pageRequest, type RouteContext, readBody } from "./route-context.ts";
+import { type Handlers, pageRequest, type RouteContext, readBody } from "./route-context.ts";
 
 /** The machines present, and the metadata of any. */
-export function machineRoutes(app: FastifyInstance, { access, registry, pageLimit }: RouteContext): void {
-  app.get("/machines", async (request): Promise<MachinePage> => {
-    const token = pageRequest(request.query, pageLimit);
-    return access.view(0, (view) => {
-      const listing = { keys: view.machineIds, row: (id: string) => view.machine(id) };
-      const { rows, nextPageToken } = pageOf(listing, token, pageLimit);
-      return { machines: [...rows], nextPageToken };
-    });
-  });
+export function machineHandlers({
+  access,
+  registry,
+  pageLimit,
+}: RouteContext): Pick<Handlers, "listMachines" | "patchMachines"> {
+  return {
+    listMachines: async (request): Promise<MachinePage> => {
+      const token = pageRequest(request.query, pageLimit);
+      return access.view(0, (view) => {
+        const listing = { keys: view.machineIds, row: (id: string) => view.machine(id) };
+        const { rows, nextPageToken } = pageOf(listing, token, pageLimit);
+        return { machines: [...rows], nextPageToken };
+      });
+    },
 
-  app.patch("/machines", async (request, reply) => {
-    // All of it is read before any of it is carried out.
-    const changes = readBody(machinePatchShape, request.body).map(readChange);
-    await access.within(async () => {
-      const revision = await registry.metadata.apply(changes);
-      if (revision !== undefined) await access.caughtUp(revision);
-    });
-    return reply.code(204).send();
-  });
+    patchMachines: async (request, reply) => {
+      // All of it is read before any of it is carried out.
+      const changes = readBody(machinePatchShape, request.body).map(readChange);
+      await access.within(async () => {
+        const revision = await registry.metadata.apply(changes);
+        if (revision !== undefined) await access.caughtUp(revision);
+      });
+      return reply.code(204).send();
+    },
+  };
 }
 
 function readChange({ op, path, value }: MachinePatch[number]): MetadataChange {

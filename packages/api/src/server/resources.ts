@@ -1,33 +1,42 @@
+import { type Operation, operationList, operations } from "../contract/operations.ts";
 import { apiPrefixes } from "../contract/paths.ts";
 
-interface Resource {
+/** One path with the operations on it. */
+export interface Resource {
   readonly path: RegExp;
   /** Methods it takes, in the order error messages name them; HEAD goes with GET. */
   readonly methods: readonly string[];
+  /** What other methods are answered with. */
+  readonly otherMethods: number;
 }
 
 const prefix = `(?:${apiPrefixes.join("|")})`;
 
-function resource(path: string, methods: readonly string[]): Resource {
-  return { path: new RegExp(`^${prefix}${path}$`), methods };
+function pattern(path: string): RegExp {
+  return new RegExp(`^${prefix}${path.replaceAll(".", "\\.").replaceAll(/\{[^}]+\}/g, "[^/]+")}$`);
 }
 
-const resources: readonly Resource[] = [
-  resource("/units", ["GET"]),
-  resource("/units/[^/]+", ["GET", "PUT", "DELETE"]),
-  resource("/state", ["GET"]),
-  resource("/state/[^/]+", ["GET"]),
-  resource("/machines", ["GET", "PATCH"]),
-  resource("/watch", ["GET"]),
-];
+const resources: readonly Resource[] = [...operationsByPath()].map(([path, ofPath]) => ({
+  path: pattern(path),
+  methods: ofPath.map(({ method }) => method),
+  otherMethods: ofPath.find(({ otherMethods }) => otherMethods !== undefined)?.otherMethods ?? 405,
+}));
 
-/** The methods a known path takes; undefined for an unknown path: tells 405 from 404. */
-export function methodsOf(path: string): readonly string[] | undefined {
-  return resources.find((known) => known.path.test(path))?.methods;
+function operationsByPath(): Map<string, Operation[]> {
+  const byPath = new Map<string, Operation[]>();
+  for (const [, operation] of operationList) {
+    byPath.set(operation.path, [...(byPath.get(operation.path) ?? []), operation]);
+  }
+  return byPath;
 }
 
-const watchPaths: ReadonlySet<string> = new Set(apiPrefixes.map((each) => `${each}/watch`));
+/** What is known of a path; undefined for an unknown one: tells 405 from 404. */
+export function resourceOf(path: string): Resource | undefined {
+  return resources.find((known) => known.path.test(path));
+}
+
+const watchPath = pattern(operations.watch.path);
 
 export function isWatchPath(path: string): boolean {
-  return watchPaths.has(path);
+  return watchPath.test(path);
 }

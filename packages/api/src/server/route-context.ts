@@ -1,5 +1,7 @@
+import type { FastifyReply, FastifyRequest } from "fastify";
 import { z } from "zod";
 import { message } from "../contract/messages.ts";
+import type { OperationName } from "../contract/operations.ts";
 import { query } from "../contract/paths.ts";
 import type { ApiRegistry } from "../registry-port.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
@@ -14,12 +16,18 @@ export interface RouteContext {
   readonly pageLimit: number;
 }
 
-const nameShape = z.object({ name: z.string() });
+/** Serves one operation: what it returns is sent as JSON with status 200, unless it sends an answer itself. */
+export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
+
+/** What serves each operation. A stream begins as an upgrade of the connection, which never becomes a route. */
+export type Handlers = { readonly [Name in Exclude<OperationName, "watch">]: Handler };
+
+const nameShape = z.object({ unitName: z.string() });
 const tokenShape = z.object({ [query.pageToken]: z.union([z.string(), z.array(z.string())]).optional() });
 
-/** The `:name` of a path, percent-decoded. */
+/** The `unitName` of a path, percent-decoded. */
 export function nameParameter(parameters: unknown): string {
-  return nameShape.parse(parameters).name;
+  return nameShape.parse(parameters).unitName;
 }
 
 /** The body of a request. @throws Problem 400 when it has another shape. */

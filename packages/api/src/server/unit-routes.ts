@@ -1,52 +1,54 @@
 import { parseUnitName, requirementsOf, type TargetState, type UnitOption, validateUnit } from "@fleet/core";
 import type { PutOutcome } from "@fleet/registry";
-import type { FastifyInstance } from "fastify";
 import { message } from "../contract/messages.ts";
 import { type ApiUnit, putUnitShape, targetStateShape, type UnitPage } from "../contract/wire.ts";
 import { pageOf } from "./paging.ts";
 import { Problem } from "./problem.ts";
-import { nameParameter, pageRequest, type RouteContext, readBody } from "./route-context.ts";
+import { type Handlers, nameParameter, pageRequest, type RouteContext, readBody } from "./route-context.ts";
+
+type UnitHandlers = Pick<Handlers, "listUnits" | "getUnit" | "setUnit" | "destroyUnit">;
 
 /** Units: what is wanted, and where it stands. */
-export function unitRoutes(app: FastifyInstance, context: RouteContext): void {
+export function unitHandlers(context: RouteContext): UnitHandlers {
   const { access, registry, pageLimit } = context;
+  return {
+    listUnits: async (request): Promise<UnitPage> => {
+      const token = pageRequest(request.query, pageLimit);
+      return access.view(0, (view) => {
+        const listing = { keys: view.unitNames, row: (name: string) => view.unit(name) };
+        const { rows, nextPageToken } = pageOf(listing, token, pageLimit);
+        return { units: [...rows], nextPageToken };
+      });
+    },
 
-  app.get("/units", async (request): Promise<UnitPage> => {
-    const token = pageRequest(request.query, pageLimit);
-    return access.view(0, (view) => {
-      const listing = { keys: view.unitNames, row: (name: string) => view.unit(name) };
-      const { rows, nextPageToken } = pageOf(listing, token, pageLimit);
-      return { units: [...rows], nextPageToken };
-    });
-  });
+    getUnit: async (request): Promise<ApiUnit> => {
+      const name = nameParameter(request.params);
+      if (!parseUnitName(name).ok) throw new Problem(404, message.unitAbsent);
+      return access.within(() => readUnit(context, name));
+    },
 
-  app.get("/units/:name", async (request): Promise<ApiUnit> => {
-    const name = nameParameter(request.params);
-    if (!parseUnitName(name).ok) throw new Problem(404, message.unitAbsent);
-    return access.within(() => readUnit(context, name));
-  });
+    setUnit: async (request, reply) => {
+      const wanted = readWanted(nameParameter(request.params), request.body);
+      const outcome = await access.within(async () => {
+        const written = await registry.intents.put(wanted);
+        if (written.outcome !== "refused") await access.caughtUp(written.revision);
+        return written;
+      });
+      return reply.code(statusOf(outcome)).send();
+    },
 
-  app.put("/units/:name", async (request, reply) => {
-    const wanted = readWanted(nameParameter(request.params), request.body);
-    const outcome = await access.within(async () => {
-      const written = await registry.intents.put(wanted);
-      if (written.outcome !== "refused") await access.caughtUp(written.revision);
-      return written;
-    });
-    return reply.code(statusOf(outcome)).send();
-  });
-
-  app.delete("/units/:name", async (request, reply) => {
-    const name = nameParameter(request.params);
-    if (!parseUnitName(name).ok) throw new Problem(404, message.unitAbsent);
-    const outcome = await access.within(async () => {
-      const destroyed = await registry.intents.destroy(name);
-      if (destroyed.outcome === "destroyed") await access.caughtUp(destroyed.revision);
-      return destroyed;
-    });
-    if (outcome.outcome === "absent") throw new Problem(404, message.unitAbsent);
-    return reply.code(204).send();
-  });
+    destroyUnit: async (request, reply) => {
+      const name = nameParameter(request.params);
+      if (!parseUnitName(name).ok) throw new Problem(404, message.unitAbsent);
+      const outcome = await access.within(async () => {
+        const destroyed = await registry.intents.destroy(name);
+        if (destroyed.outcome === "destroyed") await access.caughtUp(destroyed.revision);
+        return destroyed;
+      });
+      if (outcome.outcome === "absent") throw new Problem(404, message.unitAbsent);
+      return reply.code(204).send();
+    },
+  };
 }
 
 /** What is wanted comes from the store itself, where it stands from a view at least as new. */

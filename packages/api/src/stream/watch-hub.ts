@@ -8,7 +8,7 @@ import { message } from "../contract/messages.ts";
 import { query } from "../contract/paths.ts";
 import type { ErrorBody } from "../contract/wire.ts";
 import type { ApiRegistry } from "../registry-port.ts";
-import { isWatchPath, methodsOf } from "../server/resources.ts";
+import { isWatchPath, resourceOf } from "../server/resources.ts";
 import { type StreamLimits, WatchSession } from "./watch-session.ts";
 
 export interface WatchHubOptions {
@@ -84,7 +84,7 @@ export class WatchHub {
     url: URL,
   ): { readonly status: number; readonly text: string } | undefined {
     if (!isWatchPath(url.pathname)) {
-      return methodsOf(url.pathname) === undefined
+      return resourceOf(url.pathname) === undefined
         ? { status: 404, text: message.notFound }
         : { status: 400, text: message.noUpgrade };
     }

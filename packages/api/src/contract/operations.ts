@@ -1,0 +1,193 @@
+import type { z } from "zod";
+import { query } from "./paths.ts";
+import { watchMessageShape } from "./watch.ts";
+import {
+  discoveryShape,
+  errorBodyShape,
+  machinePageShape,
+  machinePatchShape,
+  openApiShape,
+  putUnitShape,
+  unitPageShape,
+  unitShape,
+  unitStatePageShape,
+  unitStateShape,
+} from "./wire.ts";
+
+/**
+ * Every call the API serves, once below each of its prefixes. The server's routes, what tells 405 from 404, the
+ * discovery document and the OpenAPI document all follow from this table.
+ */
+
+export type HttpMethod = "GET" | "PUT" | "PATCH" | "DELETE";
+
+export interface Operation {
+  /** `fleet.<Object>.<Verb>`, as fleet 1.0's discovery document has it. */
+  readonly id: string;
+  /** What the discovery document files it under. */
+  readonly resource: string;
+  readonly method: HttpMethod;
+  /** Below the prefix; parameters in braces. */
+  readonly path: `/${string}`;
+  readonly summary: string;
+  /** Of each parameter in the path, what it is. */
+  readonly pathParameters?: Readonly<Record<string, string>>;
+  /** Of each parameter in the query, what it is; all may be left out. */
+  readonly queryParameters?: Readonly<Record<string, string>>;
+  readonly body?: z.ZodType;
+  /** By status. Beside these every call may answer 400 for a path that cannot be decoded, and 503. */
+  readonly answers: Readonly<Record<number, OperationAnswer>>;
+  /** What methods the path does not take are answered with, where it is not 405. */
+  readonly otherMethods?: number;
+}
+
+export interface OperationAnswer {
+  readonly description: string;
+  /** Of the JSON body; without it there is none. */
+  readonly shape?: z.ZodType;
+}
+
+function refused(description: string): OperationAnswer {
+  return { description, shape: errorBodyShape };
+}
+
+const unitName = { unitName: "Name of the unit, suffix included." };
+const page = { [query.pageToken]: "Token of the page wanted, from the page before; the first page without." };
+const badToken = refused("The page token is none of this server's.");
+const notJson = refused("The Content-Type is not application/json.");
+const tooLarge = refused("The body is too large.");
+const noUnit = refused("There is no such unit.");
+
+export const operations = {
+  listUnits: {
+    id: "fleet.Unit.List",
+    resource: "Units",
+    method: "GET",
+    path: "/units",
+    summary: "Retrieve a page of units, sorted by name.",
+    queryParameters: page,
+    answers: { 200: { description: "The page.", shape: unitPageShape }, 400: badToken },
+  },
+  getUnit: {
+    id: "fleet.Unit.Get",
+    resource: "Units",
+    method: "GET",
+    path: "/units/{unitName}",
+    summary: "Retrieve one unit.",
+    pathParameters: unitName,
+    answers: { 200: { description: "The unit.", shape: unitShape }, 404: noUnit },
+  },
+  setUnit: {
+    id: "fleet.Unit.Set",
+    resource: "Units",
+    method: "PUT",
+    path: "/units/{unitName}",
+    summary: "Create a unit, replace its content or change its target state.",
+    pathParameters: unitName,
+    body: putUnitShape,
+    answers: {
+      201: { description: "Created, or its content is replaced." },
+      204: { description: "Its target state is changed, or there was nothing to do." },
+      400: refused("Bad name, options, target state or body."),
+      409: refused("No such unit and no options, or such a unit and no target state."),
+      413: tooLarge,
+      415: notJson,
+    },
+  },
+  destroyUnit: {
+    id: "fleet.Unit.Delete",
+    resource: "Units",
+    method: "DELETE",
+    path: "/units/{unitName}",
+    summary: "Destroy a unit.",
+    pathParameters: unitName,
+    answers: { 204: { description: "Destroyed." }, 404: noUnit },
+  },
+  listUnitStates: {
+    id: "fleet.UnitState.List",
+    resource: "UnitState",
+    method: "GET",
+    path: "/state",
+    summary: "Retrieve a page of unit states, one per unit and machine, sorted by unit, then machine.",
+    queryParameters: {
+      [query.machineId]: "Only states on the machine with this id.",
+      [query.unitName]: "Only states of the unit with this name.",
+      ...page,
+    },
+    answers: { 200: { description: "The page.", shape: unitStatePageShape }, 400: badToken },
+  },
+  getUnitState: {
+    id: "fleet.UnitState.Get",
+    resource: "UnitState",
+    method: "GET",
+    path: "/state/{unitName}",
+    summary: "Retrieve the state of one unit.",
+    pathParameters: unitName,
+    answers: {
+      200: { description: "Its state.", shape: unitStateShape },
+      404: refused("No machine reports a state of such a unit."),
+    },
+  },
+  listMachines: {
+    id: "fleet.Machine.List",
+    resource: "Machines",
+    method: "GET",
+    path: "/machines",
+    summary: "Retrieve a page of the machines present, sorted by id.",
+    queryParameters: page,
+    answers: { 200: { description: "The page.", shape: machinePageShape }, 400: badToken },
+  },
+  patchMachines: {
+    id: "fleet.Machine.Patch",
+    resource: "Machines",
+    method: "PATCH",
+    path: "/machines",
+    summary: "Set and remove metadata of machines, present or not: all of the list or nothing.",
+    body: machinePatchShape,
+    answers: {
+      204: { description: "Carried out." },
+      400: refused("Bad operation, path, value or body."),
+      413: tooLarge,
+      415: notJson,
+    },
+  },
+  watch: {
+    id: "fleet.Watch.Open",
+    resource: "Watch",
+    method: "GET",
+    path: "/watch",
+    summary: "Open a WebSocket that sends a snapshot of units, states and machines, then what changes.",
+    queryParameters: { [query.units]: "Names of the units to follow, comma-separated; all of them without." },
+    answers: {
+      101: {
+        description: "The stream is open; each message is JSON in a text frame.",
+        shape: watchMessageShape,
+      },
+      403: refused("A page of another site asks."),
+      426: refused("The request is no upgrade to a WebSocket."),
+    },
+  },
+  getDiscovery: {
+    id: "fleet.Discovery.Get",
+    resource: "Discovery",
+    method: "GET",
+    path: "/discovery",
+    summary: "Retrieve the description of this API as a Google API Discovery document.",
+    answers: { 200: { description: "The document.", shape: discoveryShape } },
+    otherMethods: 400,
+  },
+  getOpenApi: {
+    id: "fleet.OpenApi.Get",
+    resource: "OpenApi",
+    method: "GET",
+    path: "/openapi.json",
+    summary: "Retrieve the description of this API as an OpenAPI document.",
+    answers: { 200: { description: "The document.", shape: openApiShape } },
+  },
+} as const satisfies Readonly<Record<string, Operation>>;
+
+export type OperationName = keyof typeof operations;
+
+/** The table without the literal types of its entries, for code that walks over it. */
+export const operationList: readonly (readonly [name: string, operation: Operation])[] =
+  Object.entries(operations);
