@@ -5,6 +5,7 @@ import { message } from "../contract/messages.ts";
 import { operationList } from "../contract/operations.ts";
 import { apiPrefixes } from "../contract/paths.ts";
 import type { ErrorBody } from "../contract/wire.ts";
+import { compressed } from "./compression.ts";
 import { documentHandlers } from "./document-routes.ts";
 import { machineHandlers } from "./machine-routes.ts";
 import { Problem, refusalOf } from "./problem.ts";
@@ -58,6 +59,7 @@ export async function buildHttpApp(
     void reply.header("Server", serverName);
     refuseEarly(request, reply);
   });
+  app.addHook("onSend", compressed);
   const handlers: Handlers = {
     ...unitHandlers(context),
     ...stateHandlers(context),
