@@ -127,7 +127,12 @@ function agentFor(options: TransportOptions): http.Agent {
   const secure = endpoint.kind === "tcp" && endpoint.secure;
   const agent = secure ? new https.Agent({ keepAlive: true, ...tls }) : new http.Agent({ keepAlive: true });
   const open = dialled(options);
-  if (open !== undefined) agent.createConnection = open;
+  if (open !== undefined) {
+    agent.createConnection = open;
+    // Kept as they are: what was dialled need not be a socket, with a socket's calls for keeping it alive.
+    agent.keepSocketAlive = () => true;
+    agent.reuseSocket = () => {};
+  }
   return agent;
 }
 
