@@ -1,3 +1,4 @@
 export * from "./contract/index.ts";
 export type { ApiRegistry } from "./registry-port.ts";
 export { type Api, type ApiOptions, createApi } from "./server/api.ts";
+export { openApiDocument } from "./server/openapi-document.ts";

@@ -18,16 +18,19 @@ export const unitShape = z.object({
   name: z.string(),
   options: z.array(optionShape),
   desiredState: targetStateShape,
-  /** Left out for a global unit that is asked for by name: it has one state per machine. */
-  currentState: targetStateShape.optional(),
-  /** The machine the unit is placed on, else the one still unloading it; left out when there is neither. */
-  machineID: z.string().optional(),
+  currentState: targetStateShape
+    .optional()
+    .describe("Left out for a global unit that is asked for by name: it has one state per machine."),
+  machineID: z
+    .string()
+    .optional()
+    .describe("The machine the unit is placed on, else the one still unloading it; left out without either."),
 });
 export type ApiUnit = z.infer<typeof unitShape>;
 
 export const unitStateShape = z.object({
   name: z.string(),
-  hash: z.string(),
+  hash: z.string().describe("Hash of the unit file that is loaded there."),
   machineID: z.string(),
   systemdLoadState: z.string(),
   systemdActiveState: z.string(),
@@ -42,7 +45,7 @@ export const machineShape = z.object({
 });
 export type ApiMachine = z.infer<typeof machineShape>;
 
-const nextPageToken = z.string().optional();
+const nextPageToken = z.string().optional().describe("Token of the next page; left out on the last one.");
 export const unitPageShape = z.object({ units: z.array(unitShape), nextPageToken });
 export const unitStatePageShape = z.object({ states: z.array(unitStateShape), nextPageToken });
 export const machinePageShape = z.object({ machines: z.array(machineShape), nextPageToken });
@@ -52,11 +55,11 @@ export type MachinePage = z.infer<typeof machinePageShape>;
 
 /**
  * Body of PUT /units/N. Null and the empty string mean the same as leaving the field out: Go clients send
- * either. `desiredState` is any string here; an unknown one has an error message of its own.
+ * either. `desiredState` is any string here, and only described: an unknown one has an error message of its own.
  */
 export const putUnitShape = z.object({
   name: z.string().nullish(),
-  desiredState: z.string().nullish(),
+  desiredState: z.string().meta({ enum: targetStateShape.options }).nullish(),
   options: z.array(optionShape).nullish(),
 });
 
@@ -70,9 +73,9 @@ const metadataValue = z.union([z.string(), z.object({ value: z.string().nullish(
 export const machineOperationShape = z.object({
   op: z
     .string()
-    .nullish()
-    .meta({ enum: ["add", "remove", "replace"] }),
-  path: z.string().nullish().meta({ pattern: "^/[^/]+/metadata/[A-Za-z0-9_.-]+$" }),
+    .meta({ enum: ["add", "remove", "replace"] })
+    .nullish(),
+  path: z.string().meta({ pattern: "^/[^/]+/metadata/[A-Za-z0-9_.-]+$" }).nullish(),
   value: metadataValue
     .nullish()
     .describe("For add and replace: a text that is not empty, as it is or wrapped."),

@@ -100,7 +100,7 @@ function refuseEarly(request: FastifyRequest, reply: FastifyReply): void {
     const path = request.url.split("?")[0] ?? "";
     const resource = resourceOf(path);
     if (resource === undefined) throw new Problem(404, message.notFound);
-    if (isWatchPath(path) && request.method === "GET") {
+    if (isWatchPath(path) && (request.method === "GET" || request.method === "HEAD")) {
       void reply.header("Upgrade", "websocket");
       throw new Problem(426, message.upgradeRequired);
     }
