@@ -23,6 +23,8 @@ await build({
   format: "esm",
   // Workspace packages from their source: bundling needs no compilation first.
   conditions: ["source"],
+  // What only --driver=etcd needs stays outside: etcd's client reads files that lie beside it.
+  external: ["@grpc/grpc-js", "cockatiel", "etcd3", "fastify", "ini", "zod"],
   // The WebSocket library is CommonJS and requires Node's modules, which an ES module has no `require` for.
   banner: {
     js: 'import { createRequire as __createRequire } from "node:module"; const require = __createRequire(import.meta.url);',

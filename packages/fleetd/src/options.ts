@@ -1,4 +1,4 @@
-import { posix } from "node:path";
+import { defaultEtcdServers, defaultKeyPrefix, readEtcdServers, readKeyPrefix } from "@fleet/registry";
 import {
   configOption,
   configSchema,
@@ -41,16 +41,16 @@ export const optionsSchema = configSchema({
   verbosity: integer(0, 100).default(0),
   etcd_servers: configOption(
     "a list of http://host:port or https://host:port URLs, all of one kind",
-    (text) => readEtcdServers(text),
-  ).default(["http://127.0.0.1:2379", "http://127.0.0.1:4001"]),
+    readEtcdServers,
+  ).default([...defaultEtcdServers]),
   etcd_username: anyText().optional(),
   etcd_password: anyText().optional(),
   etcd_keyfile: absolutePath("PEM file").optional(),
   etcd_certfile: absolutePath("PEM file").optional(),
   etcd_cafile: absolutePath("PEM file").optional(),
-  etcd_key_prefix: configOption("a key prefix such as /_coreos.com/fleet/", (text) =>
-    /[\s\0]/.test(text) ? undefined : posix.normalize(`/${text}/`),
-  ).default("/_coreos.com/fleet/"),
+  etcd_key_prefix: configOption("a key prefix such as /_coreos.com/fleet/", readKeyPrefix).default(
+    defaultKeyPrefix,
+  ),
   etcd_request_timeout: duration(10, "10ms").default(1_000),
   engine_reconcile_interval: duration(0, "0").optional(),
   public_ip: configOption("an IP address or a host name", (text) =>
@@ -100,22 +100,6 @@ export const optionsWithoutEffect: ReadonlyMap<string, string> = new Map([
   ["verify_units", "units are not signed"],
   ["authorized_keys_file", "units are not signed"],
 ]);
-
-function readEtcdServers(text: string): readonly string[] | undefined {
-  const servers = new Set<string>();
-  const protocols = new Set<string>();
-  for (const item of readList(text)) {
-    const url = URL.canParse(item) ? new URL(item) : undefined;
-    if (url === undefined || !/^https?:$/.test(url.protocol) || !/^https?:\/\//i.test(item)) return undefined;
-    if (url.username !== "" || url.password !== "") return undefined;
-    if (url.pathname !== "/" || url.search !== "" || url.hash !== "") return undefined;
-    // A URL leaves out the port that its scheme implies; the gRPC client would take that for 443.
-    const port = url.port === "" ? (url.protocol === "https:" ? "443" : "80") : url.port;
-    servers.add(`${url.protocol}//${url.hostname}:${port}`);
-    protocols.add(url.protocol);
-  }
-  return protocols.size === 1 ? [...servers] : undefined;
-}
 
 /** `k=v,k2=v2`: quotes and blanks dropped, the last of a repeated key wins. */
 function readMetadata(text: string): ReadonlyMap<string, string> | undefined {

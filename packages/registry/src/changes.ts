@@ -6,6 +6,7 @@ import type {
   LeaderRecord,
   MachineRecord,
   MetadataRecord,
+  RestartRecord,
   SettledRecord,
   StateRecord,
   UnitRecord,
@@ -56,6 +57,7 @@ export type Change =
       readonly unit: string;
       readonly entry: Entry<StateRecord>;
     }
+  | { readonly kind: "restart"; readonly id: string; readonly entry: Entry<RestartRecord> }
   | { readonly kind: "leader"; readonly entry: Entry<LeaderRecord> };
 
 /** All changes up to a revision that were not delivered before; applied as a whole they give a state the store had. */

@@ -34,6 +34,11 @@ export interface ClusterGuardOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /**
+   * Whether an empty prefix may become a new cluster. That is for a fleetd to do: a tool that finds nothing was rather
+   * given a wrong prefix, and the cluster it made would look like an answer. True unless given.
+   */
+  readonly mayCreate?: boolean;
 }
 
 /** A transaction as the guard takes it; it adds the compare of the cluster's identity. */
@@ -95,8 +100,8 @@ export class ClusterGuard {
   }
 
   /**
-   * Verifies the store, creating the cluster when nothing is remembered and nothing is below the prefix. Throws the
-   * error it freezes with, or StoreError. Call it again to thaw; only a rollback is final.
+   * Verifies the store, creating the cluster when nothing is remembered and nothing is below the prefix, unless
+   * `mayCreate` forbids that. Throws the error it freezes with, or StoreError. Call it again to thaw; only a rollback is final.
    */
   async open(signal: AbortSignal): Promise<void> {
     throwIfAborted(signal);
@@ -107,7 +112,8 @@ export class ClusterGuard {
       this.#loaded = true;
     }
     let look = await this.#look();
-    if (look.row === undefined && this.#remembered === undefined && !look.occupied) {
+    const { mayCreate = true } = this.#options;
+    if (mayCreate && look.row === undefined && this.#remembered === undefined && !look.occupied) {
       throwIfAborted(signal);
       await this.#create();
       look = await this.#look();
@@ -257,14 +263,7 @@ interface Look {
 
 function judge(look: Look, remembered: RememberedCluster | undefined): RememberedCluster | FleetError {
   const { row, revision, floor } = look;
-  if (row === undefined) {
-    return new FleetError(
-      "cluster_missing",
-      remembered === undefined
-        ? "there is data below the etcd prefix but no cluster record"
-        : `etcd no longer knows cluster ${remembered.id}: it was wiped, or this is another store`,
-    );
-  }
+  if (row === undefined) return missing(look, remembered);
   const record = clusterCodec.decode(row.value);
   if (!record.ok) {
     return new FleetError("cluster_format", `the cluster record cannot be read: ${record.problem}`);
@@ -287,6 +286,18 @@ function judge(look: Look, remembered: RememberedCluster | undefined): Remembere
     );
   }
   return { id, createRevision: row.createRevision, revision };
+}
+
+function missing({ occupied }: Look, remembered: RememberedCluster | undefined): FleetError {
+  if (remembered !== undefined) {
+    return new FleetError(
+      "cluster_missing",
+      `etcd no longer knows cluster ${remembered.id}: it was wiped, or this is another store`,
+    );
+  }
+  return occupied
+    ? new FleetError("cluster_missing", "there is data below the etcd prefix but no cluster record")
+    : new FleetError("cluster_missing", "there is no fleet cluster below the etcd prefix");
 }
 
 function rolledBack(revision: number, seen: number): FleetError {

@@ -3,7 +3,13 @@ import type { ClusterGuard } from "./cluster-guard.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { Leadership, Term } from "./leadership.ts";
 import { operationBatches } from "./operation-batches.ts";
-import { type AssignmentRecord, assignmentCodec, settledCodec } from "./records.ts";
+import {
+  type AssignmentRecord,
+  assignmentCodec,
+  type RestartRecord,
+  restartCodec,
+  settledCodec,
+} from "./records.ts";
 import type { Compare, KeyValue, Operation } from "./store.ts";
 
 /** What an engine may change. */
@@ -18,7 +24,15 @@ export type EngineWrite =
   /** The machine's assignments take this registration into account: what is missing there is missing on purpose. */
   | { readonly op: "settle"; readonly machineId: string; readonly registration: number }
   /** Removes a unit file nothing refers to, unless it was written again since `modRevision`. */
-  | { readonly op: "collect-body"; readonly hash: string; readonly modRevision: number };
+  | { readonly op: "collect-body"; readonly hash: string; readonly modRevision: number }
+  /** Carries a request to restart units on, unless it was cancelled or changed since `modRevision`. */
+  | {
+      readonly op: "advance-restart";
+      readonly id: string;
+      readonly modRevision: number;
+      readonly record: RestartRecord;
+    }
+  | { readonly op: "forget-restart"; readonly id: string; readonly modRevision: number };
 
 export type CommitOutcome =
   | { readonly outcome: "committed"; readonly revision: number }
@@ -47,7 +61,8 @@ export class Committer {
 
   /**
    * Carries out all writes; of several for the same assignment the last counts. "settle" writes go after everything
-   * else is in the store. Rejects with StoreError, AbortedError or the frozen error; some may then be carried out.
+   * else is in the store. A body or restart that has changed meanwhile is left as it is: the watch tells. Rejects with
+   * StoreError, AbortedError or the frozen error; some may then be carried out.
    */
   async commit(term: Term, writes: readonly EngineWrite[], signal: AbortSignal): Promise<CommitOutcome> {
     const [first, last] = this.#stages(writes);
@@ -67,7 +82,8 @@ export class Committer {
     // etcd refuses a key that is written twice in one transaction.
     const assignments = new Map<string, Operation>();
     const settled = new Map<string, Operation>();
-    const collections: Batch[] = [];
+    // Each alone in its transaction: one that comes too late must not stop anything else.
+    const conditional: Batch[] = [];
     for (const write of writes) {
       switch (write.op) {
         case "assign": {
@@ -90,16 +106,24 @@ export class Committer {
           break;
         }
         case "collect-body": {
-          // Alone in its transaction: a body in use again must not stop anything else.
           const key = this.#keys.body(write.hash);
-          collections.push({
-            compares: [{ key, test: "modRevision", equals: write.modRevision }],
-            operations: [{ op: "delete", from: key }],
-          });
+          conditional.push(unlessChanged(write.modRevision, { op: "delete", from: key }));
+          break;
+        }
+        case "advance-restart": {
+          const key = this.#keys.restart(write.id);
+          const value = restartCodec.encode(write.record);
+          conditional.push(unlessChanged(write.modRevision, { op: "put", key, value }));
+          break;
+        }
+        case "forget-restart": {
+          const key = this.#keys.restart(write.id);
+          conditional.push(unlessChanged(write.modRevision, { op: "delete", from: key }));
+          break;
         }
       }
     }
-    return [[...batched([...assignments.values()]), ...collections], batched([...settled.values()])];
+    return [[...batched([...assignments.values()]), ...conditional], batched([...settled.values()])];
   }
 
   /** Highest revision reached; undefined when fenced. Waits for every transaction it has begun. */
@@ -145,4 +169,9 @@ export class Committer {
 
 function batched(operations: readonly Operation[]): readonly Batch[] {
   return operationBatches(operations).map((batch) => ({ compares: [], operations: batch }));
+}
+
+function unlessChanged(modRevision: number, operation: Extract<Operation, { op: "put" | "delete" }>): Batch {
+  const key = operation.op === "put" ? operation.key : operation.from;
+  return { compares: [{ key, test: "modRevision", equals: modRevision }], operations: [operation] };
 }

@@ -8,6 +8,7 @@ import {
   leaderCodec,
   machineCodec,
   metadataCodec,
+  restartCodec,
   settledCodec,
   stateCodec,
   unitCodec,
@@ -41,6 +42,8 @@ export function decodeChange(keys: Keyspace, event: WatchEvent): Change | undefi
       return { ...subject, kind: "settled", entry: entryOf(event, settledCodec) };
     case "state":
       return { ...subject, kind: "state", entry: entryOf(event, stateCodec) };
+    case "restart":
+      return { ...subject, kind: "restart", entry: entryOf(event, restartCodec) };
     case "leader":
       return { kind: "leader", entry: entryOf(event, leaderCodec) };
   }

@@ -1,6 +1,7 @@
 export type { Change, ChangeBatch, Entry, FollowObserver } from "./changes.ts";
 export type { ClusterGuard, ClusterMemory, RememberedCluster } from "./cluster-guard.ts";
 export type { CommitOutcome, EngineWrite } from "./commit.ts";
+export { defaultEtcdServers, defaultKeyPrefix, readEtcdServers, readKeyPrefix } from "./etcd-address.ts";
 export { Etcd3Store, type Etcd3StoreOptions } from "./etcd3-store.ts";
 export { type KeySubject, Keyspace } from "./keyspace.ts";
 export type { Candidate, Leadership, Term } from "./leadership.ts";
@@ -13,6 +14,7 @@ export {
   type LeaderRecord,
   type MachineRecord,
   type MetadataRecord,
+  type RestartRecord,
   readableFormats,
   type SettledRecord,
   type StateRecord,
@@ -21,6 +23,12 @@ export {
 export type { PublishedRows, PublishOutcome, Registration } from "./registration.ts";
 export type { RegisterOutcome, RegistrationRequest, Registrations } from "./registrations.ts";
 export { Registry, type RegistryOptions } from "./registry.ts";
+export type {
+  CreateRestartOutcome,
+  NewRestart,
+  RequestedRestart,
+  RestartRequests,
+} from "./restart-requests.ts";
 export {
   type Compare,
   type KeyRange,

@@ -10,6 +10,7 @@ export type KeySubject =
   | { readonly kind: "assignment"; readonly machineId: string; readonly unit: string }
   | { readonly kind: "settled"; readonly machineId: string }
   | { readonly kind: "state"; readonly machineId: string; readonly unit: string }
+  | { readonly kind: "restart"; readonly id: string }
   | { readonly kind: "leader" };
 
 /** Lies beside a machine's assignments so that one watch delivers both in order. No unit name begins with `@`. */
@@ -74,6 +75,15 @@ export class Keyspace {
     return below(this.state(machineId, ""));
   }
 
+  restart(id: string): string {
+    return `${this.prefix}restarts/${id}`;
+  }
+
+  /** The requests to restart units. */
+  restarts(): Required<KeyRange> {
+    return below(this.restart(""));
+  }
+
   /** Undefined for keys of other versions or other programs: they are left alone. */
   parse(key: string): KeySubject | undefined {
     if (!key.startsWith(this.prefix)) return undefined;
@@ -100,6 +110,8 @@ function parseNamed(kind: string | undefined, name: string): KeySubject | undefi
       return { kind: "body", hash: name };
     case "machines":
       return { kind: "machine", machineId: name };
+    case "restarts":
+      return { kind: "restart", id: name };
     default:
       return undefined;
   }

@@ -1,4 +1,11 @@
-import { no, ok, type Result, type TargetState } from "@fleet/core";
+import {
+  no,
+  ok,
+  type RestartOutcome,
+  type RestartProgress,
+  type Result,
+  type TargetState,
+} from "@fleet/core";
 import { z } from "zod";
 
 /** Identity of the cluster, written once by the first fleetd ever. */
@@ -48,6 +55,8 @@ export interface AssignmentRecord {
   readonly generation: number;
   /** Units that must be gone from this machine before this one may be loaded (Replaces). */
   readonly awaits: readonly string[];
+  /** See `Assignment.restart`. */
+  readonly restart?: number;
 }
 
 /** The registration the engine has fully taken into account in the machine's assignments. */
@@ -62,6 +71,14 @@ export interface StateRecord {
   readonly active: string;
   readonly sub: string;
   readonly launched: boolean;
+  /** The restart last carried out: the states above are of what it began. */
+  readonly restart?: RestartOutcome;
+}
+
+/** A request to restart units. Its create revision is its number, see `Restart`. */
+export interface RestartRecord extends RestartProgress {
+  readonly units: readonly string[];
+  readonly parallel: number;
 }
 
 /** Who leads, on its engine's lease. */
@@ -144,6 +161,7 @@ export const assignmentCodec: Codec<AssignmentRecord> = codec(
     target: z.enum(["loaded", "launched"]),
     generation: revision,
     awaits: z.array(z.string()),
+    restart: revision.exactOptional(),
   }),
 );
 
@@ -156,6 +174,24 @@ export const stateCodec: Codec<StateRecord> = codec(
     active: z.string(),
     sub: z.string(),
     launched: z.boolean(),
+    restart: z.looseObject({ number: revision, refused: z.string().exactOptional() }).exactOptional(),
+  }),
+);
+
+export const restartCodec: Codec<RestartRecord> = codec(
+  z.looseObject({
+    units: z.array(z.string()),
+    parallel: z.number().int().positive(),
+    state: z.enum(["running", "done", "failed"]),
+    steps: z.array(
+      z.looseObject({
+        unit: z.string(),
+        machineId: z.string().exactOptional(),
+        state: z.enum(["restarting", "done", "failed", "skipped"]),
+        message: z.string().exactOptional(),
+      }),
+    ),
+    message: z.string().exactOptional(),
   }),
 );
 

@@ -8,6 +8,7 @@ import { Keyspace } from "./keyspace.ts";
 import { Leadership, type Term } from "./leadership.ts";
 import { MachineMetadata } from "./machine-metadata.ts";
 import { Registrations } from "./registrations.ts";
+import { RestartRequests } from "./restart-requests.ts";
 import type { KeyRange, Store } from "./store.ts";
 import { UnitIntents } from "./unit-intents.ts";
 
@@ -19,6 +20,8 @@ export interface RegistryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** See ClusterGuardOptions: false keeps an empty prefix empty. */
+  readonly mayCreate?: boolean;
 }
 
 /** The cluster's shared state: all that fleet reads from and writes to etcd goes through here. */
@@ -28,6 +31,8 @@ export class Registry {
   readonly intents: UnitIntents;
   /** For the API. */
   readonly metadata: MachineMetadata;
+  /** For the API. */
+  readonly restarts: RestartRequests;
   /** For the engine. */
   readonly leadership: Leadership;
   /** For the agent. */
@@ -45,6 +50,7 @@ export class Registry {
     this.guard = guard;
     this.intents = new UnitIntents(guard, keys);
     this.metadata = new MachineMetadata(guard, keys);
+    this.restarts = new RestartRequests(guard, keys, random);
     this.leadership = new Leadership({ store, guard, keys, clock, random, logger });
     this.registrations = new Registrations({ store, guard, keys, clock, logger });
     this.#committer = new Committer(guard, keys, this.leadership);

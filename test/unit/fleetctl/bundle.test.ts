@@ -1,10 +1,14 @@
 import { readFile } from "node:fs/promises";
+import { createRequire } from "node:module";
 import { fileURLToPath } from "node:url";
 import { build, type Metafile } from "esbuild";
 import { describe, expect, it } from "vitest";
 import { VERSION } from "../../../packages/fleetctl/src/version.ts";
 
 const packageDirectory = fileURLToPath(new URL("../../../packages/fleetctl/", import.meta.url));
+
+/** As in build-bundle.js. */
+const external = ["@grpc/grpc-js", "cockatiel", "etcd3", "fastify", "ini", "zod"];
 
 function bundled() {
   return build({
@@ -18,20 +22,29 @@ function bundled() {
     platform: "node",
     format: "esm",
     conditions: ["source"],
+    external,
   });
 }
 
 /** The source modules whose code Node must read before the entry runs: all that is imported statically. */
 async function usedAtStart(): Promise<readonly string[]> {
   const { metafile } = await bundled();
+  return [...withStaticImports(metafile, "bundle/main.js")].flatMap((path) => sourcesOf(metafile, path));
+}
+
+function withStaticImports(metafile: Metafile, start: string): ReadonlySet<string> {
   const seen = new Set<string>();
   const visit = (path: string): void => {
     if (seen.has(path)) return;
     seen.add(path);
     for (const next of staticImports(metafile, path)) visit(next);
   };
-  visit("bundle/main.js");
-  return [...seen].flatMap((path) => Object.keys(metafile.outputs[path]?.inputs ?? {}));
+  visit(start);
+  return seen;
+}
+
+function sourcesOf(metafile: Metafile, path: string): readonly string[] {
+  return Object.keys(metafile.outputs[path]?.inputs ?? {});
 }
 
 function staticImports(metafile: Metafile, path: string): readonly string[] {
@@ -58,6 +71,22 @@ describe("the bundle", () => {
     );
     const names = new Set(libraries.map(([path]) => /node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(path)?.[1]));
     expect([...names].sort()).toEqual(["@noble/hashes", "ws"]);
+  });
+
+  it("reads etcd's client and the API's server for --driver=etcd alone", async () => {
+    const { metafile } = await bundled();
+    const withLibraries = Object.keys(metafile.outputs).filter((path) =>
+      [...withStaticImports(metafile, path)].some((each) =>
+        metafile.outputs[each]?.imports.some((used) => used.external && external.includes(used.path)),
+      ),
+    );
+    const entries = withLibraries.map((path) => metafile.outputs[path]?.entryPoint).filter(Boolean);
+    expect(entries).toEqual(["src/etcd-driver/connect-to-etcd.ts"]);
+  });
+
+  it("finds the libraries it leaves outside", async () => {
+    const require = createRequire(`${packageDirectory}bundle/main.js`);
+    for (const library of external) expect(require.resolve(library)).toContain("node_modules");
   });
 });
 

@@ -13,6 +13,6 @@ export function refuseNotAvailable(name: string): void {
 export function refuseUnavailable(flags: FlagValues): void {
   if (flags.text("tunnel") !== "") throw new CommandFailure("--tunnel is not available in this version");
   const driver = flags.text("driver").toLowerCase();
-  if (driver === "etcd") throw new CommandFailure("--driver=etcd is not available in this version: use API");
-  if (driver !== "api") throw new CommandFailure(`Unrecognized driver: ${flags.text("driver")}`);
+  if (driver !== "api" && driver !== "etcd")
+    throw new CommandFailure(`Unrecognized driver: ${flags.text("driver")}`);
 }

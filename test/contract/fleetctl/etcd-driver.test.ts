@@ -1,0 +1,228 @@
+import { createServer, type Server } from "node:net";
+import { type Registration, Registry } from "@fleet/registry";
+import { silentLogger, systemClock, systemRandom } from "@fleet/runtime";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { answering, freePort, RealEtcd } from "../registry/real-etcd.ts";
+import { Remembering } from "../registry/registry-bench.ts";
+import { fleetctl, type Outcome } from "./command-line.ts";
+import { useFleetShell } from "./fleet-shell.ts";
+
+const machineId = "0acdd9bf00000000000000000000abcd";
+let etcd: RealEtcd;
+
+beforeAll(async () => {
+  etcd = await RealEtcd.start();
+  const probe = etcd.client();
+  await answering(probe);
+  probe.close();
+});
+
+afterAll(() => etcd.stop());
+
+/** fleetctl straight against etcd, below a prefix. */
+function overEtcd(prefix: string, line: string, endpoint = etcd.endpoint): Promise<Outcome> {
+  return fleetctl(endpoint, ["--driver=etcd", `--etcd-key-prefix=${prefix}`, ...line.split(" ")]);
+}
+
+async function keysBelow(prefix: string): Promise<readonly string[]> {
+  const store = etcd.client();
+  const { rows } = await store.range({ from: prefix, to: `${prefix.slice(0, -1)}0` });
+  store.close();
+  return rows.map((row) => row.key.slice(prefix.length));
+}
+
+describe("a cluster in etcd, and no daemon", () => {
+  const here = useFleetShell();
+  const stop = new AbortController();
+  let prefix = "";
+  let clusters = 0;
+  let registry: Registry;
+  let close = (): void => {};
+
+  beforeEach(async () => {
+    clusters += 1;
+    prefix = `/driver/${clusters}/`;
+    const store = etcd.client();
+    close = () => store.close();
+    registry = new Registry({
+      store,
+      prefix,
+      memory: new Remembering(),
+      clock: systemClock,
+      random: systemRandom,
+      logger: silentLogger,
+    });
+    await registry.guard.open(stop.signal);
+  });
+
+  afterEach(() => close());
+
+  async function machine(): Promise<Registration> {
+    const registered = await registry.registrations.register(
+      {
+        machineId,
+        token: "token",
+        publicIp: "10.0.2.15",
+        metadata: { region: "china" },
+        version: "0.0.0",
+        ttlMs: 30_000,
+      },
+      stop.signal,
+    );
+    if (registered.outcome !== "registered") throw new Error("the machine's id is taken");
+    return registered.registration;
+  }
+
+  test("units are submitted, shown, loaded, and destroyed", async () => {
+    await here.file("hello.service");
+    expect(await overEtcd(prefix, `submit ${here.directory}/hello.service`)).toEqual({
+      code: 0,
+      stdout: "Unit hello.service inactive\n",
+      stderr: "",
+    });
+    expect(await overEtcd(prefix, "cat hello")).toMatchObject({
+      code: 0,
+      stdout: "[Service]\nExecStart=/bin/sleep infinity\n",
+    });
+    expect(await overEtcd(prefix, "load --no-block hello")).toMatchObject({
+      code: 0,
+      stdout: "Triggered unit hello.service load\n",
+    });
+    const listed = await overEtcd(prefix, "list-unit-files --no-legend --fields=unit,dstate,state,target");
+    expect(listed).toMatchObject({ code: 0, stdout: "hello.service\tloaded\tinactive\t-\n" });
+    expect(await overEtcd(prefix, "destroy hello")).toMatchObject({
+      code: 0,
+      stdout: "Destroyed hello.service\n",
+    });
+    expect(await overEtcd(prefix, "list-unit-files --no-legend")).toMatchObject({ code: 0, stdout: "" });
+  });
+
+  test("machines are listed", async () => {
+    const registration = await machine();
+    expect(await overEtcd(prefix, "list-machines --no-legend")).toMatchObject({
+      code: 0,
+      stdout: "0acdd9bf...\t10.0.2.15\tregion=china\n",
+    });
+    await registration.leave();
+  });
+
+  test("start waits, by a stream, until the unit runs", async () => {
+    await here.file("hello.service");
+    const registration = await machine();
+    const started = overEtcd(prefix, `start ${here.directory}/hello.service`);
+    for await (const batch of registry.followCluster(stop.signal)) {
+      const launch = batch.changes.find(
+        (change) =>
+          change.kind === "unit" &&
+          change.entry.status === "present" &&
+          change.entry.value.target === "launched",
+      );
+      if (launch?.kind !== "unit" || launch.entry.status !== "present") continue;
+      const { hash, target, generation } = launch.entry.value;
+      const term = await registry.leadership.campaign({ machineId, ttlMs: 30_000 }, stop.signal);
+      const record = { hash, target, generation, awaits: [] };
+      await registry.commit(term, [{ op: "assign", machineId, unit: "hello.service", record }], stop.signal);
+      const row = { hash, load: "loaded", active: "active", sub: "running", launched: true };
+      await registration.publish({ put: [{ unit: "hello.service", record: row }], remove: [] });
+      await term.resign();
+      break;
+    }
+    expect(await started).toEqual({
+      code: 0,
+      stdout: "Unit hello.service inactive\nUnit hello.service launched on 0acdd9bf.../10.0.2.15\n",
+      stderr: "",
+    });
+    await registration.leave();
+  });
+
+  test("what a daemon refuses is refused", async () => {
+    await here.file("a@.service");
+    expect(await overEtcd(prefix, `start ${here.directory}/a@.service`)).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('cannot activate template "a@.service"'),
+    });
+  });
+
+  test("a member that is away, or silent, is passed over", async () => {
+    const away = `http://127.0.0.1:${await freePort()}`;
+    const silent = await silence();
+    for (const others of [away, silent.endpoint, `${away},${silent.endpoint}`]) {
+      for (let attempt = 0; attempt < 3; attempt += 1) {
+        expect(await overEtcd(prefix, "list-machines", `${others},${etcd.endpoint}`)).toMatchObject({
+          code: 0,
+          stderr: "",
+        });
+      }
+    }
+    silent.close();
+  });
+});
+
+test("nothing is created where there is no cluster", async () => {
+  const outcome = await overEtcd("/nowhere/", "list-units");
+  expect(outcome).toMatchObject({ code: 1, stdout: "" });
+  expect(outcome.stderr.split("\n")[0]).toBe(
+    `no fleet cluster below /nowhere/ in etcd at ${etcd.endpoint}: is the prefix right, has a fleetd ever run?`,
+  );
+  expect(await keysBelow("/nowhere/")).toEqual([]);
+});
+
+describe("an etcd that cannot be used", () => {
+  test("is named when nothing listens there", async () => {
+    const endpoint = `http://127.0.0.1:${await freePort()}`;
+    const outcome = await overEtcd("/x/", "list-units", endpoint);
+    expect(outcome).toMatchObject({ code: 1, stdout: "" });
+    expect(outcome.stderr.split("\n")[0]).toMatch(new RegExp(`^Unable to reach etcd at ${endpoint}: `));
+  });
+
+  test("is named within the request timeout when it is silent", async () => {
+    const silent = await silence();
+    const startedMs = performance.now();
+    const outcome = await fleetctl(silent.endpoint, ["--driver=etcd", "--request-timeout=0.5", "list-units"]);
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+    expect(outcome.code).toBe(1);
+    expect(outcome.stderr.split("\n")[0]).toMatch(
+      new RegExp(`^Unable to reach etcd at ${silent.endpoint}: `),
+    );
+    silent.close();
+  });
+
+  test.each([
+    ["an endpoint that is no etcd's", ["--endpoint=unix:///var/run/fleet.sock"], "names etcd's members"],
+    ["a tunnel", ["--tunnel=core.example"], "--tunnel"],
+    ["a user without password", ["--etcd-username=root"], "belong together"],
+    ["a prefix with a blank", ["--etcd-key-prefix=a b"], "it holds a blank"],
+    [
+      "a certificate without key",
+      ["--endpoint=https://127.0.0.1:1", "--cert-file=/dev/null"],
+      "belong together",
+    ],
+    [
+      "an authority that is not there",
+      ["--endpoint=https://127.0.0.1:1", "--etcd-cafile=/nope"],
+      "--etcd-cafile",
+    ],
+  ])("by %s is refused", async (_, flags, message) => {
+    const outcome = await fleetctl("http://127.0.0.1:1", ["--driver=etcd", ...flags, "list-units"]);
+    expect(outcome).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining(message) });
+  });
+});
+
+/** Takes connections and says nothing, as a member does whose machine hangs. */
+async function silence(): Promise<{ readonly endpoint: string; close(): void }> {
+  const taken = new Set<{ destroy(): void }>();
+  const server: Server = createServer((socket) => {
+    taken.add(socket);
+    socket.on("error", () => {});
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  const address = server.address();
+  if (address === null || typeof address === "string") throw new Error("no port");
+  return {
+    endpoint: `http://127.0.0.1:${address.port}`,
+    close: () => {
+      for (const socket of taken) socket.destroy();
+      server.close();
+    },
+  };
+}
