@@ -125,6 +125,7 @@ describe("PUT /units/N", () => {
     "@a.service",
     "a b.service",
     `${"a".repeat(260)}.service`,
+    `${"a".repeat(5_000)}.service`,
     "a%2Fb.service",
     "ä.service",
   ])("refuses the name %s", async (name) => {
@@ -351,10 +352,39 @@ describe("every response", () => {
       const answer = await served.ask(method, path);
       expect(answer.status).toBe(status);
       expect(answer.headers.server).toBe("fleetd/9.9.9");
-      expect(answer.headers["content-type"]).toMatch(/^application\/json/);
+      expect(answer.headers["content-type"]).toBe("application/json");
       expect(answer.json).toEqual(error(status, message ?? expect.any(String)));
     },
   );
+
+  test("is bare JSON, and without any type when there is no body", async () => {
+    for (const path of ["units", "state", "machines", "discovery", "openapi.json"]) {
+      const answer = await served.ask("GET", `/fleet/v1/${path}`);
+      expect([path, answer.headers["content-type"]]).toEqual([path, "application/json"]);
+    }
+    const created = await served.ask("PUT", "/fleet/v1/units/a.service", { body: { options: sleeper } });
+    expect([created.status, created.text, created.headers["content-type"]]).toEqual([201, "", undefined]);
+    const destroyed = await served.ask("DELETE", "/fleet/v1/units/a.service");
+    expect([destroyed.status, destroyed.headers["content-type"]]).toEqual([204, undefined]);
+  });
+
+  test.each<[what: string, asking: { raw?: string; headers: Record<string, string> }]>([
+    ["is announced but not there", { headers: { "content-type": "application/json" } }],
+    ["is empty", { raw: "", headers: { "content-type": "application/json", "content-length": "0" } }],
+    ["is no JSON", { raw: "{", headers: { "content-type": "application/json", "content-length": "1" } }],
+    ["is something else", { raw: "a=b", headers: { "content-type": "a/b", "content-length": "3" } }],
+  ])("does not care for a body that nobody asked for: it %s", async (_what, asking) => {
+    for (const [method, status] of [
+      ["GET", 200],
+      ["DELETE", 204],
+      ["GET", 404],
+      ["DELETE", 404],
+    ] as const) {
+      if (status === 200) await put("a.service", { options: sleeper });
+      const answer = await served.ask(method, "/fleet/v1/units/a.service", asking);
+      expect([method, answer.status]).toEqual([method, status]);
+    }
+  });
 
   test("a method that is not allowed is 405 whatever its body is", async () => {
     const answer = await served.ask("POST", "/fleet/v1/units", {
@@ -406,6 +436,37 @@ describe("what is no request", () => {
     expect(text).toContain("Server: fleetd/9.9.9");
     const json: unknown = JSON.parse(text.slice(text.indexOf("\r\n\r\n")));
     expect(json).toEqual(error(status, expect.any(String)));
+  });
+});
+
+describe("a request that never gets done", () => {
+  test.each([
+    ["in its headers", "GET /fleet/v1/units HTTP/1.1\r\nHost: a\r\nX-Pad: "],
+    [
+      "in its body",
+      "PUT /fleet/v1/units/a.service HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 9\r\n\r\n{",
+    ],
+  ])("%s is cut off, saying why", async (_what, bytes) => {
+    const server = served.api.createServer();
+    expect(server.headersTimeout).toBe(10_000);
+    expect(server.requestTimeout).toBe(30_000);
+    // Its own check for them comes every 5 s.
+    server.headersTimeout = 100;
+    server.requestTimeout = 100;
+    const path = `${served.socketPath}.slow`;
+    await new Promise<void>((resolve) => server.listen(path, resolve));
+    const socket = connect(path);
+    let text = "";
+    socket.setEncoding("utf8");
+    socket.on("data", (chunk: string) => {
+      text += chunk;
+    });
+    const closed = new Promise((resolve) => socket.once("close", resolve));
+    socket.write(bytes);
+    await closed;
+    expect(text).toMatch(/^HTTP\/1.1 408 /);
+    expect(text).toContain("Server: fleetd/9.9.9");
+    await new Promise((resolve) => server.close(resolve));
   });
 });
 

@@ -44,7 +44,7 @@ describe("page tokens", () => {
         fc.string({ unit: "grapheme", maxLength: 60 }),
         (limit, page, key) => {
           const text = encodePageToken(limit, { page, afterKey: key });
-          expect(text).toMatch(/^[A-Za-z0-9_-]+$/);
+          expect(text).toMatch(/^(?:[A-Za-z0-9_-]{4})*(?:[A-Za-z0-9_-]{2}==|[A-Za-z0-9_-]{3}=)?$/);
           expect(decodePageToken(text, limit)).toEqual({
             ok: true,
             value: { page, afterKey: key === "" ? undefined : key },

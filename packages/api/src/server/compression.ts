@@ -22,7 +22,7 @@ export async function compressed(
   reply: FastifyReply,
   payload: unknown,
 ): Promise<unknown> {
-  if (typeof payload !== "string") return payload;
+  if (typeof payload !== "string" && !Buffer.isBuffer(payload)) return payload;
   // Also on what is not compressed: a cache must not give it to clients that ask otherwise.
   void reply.header("Vary", "Accept-Encoding");
   if (Buffer.byteLength(payload) < worthwhileBytes) return payload;

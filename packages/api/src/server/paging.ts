@@ -24,7 +24,8 @@ export function encodePageToken(limit: number, token: PageToken): string {
   // The number only matters without a key; a listing of more pages than it can count has one.
   numbers.writeUInt16LE(Math.min(token.page, maxPage), 2);
   const bytes = Buffer.concat([numbers, Buffer.from(token.afterKey ?? "", "utf8")]);
-  return bytes.toString("base64url");
+  // With its padding, which fleet's own decoder insists on.
+  return bytes.toString("base64").replaceAll("+", "-").replaceAll("/", "_");
 }
 
 export function decodePageToken(text: string, limit: number): Result<PageToken, string> {
