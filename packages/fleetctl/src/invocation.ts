@@ -1,6 +1,7 @@
 import type { FleetClient } from "@fleet/api/client";
 import type { Clock } from "@fleet/runtime";
 import type { FlagValues } from "./cli/flag.ts";
+import type { Paint } from "./output/colors.ts";
 
 /** What a command gets to work with. */
 export interface Invocation {
@@ -10,6 +11,10 @@ export interface Invocation {
   readonly args: readonly string[];
   /** Writes data to stdout, as it is. */
   readonly print: (text: string) => void;
+  /** Colours a text for stdout, where that is wanted. */
+  readonly paint: Paint;
+  /** Asks the user, and resolves to the line typed, empty without one; absent when nobody is there to ask. */
+  readonly ask?: (question: string) => Promise<string>;
   /** Says a line to the user, on stderr. */
   readonly say: (line: string) => void;
   /** The API of the chosen endpoint; loaded on the first call, so that a command without it starts fast. */

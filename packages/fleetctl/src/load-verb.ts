@@ -7,13 +7,16 @@ export function loadVerb(name: CommandName): Promise<Verb> {
 }
 
 const loaders: Readonly<Record<CommandName, () => Promise<Verb>>> = {
+  __complete: async () => (await import("./verbs/complete.ts")).complete,
   cat: async () => (await import("./verbs/cat.ts")).cat,
+  completion: async () => (await import("./verbs/completion.ts")).completion,
   destroy: async () => (await import("./verbs/destroy.ts")).destroy,
   help: async () => (await import("./verbs/help.ts")).help,
   "list-machines": async () => (await import("./verbs/list-machines.ts")).listMachines,
   "list-unit-files": async () => (await import("./verbs/list-unit-files.ts")).listUnitFiles,
   "list-units": async () => (await import("./verbs/list-units.ts")).listUnits,
   load: async () => (await import("./verbs/load.ts")).load,
+  man: async () => (await import("./verbs/man.ts")).man,
   start: async () => (await import("./verbs/start.ts")).start,
   stop: async () => (await import("./verbs/stop.ts")).stop,
   submit: async () => (await import("./verbs/submit.ts")).submit,

@@ -1,3 +1,5 @@
+import { once } from "node:events";
+import { isatty } from "node:tty";
 import { systemClock } from "@fleet/runtime";
 import { run } from "./run.ts";
 
@@ -10,6 +12,18 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   throw error;
 });
 
+async function ask(question: string): Promise<string> {
+  const { createInterface } = await import("node:readline/promises");
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  // The end of the input (Ctrl-D) closes the interface, and would leave the question open for ever.
+  const ended = once(terminal, "close").then(() => "");
+  try {
+    return await Promise.race([terminal.question(question, { signal: interrupt.signal }), ended]);
+  } finally {
+    terminal.close();
+  }
+}
+
 // The exit code is set and the process left to end by itself: stdout may be a pipe that is still being read.
 process.exitCode = await run(process.argv.slice(2), {
   environment: process.env,
@@ -19,6 +33,8 @@ process.exitCode = await run(process.argv.slice(2), {
   say: (line) => {
     process.stderr.write(`${line}\n`);
   },
+  isTerminal: { stdout: isatty(1), stderr: isatty(2) },
+  ...(isatty(0) && isatty(2) ? { ask } : {}),
   clock: systemClock,
   signal: interrupt.signal,
 });

@@ -7,6 +7,7 @@ import { refuseUnavailable } from "./cli/not-available.ts";
 import { parseFlags, splitAtCommand } from "./cli/parse-flags.ts";
 import { CommandFailure } from "./failure.ts";
 import { loadVerb } from "./load-verb.ts";
+import { paintFor } from "./output/colors.ts";
 
 /** The process around a command line, as far as a command line sees it. */
 export interface Surroundings {
@@ -16,6 +17,10 @@ export interface Surroundings {
   /** Writes a line to stderr. */
   readonly say: (line: string) => void;
   readonly clock: Clock;
+  /** Which streams somebody looks at. */
+  readonly isTerminal: { readonly stdout: boolean; readonly stderr: boolean };
+  /** Asks the user, and resolves to the line typed, empty without one; absent when nobody is there to ask. */
+  readonly ask?: (question: string) => Promise<string>;
   /** Fires on Ctrl-C. */
   readonly signal: AbortSignal;
 }
@@ -50,10 +55,22 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
       return 0;
     }
     if (flags.on("version")) return await (await import("./verbs/version.ts")).version(surroundings);
-    const { print, say, clock, signal } = surroundings;
+    const { print, say, clock, signal, ask } = surroundings;
     const connect = (): Promise<FleetClient> => client.get(flags);
+    const paint = paintFor(flags.text("color"), surroundings.environment, surroundings.isTerminal.stdout);
+    const asking = ask === undefined ? {} : { ask };
     const verb = await loadVerb(command.name);
-    return await verb({ flags, args: late.positionals, print, say, clock, signal, connect });
+    return await verb({
+      flags,
+      args: late.positionals,
+      print,
+      paint,
+      say,
+      clock,
+      signal,
+      connect,
+      ...asking,
+    });
   } catch (error) {
     return report(error, globals, surroundings);
   } finally {
@@ -89,18 +106,19 @@ class LazyClient {
 }
 
 /** Says what went wrong; returns the exit code. */
-function report(error: unknown, flags: FlagValues, { say, signal }: Surroundings): number {
+function report(error: unknown, flags: FlagValues, surroundings: Surroundings): number {
+  const { say, signal, environment, isTerminal } = surroundings;
   if (signal.aborted) {
     say("Interrupted");
     return INTERRUPTED;
   }
   const usage = error instanceof UsageError;
   const message = error instanceof Error ? error.message : String(error);
-  const hints = error instanceof CommandFailure ? error.hints : [];
+  const hints = error instanceof CommandFailure || error instanceof UsageError ? error.hints : [];
   if (flags.on("json")) {
     say(JSON.stringify({ error: { code: usage ? "usage" : "failed", message, hints } }));
   } else {
-    say(message);
+    say(paintFor(flags.text("color"), environment, isTerminal.stderr)("failed", message));
     for (const hint of hints) say(`  ${hint}`);
     if (usage) say('Run "fleetctl help" for usage.');
   }

@@ -1,5 +1,5 @@
 import { type Clock, systemClock } from "@fleet/runtime";
-import { run } from "../../../packages/fleetctl/src/run.ts";
+import { run, type Surroundings } from "../../../packages/fleetctl/src/run.ts";
 
 export interface Outcome {
   readonly code: number;
@@ -23,18 +23,26 @@ export function acceleratedClock(factor: number): Clock {
 export async function fleetctl(
   endpoint: string,
   args: readonly string[],
-  around: { readonly clock?: Clock; readonly signal?: AbortSignal } = {},
+  around: {
+    readonly clock?: Clock;
+    readonly signal?: AbortSignal;
+    readonly environment?: Readonly<Record<string, string>>;
+    readonly isTerminal?: Surroundings["isTerminal"];
+    readonly ask?: (question: string) => Promise<string>;
+  } = {},
 ): Promise<Outcome> {
   let stdout = "";
   let stderr = "";
   const code = await run(args, {
-    environment: { FLEETCTL_ENDPOINT: endpoint },
+    environment: { FLEETCTL_ENDPOINT: endpoint, ...around.environment },
     print: (text) => {
       stdout += text;
     },
     say: (line) => {
       stderr += `${line}\n`;
     },
+    isTerminal: around.isTerminal ?? { stdout: false, stderr: false },
+    ...(around.ask === undefined ? {} : { ask: around.ask }),
     clock: around.clock ?? systemClock,
     signal: around.signal ?? new AbortController().signal,
   });

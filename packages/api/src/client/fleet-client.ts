@@ -43,9 +43,9 @@ export class FleetClient {
     this.#transport = new Transport(options);
   }
 
-  /** All units, by name. */
-  units(signal?: AbortSignal): Promise<readonly ApiUnit[]> {
-    return this.#pages("units", "units", readUnit, {}, signal);
+  /** All units, by name. Of a cluster with more than `atMost` the first of them, somewhat more than so many. */
+  units(signal?: AbortSignal, atMost?: number): Promise<readonly ApiUnit[]> {
+    return this.#pages("units", "units", readUnit, {}, signal, atMost);
   }
 
   /** One unit; undefined when there is none of that name. */
@@ -129,6 +129,7 @@ export class FleetClient {
     read: (value: unknown) => Item,
     filter: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
+    atMost = Number.POSITIVE_INFINITY,
   ): Promise<readonly Item[]> {
     const items: Item[] = [];
     const parameters = new URLSearchParams(filter);
@@ -143,7 +144,7 @@ export class FleetClient {
       const fields = readObject(body, `list of ${key}`);
       items.push(...readList(fields, key, read));
       const token = readText(fields, query.pageToken);
-      if (token === "") return items;
+      if (token === "" || items.length > atMost) return items;
       parameters.set(query.pageToken, token);
     }
     throw new FleetProtocolError(`the server's list of ${key} has no end`);

@@ -12,15 +12,24 @@ export interface Flag {
   /** Its default as one would write it on the command line; help shows it. */
   readonly fallback: string;
   readonly help: string;
+  /** The values a text may have; any when absent. */
+  readonly choices?: readonly string[];
+  /** What the completion of a command line offers as its value, or as the entries of a list: words, or what the
+   *  cluster has. */
+  readonly suggests?: readonly string[] | "machine" | "unit" | "file";
   /** Known because scripts pass it, and not shown in help. */
   readonly hidden?: true;
 }
 
 /** What the user wrote cannot be understood: exit code 2. */
 export class UsageError extends Error {
-  constructor(message: string) {
+  /** Lines that help to put it right. */
+  readonly hints: readonly string[];
+
+  constructor(message: string, hints: readonly string[] = []) {
     super(message);
     this.name = "UsageError";
+    this.hints = hints;
   }
 }
 
@@ -81,7 +90,8 @@ function checkValue(flag: Flag, text: string): void {
 function valueProblem(flag: Flag, text: string): string | undefined {
   switch (flag.kind) {
     case "text":
-      return undefined;
+      if (flag.choices === undefined || flag.choices.includes(text)) return undefined;
+      return `expected one of ${flag.choices.join(", ")}`;
     case "switch":
       return TRUE.has(text) || FALSE.has(text) ? undefined : "expected true or false";
     case "count":

@@ -1,3 +1,4 @@
+import { colorChoices } from "../output/colors.ts";
 import { type Flag, FlagValues, UsageError } from "./flag.ts";
 
 export const globalFlags: readonly Flag[] = [
@@ -18,6 +19,13 @@ export const globalFlags: readonly Flag[] = [
     help: "Seconds to allow a single request before it counts as failed",
   },
   { name: "json", kind: "switch", fallback: "false", help: "Print listings and errors as JSON" },
+  {
+    name: "color",
+    kind: "text",
+    fallback: "auto",
+    choices: colorChoices,
+    help: "Colour what failed or is under way: auto (on a terminal, unless NO_COLOR is set), always or never",
+  },
   { name: "debug", kind: "switch", fallback: "false", help: "Print out more debug information to stderr" },
   { name: "version", short: "v", kind: "switch", fallback: "false", help: "Print the version and exit" },
   { name: "help", short: "h", kind: "switch", fallback: "false", help: "Print help and exit" },

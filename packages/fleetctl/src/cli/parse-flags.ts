@@ -1,4 +1,5 @@
 import { parseArgs } from "node:util";
+import { didYouMean } from "./did-you-mean.ts";
 import { type Flag, UsageError } from "./flag.ts";
 
 export interface ParsedArguments {
@@ -20,13 +21,18 @@ export function parseFlags(args: readonly string[], flags: readonly Flag[]): Par
     if (token.kind === "positional") positionals.push(token.value);
     if (token.kind !== "option") continue;
     const flag = byName.get(token.name);
-    if (flag === undefined) throw new UsageError(`unknown flag: ${token.rawName}`);
+    if (flag === undefined) throw unknownFlag(token.rawName, flags);
     if (flag.kind !== "switch" && token.value === undefined) {
       throw new UsageError(`flag needs an argument: ${token.rawName}`);
     }
     given.set(flag.name, token.value ?? "true");
   }
   return { given, positionals };
+}
+
+function unknownFlag(name: string, flags: readonly Flag[]): UsageError {
+  const shown = flags.filter((flag) => flag.hidden !== true).map((flag) => `--${flag.name}`);
+  return new UsageError(`unknown flag: ${name}`, didYouMean(name, shown));
 }
 
 export interface SplitCommandLine {
@@ -50,7 +56,9 @@ function tokenize(args: readonly string[], flags: readonly Flag[]) {
   const terminator = args.indexOf("--");
   const end = terminator === -1 ? args.length : terminator;
   return parseArgs({
-    args: args.map((arg, index) => (index < end ? inTwoDashes(arg, flags) : arg)),
+    args: args.map((arg, index) =>
+      index < end && !takesNext(args[index - 1], flags) ? inTwoDashes(arg, flags) : arg,
+    ),
     options: Object.fromEntries(
       flags.map((flag) => [
         flag.name,
@@ -65,6 +73,13 @@ function tokenize(args: readonly string[], flags: readonly Flag[]) {
     strict: false,
     tokens: true,
   }).tokens;
+}
+
+/** Whether what follows an argument is its value: `--sort -unit` sorts by `-unit`, and is no flag `--unit`. */
+function takesNext(arg: string | undefined, flags: readonly Flag[]): boolean {
+  const name = /^--?([^-=][^=]*)$/.exec(arg ?? "")?.[1];
+  const flag = flags.find((each) => each.name === name || (each.short !== undefined && each.short === name));
+  return flag !== undefined && flag.kind !== "switch";
 }
 
 /** `-endpoint=x` and `-l=true` as Go's flag package took them; clusters of letters (`-lf`) stay as they are. */

@@ -1,20 +1,28 @@
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
+import type { Look } from "./colors.ts";
 import { tabTable } from "./tab-table.ts";
 
-/** A column: the text of its cell for a row; `full` shows ids and hashes whole. */
-export type Column<Row> = (row: Row, full: boolean) => string;
+/** A column of a table, its field's name apart. */
+export interface Column<Row> {
+  /** The text of its cell for a row; `full` shows ids and hashes whole. */
+  readonly text: (row: Row, full: boolean) => string;
+  /** How its cell looks on a terminal with colours. */
+  readonly look?: (row: Row) => Look | undefined;
+}
+
+/** The columns of a listing, by field. */
+export type Columns<Row> = Readonly<Record<string, Column<Row>>>;
+
+type Fields<Row> = readonly (readonly [string, Column<Row>])[];
 
 /** The columns chosen with --fields. Throws CommandFailure for an unknown one. */
-export function chosenFields<Row>(
-  call: Invocation,
-  columns: Readonly<Record<string, Column<Row>>>,
-): readonly (readonly [string, Column<Row>])[] {
+export function chosenFields<Row>(call: Invocation, columns: Columns<Row>): Fields<Row> {
   return call.flags
     .text("fields")
     .split(",")
     .map((field) => {
-      const column = Object.hasOwn(columns, field) ? columns[field] : undefined;
+      const column = columnOf(columns, field);
       if (column === undefined) {
         throw new CommandFailure(`Invalid key in output format: ${JSON.stringify(field)}`);
       }
@@ -22,15 +30,53 @@ export function chosenFields<Row>(
     });
 }
 
-/** Prints the rows as a table, with a heading unless --no-legend is given. */
-export function printTable<Row>(
+/**
+ * Sorts by the columns of --sort, the first one first: `-field` reverses, and numbers within a text count as such
+ * (`apache@9` before `apache@10`). Rows alike keep their order. Throws CommandFailure for an unknown column.
+ */
+export function sortedRows<Row>(
   call: Invocation,
-  fields: readonly (readonly [string, Column<Row>])[],
+  columns: Columns<Row>,
   rows: readonly Row[],
-): void {
+): readonly Row[] {
+  const text = call.flags.text("sort");
+  if (text === "") return rows;
+  const keys = text.split(",").map((key) => sortKey(key, columns));
+  // Always the same language: a listing must not depend on the user's.
+  const { compare } = new Intl.Collator("en", { numeric: true });
+  return [...rows].sort((left, right) => {
+    for (const { column, sign } of keys) {
+      const order = compare(column.text(left, true), column.text(right, true)) * sign;
+      if (order !== 0) return order;
+    }
+    return 0;
+  });
+}
+
+function sortKey<Row>(key: string, columns: Columns<Row>) {
+  const field = key.replace(/^-/, "");
+  const column = columnOf(columns, field);
+  if (column === undefined) {
+    const known = Object.keys(columns).join(", ");
+    throw new CommandFailure(`Invalid key to sort by: ${JSON.stringify(field)}. Known: ${known}`);
+  }
+  return { column, sign: key.startsWith("-") ? -1 : 1 };
+}
+
+function columnOf<Row>(columns: Columns<Row>, field: string): Column<Row> | undefined {
+  return Object.hasOwn(columns, field) ? columns[field] : undefined;
+}
+
+/** Prints the rows as a table, with a heading unless --no-legend is given. */
+export function printTable<Row>(call: Invocation, fields: Fields<Row>, rows: readonly Row[]): void {
   const full = call.flags.on("full");
-  const heading = call.flags.on("no-legend") ? [] : [fields.map(([field]) => field.toUpperCase())];
-  call.print(tabTable([...heading, ...rows.map((row) => fields.map(([, column]) => column(row, full)))]));
+  const heading = call.flags.on("no-legend")
+    ? []
+    : [fields.map(([field]) => ({ text: field.toUpperCase() }))];
+  const body = rows.map((row) =>
+    fields.map(([, column]) => ({ text: column.text(row, full), look: column.look?.(row) })),
+  );
+  call.print(tabTable([...heading, ...body], call.paint));
 }
 
 /** Prints the listing for programs: one JSON list. */

@@ -4,20 +4,16 @@ import { machineLegend } from "./machine-legend.ts";
 
 /** The machines present, for showing rows that name one. */
 export class MachineBook {
-  readonly #machines: ReadonlyMap<string, ClientMachine>;
+  readonly machines: readonly ClientMachine[];
+  readonly #byId: ReadonlyMap<string, ClientMachine>;
 
   private constructor(machines: readonly ClientMachine[]) {
-    this.#machines = new Map(machines.map((machine) => [machine.id, machine]));
+    this.machines = machines;
+    this.#byId = new Map(machines.map((machine) => [machine.id, machine]));
   }
 
-  /** Asks for the machines only when a row names one. Throws CommandFailure. */
-  static async for(
-    rows: readonly { readonly machineID?: string | undefined }[],
-    client: FleetClient,
-    signal: AbortSignal,
-  ): Promise<MachineBook> {
-    if (rows.every(({ machineID }) => machineID === undefined || machineID === ""))
-      return new MachineBook([]);
+  /** Throws CommandFailure. */
+  static async read(client: FleetClient, signal: AbortSignal): Promise<MachineBook> {
     const reading = client.machines(signal);
     return new MachineBook(
       await wordedAs(
@@ -27,8 +23,22 @@ export class MachineBook {
     );
   }
 
+  /** Asks for the machines only when a row names one. Throws CommandFailure. */
+  static async for(
+    rows: readonly { readonly machineID?: string | undefined }[],
+    client: FleetClient,
+    signal: AbortSignal,
+  ): Promise<MachineBook> {
+    const named = rows.some(({ machineID }) => machineID !== undefined && machineID !== "");
+    return named ? await MachineBook.read(client, signal) : new MachineBook([]);
+  }
+
   /** The machine with its address; without one when the machine is no longer present. */
   legend(id: string, full: boolean): string {
-    return machineLegend(this.#machines.get(id) ?? { id }, full);
+    return machineLegend(this.#byId.get(id) ?? { id }, full);
+  }
+
+  isPresent(id: string): boolean {
+    return this.#byId.has(id);
   }
 }

@@ -1,3 +1,10 @@
+import type { Look, Paint } from "./colors.ts";
+
+export interface Cell {
+  readonly text: string;
+  readonly look?: Look | undefined;
+}
+
 /** Cells are padded with tabs to stops of this many characters. */
 const TAB_STOP = 8;
 
@@ -6,18 +13,20 @@ const TAB_STOP = 8;
  * one tab, and columns line up on a terminal with tab stops of 8. Scripts cut the columns at the tabs.
  * Every row must have as many cells as the first. Ends in a newline unless there are no rows.
  */
-export function tabTable(rows: readonly (readonly string[])[]): string {
+export function tabTable(rows: readonly (readonly Cell[])[], paint: Paint): string {
   const columns = rows[0]?.length ?? 0;
   const widths = Array.from({ length: columns }, (_, column) => {
-    const widest = rows.reduce((width, row) => Math.max(width, textWidth(row[column] ?? "")), 0);
+    const widest = rows.reduce((width, row) => Math.max(width, textWidth(row[column]?.text ?? "")), 0);
     return Math.ceil((widest + 1) / TAB_STOP) * TAB_STOP;
   });
   return rows.map((row) => `${row.map((cell, column) => padded(cell, column)).join("")}\n`).join("");
 
-  function padded(cell: string, column: number): string {
-    if (column === columns - 1) return cell;
-    const missing = (widths[column] ?? 0) - textWidth(cell);
-    return cell + "\t".repeat(Math.ceil(missing / TAB_STOP));
+  function padded({ text, look }: Cell, column: number): string {
+    // Colours take no room on the screen: what is padded is the text without them.
+    const shown = paint(look, text);
+    if (column === columns - 1) return shown;
+    const missing = (widths[column] ?? 0) - textWidth(text);
+    return shown + "\t".repeat(Math.ceil(missing / TAB_STOP));
   }
 }
 

@@ -2,7 +2,6 @@ import { dirname, join } from "node:path";
 import type { FleetClient } from "@fleet/api/client";
 import { parseUnitName, serializeUnitFile, type UnitOption } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
-import { CommandFailure } from "../failure.ts";
 import { readLocalUnitFile } from "./local-unit-file.ts";
 
 /** A unit file and where it comes from. */
@@ -37,20 +36,18 @@ export async function findLocalFile(name: string, path: string): Promise<LocalSo
 
 /**
  * The content for a unit that is not in the registry: its own local file, else for an instance the template
- * in the registry, else the one beside the path. Throws CommandFailure when there is none.
+ * in the registry, else the one beside the path; undefined when there is none.
  */
 export async function findUnitFile(
   name: string,
   path: string,
   client: FleetClient,
   signal: AbortSignal,
-): Promise<UnitSource> {
+): Promise<UnitSource | undefined> {
   const local = await findLocalFile(name, path);
   if (local !== undefined && !local.isTemplate) return local;
   const template = templateOf(name);
-  if (template === undefined) {
-    throw new CommandFailure(`unable to find Unit(${name}) in Registry or on filesystem`);
-  }
+  if (template === undefined) return undefined;
   const registered = await wordedAs(
     (reason) => `error retrieving template Unit(${template}) from Registry: ${reason}`,
     client.unit(template, signal),
@@ -64,8 +61,7 @@ export async function findUnitFile(
       ...(differs ? { insteadOf: { template, path: local.path } } : {}),
     };
   }
-  if (local !== undefined) return local;
-  throw new CommandFailure(`unable to find template Unit(${template}) in Registry or on filesystem`);
+  return local;
 }
 
 function templateOf(name: string): string | undefined {

@@ -5,6 +5,8 @@ import { mapBounded } from "../bounded.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { findLocalFile, findUnitFile, type LocalSource, sameContent } from "./find-unit-file.ts";
+import { nearUnits } from "./near-units.ts";
+import { expandPatterns } from "./patterns.ts";
 import { requireUnitName, unitNameOf, unitPathOf } from "./unit-argument.ts";
 
 /** What has to be written for a unit so that the registry has it with the content wanted. */
@@ -32,7 +34,10 @@ export interface PlanRules {
  */
 export async function planUnits(call: Invocation, rules: PlanRules): Promise<readonly PlannedUnit[]> {
   const client = await call.connect();
-  const paths = new Map(call.args.map((argument) => [unitNameOf(argument), unitPathOf(argument)]));
+  // A template can be stored only: a pattern for units to be loaded does not mean it.
+  const { args } =
+    rules.target === "inactive" ? call : await expandPatterns(call, (unit) => !isTemplate(unit.name));
+  const paths = new Map(args.map((argument) => [unitNameOf(argument), unitPathOf(argument)]));
   const planned = await mapBounded([...paths], ([name, path]) => planUnit(call, client, name, path, rules));
   const units = planned.filter((unit) => unit !== undefined);
   for (const unit of units) checkUnit(unit, rules, call.say);
@@ -53,11 +58,20 @@ async function planUnit(
   );
   if (existing !== undefined) return await planExisting(call, existing, path, rules);
   const source = await findUnitFile(name, path, client, call.signal);
+  if (source === undefined) throw await nowhere(name, client, call.signal);
   if (source.insteadOf !== undefined) {
     const { template, path: templatePath } = source.insteadOf;
     call.say(differs(template, { path: templatePath, isTemplate: true }));
   }
   return planned(name, "create", source.options, undefined);
+}
+
+async function nowhere(name: string, client: FleetClient, signal: AbortSignal): Promise<CommandFailure> {
+  const parsed = parseUnitName(name);
+  const template = parsed.ok ? parsed.value.template : undefined;
+  const what = template === undefined ? `Unit(${name})` : `template Unit(${template})`;
+  const hints = (await nearUnits([name], client, signal)).get(name) ?? [];
+  return new CommandFailure(`unable to find ${what} in Registry or on filesystem`, { hints });
 }
 
 async function planExisting(
@@ -104,10 +118,14 @@ function planned(
   return { name, content, options, target, global: requirementsOf(name, options).global };
 }
 
+function isTemplate(name: string): boolean {
+  const parsed = parseUnitName(name);
+  return parsed.ok && parsed.value.isTemplate;
+}
+
 /** What the daemon would refuse, refused before anything is sent. */
 function checkUnit(unit: PlannedUnit, rules: PlanRules, say: (line: string) => void): void {
-  const parsed = parseUnitName(unit.name);
-  if (parsed.ok && parsed.value.isTemplate && rules.target !== "inactive") {
+  if (isTemplate(unit.name) && rules.target !== "inactive") {
     throw new CommandFailure(`cannot activate template ${JSON.stringify(unit.name)}`);
   }
   if (unit.content === "keep") return;

@@ -7,7 +7,12 @@ const KNOWN_TYPES = ["service", "socket", "timer", "path", "device", "mount", "a
 
 /** The path an argument stands for: `./hello` means `./hello.service`. */
 export function unitPathOf(argument: string): string {
-  return KNOWN_TYPES.some((type) => argument.endsWith(`.${type}`)) ? argument : `${argument}.service`;
+  return hasKnownType(argument) ? argument : `${argument}.service`;
+}
+
+/** Whether an argument says what type of unit it means. */
+export function hasKnownType(argument: string): boolean {
+  return KNOWN_TYPES.some((type) => argument.endsWith(`.${type}`));
 }
 
 /** The unit an argument names: by path, by name, or by name without `.service`. */

@@ -1,5 +1,5 @@
 import type { Invocation } from "../invocation.ts";
-import { findUnits, isGlobal } from "../units/find-units.ts";
+import { findUnits, isActivated, isGlobal } from "../units/find-units.ts";
 import { deactivate } from "./deactivate.ts";
 
 export async function stop(call: Invocation): Promise<number> {
@@ -7,7 +7,7 @@ export async function stop(call: Invocation): Promise<number> {
     call.say("No units given");
     return 0;
   }
-  const found = await findUnits(call);
+  const found = await findUnits(call, isActivated);
   const stoppable = found.filter(
     (unit) => isGlobal(unit) || (unit.currentState ?? "inactive") !== "inactive",
   );

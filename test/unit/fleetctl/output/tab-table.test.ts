@@ -1,5 +1,16 @@
+import { stripVTControlCharacters } from "node:util";
 import { describe, expect, it } from "vitest";
-import { tabTable } from "../../../../packages/fleetctl/src/output/tab-table.ts";
+import { type Paint, paintFor } from "../../../../packages/fleetctl/src/output/colors.ts";
+import { tabTable as paintedTable } from "../../../../packages/fleetctl/src/output/tab-table.ts";
+
+const plain: Paint = (_look, text) => text;
+
+function tabTable(rows: readonly (readonly string[])[]): string {
+  return paintedTable(
+    rows.map((row) => row.map((text) => ({ text }))),
+    plain,
+  );
+}
 
 /** How a terminal with tab stops of 8 shows a line. */
 function onScreen(line: string): string {
@@ -56,6 +67,18 @@ describe("tabTable", () => {
         ["1234567", "y"],
       ]),
     ).toBe("ünïcödé\tx\n1234567\ty\n");
+  });
+
+  it("takes colours for nothing: without them it has the same bytes", () => {
+    const rows = [
+      [{ text: "UNIT" }, { text: "ACTIVE" }, { text: "SUB" }],
+      [{ text: "hello.service" }, { text: "failed", look: "failed" as const }, { text: "failed" }],
+      [{ text: "a.service" }, { text: "activating", look: "underway" as const }, { text: "start-pre" }],
+    ];
+    const colored = paintedTable(rows, paintFor("always", {}, false));
+    expect(colored).toContain("\u001b[31mfailed\u001b[39m\t\tfailed\n");
+    expect(colored).toContain("\u001b[33mactivating\u001b[39m\tstart-pre\n");
+    expect(stripVTControlCharacters(colored)).toBe(paintedTable(rows, plain));
   });
 
   it("has nothing to show of no rows", () => {

@@ -1,13 +1,16 @@
 import type { Flag } from "../flag.ts";
 
 export type CommandName =
+  | "__complete"
   | "cat"
+  | "completion"
   | "destroy"
   | "help"
   | "list-machines"
   | "list-unit-files"
   | "list-units"
   | "load"
+  | "man"
   | "start"
   | "stop"
   | "submit"
@@ -23,4 +26,15 @@ export interface Command {
   /** Further lines of its help. */
   readonly description: string;
   readonly flags: readonly Flag[];
+  /** Command lines without `fleetctl`, and what each does. */
+  readonly examples?: readonly (readonly [commandLine: string, does: string])[];
+  /** What its arguments are, for the completion of a command line; nothing when absent. */
+  readonly takes?: readonly ArgumentKind[];
+  /** fleet 1.0 has no such command. */
+  readonly isNew?: true;
+  /** For programs: not shown in help. */
+  readonly hidden?: true;
 }
+
+/** What an argument can be: `unit` is one that can be loaded, `template` one that cannot. */
+export type ArgumentKind = "unit" | "template" | "file" | "machine" | "command" | "shell";

@@ -1,3 +1,4 @@
+import { didYouMean } from "../did-you-mean.ts";
 import { UsageError } from "../flag.ts";
 import { notAvailable, refuseNotAvailable } from "../not-available.ts";
 import type { Command } from "./command.ts";
@@ -15,17 +16,31 @@ export const commands: readonly Command[] = [...unitCommands, ...listingCommands
  * command shares. Throws UsageError, and CommandFailure for a command of fleet that this version lacks.
  */
 export function findCommand(word: string): Command {
-  const name = fullName(word.replaceAll("_", "-"), word);
+  const name = fullName(word);
   refuseNotAvailable(name);
   const command = commands.find((each) => each.name === name);
-  if (command === undefined) throw new UsageError(`unknown command "${word}"`);
+  if (command === undefined) throw new UsageError(`unknown command "${word}"`, didYouMean(name, names()));
   return command;
 }
 
-function fullName(beginning: string, word: string): string {
-  const names = [...commands.map((command) => command.name), ...notAvailable];
-  if (names.includes(beginning)) return beginning;
-  const matching = names.filter((name) => name.startsWith(beginning)).sort();
-  if (matching.length > 1) throw new UsageError(`command "${word}" is ambiguous: ${matching.join(", ")}`);
-  return matching[0] ?? beginning;
+function fullName(word: string): string {
+  if (commands.some((command) => command.name === word)) return word;
+  const beginning = word.replaceAll("_", "-");
+  if (names().includes(beginning)) return beginning;
+  // What a word meant to fleet it means here: a new command takes only beginnings that no old one has.
+  const matching = [names().filter((name) => !isNew(name)), names()]
+    .map((candidates) => candidates.filter((name) => name.startsWith(beginning)).sort())
+    .find((each) => each.length > 0);
+  const [only, ...more] = matching ?? [];
+  if (more.length > 0) throw new UsageError(`command "${word}" is ambiguous: ${matching?.join(", ")}`);
+  return only ?? beginning;
+}
+
+function names(): readonly string[] {
+  const shown = commands.filter((command) => command.hidden !== true).map((command) => command.name);
+  return [...shown, ...notAvailable];
+}
+
+function isNew(name: string): boolean {
+  return commands.some((command) => command.name === name && command.isNew === true);
 }

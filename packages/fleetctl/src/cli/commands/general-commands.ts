@@ -3,11 +3,47 @@ import type { Command } from "./command.ts";
 /** Commands about fleetctl itself. */
 export const generalCommands: readonly Command[] = [
   {
+    name: "completion",
+    usage: "bash|zsh|fish",
+    summary: "Print a script that completes command lines in a shell",
+    description:
+      "The script completes commands, flags, and the names of units and machines, which it asks the cluster for: it does without them when no answer comes within a second.",
+    flags: [],
+    takes: ["shell"],
+    examples: [
+      ["completion bash > /etc/bash_completion.d/fleetctl", "Complete in every bash from now on"],
+      ["completion zsh > /usr/local/share/zsh/site-functions/_fleetctl", "The same for zsh"],
+      ["completion fish > ~/.config/fish/completions/fleetctl.fish", "The same for fish"],
+    ],
+    isNew: true,
+  },
+  {
+    name: "__complete",
+    usage: "-- WORD...",
+    summary: "Complete the last of the words",
+    description: "",
+    flags: [],
+    isNew: true,
+    hidden: true,
+  },
+  {
     name: "help",
     usage: "[COMMAND]",
     summary: "Show a list of commands or help for one command",
     description: "",
     flags: [],
+    takes: ["command"],
+    examples: [["help start", "Show what start does, and its flags"]],
+  },
+  {
+    name: "man",
+    usage: "[COMMAND]",
+    summary: "Print the manual page of fleetctl, or of one command",
+    description: "The page comes as man reads it: with a dash for the file, it shows what is piped to it.",
+    flags: [],
+    takes: ["command"],
+    examples: [["man start | man -l -", "Read the manual page of start"]],
+    isNew: true,
   },
   {
     name: "verify",

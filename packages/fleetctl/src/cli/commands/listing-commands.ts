@@ -14,41 +14,119 @@ const full: Flag = {
   fallback: "false",
   help: "Do not ellipsize fields on output",
 };
+const machine: Flag = {
+  name: "machine",
+  kind: "text",
+  fallback: "",
+  suggests: "machine",
+  help: "List only what is on these machines, comma-separated: each by the beginning of its id or by its IP",
+};
 
-function fields(fallback: string, known: string): Flag {
+function fields(fallback: string, known: readonly string[]): Flag {
   return {
     name: "fields",
     kind: "text",
     fallback,
-    help: `Columns to print, comma-separated. Known: ${known}`,
+    suggests: known,
+    help: `Columns to print, comma-separated. Known: ${known.join(", ")}`,
   };
 }
+
+function sort(known: readonly string[], otherwise: string): Flag {
+  return {
+    name: "sort",
+    kind: "text",
+    fallback: "",
+    suggests: known,
+    help: `Columns to sort by, comma-separated; -COLUMN reverses, numbers count as such. Otherwise by ${otherwise}`,
+  };
+}
+
+const machineFields = ["machine", "ip", "metadata"];
+const fileFields = ["unit", "hash", "desc", "dstate", "state", "target", "tmachine", "global"];
+const stateFields = ["unit", "load", "active", "sub", "machine", "hash"];
+
+const usage = "[-l|--full] [--no-legend] [--fields=F,...] [--sort=F,...]";
+
+/** Which units a listing shows. */
+const filters =
+  "With a UNIT, lists only the units of that name (.service may be left out) or that match the pattern " +
+  "('apache@*', in quotes). Names and flags narrow the list together.";
 
 /** Commands that print tables of what the cluster holds. */
 export const listingCommands: readonly Command[] = [
   {
     name: "list-machines",
-    usage: "[-l|--full] [--no-legend] [--fields=F,...]",
+    usage: `${usage} [--machine=M,...] [MACHINE|KEY=VALUE...]`,
     summary: "Enumerate the current hosts in the cluster",
-    description: "Lists the machines whose fleetd is present, with their address and metadata.",
-    flags: [fields("machine,ip,metadata", "machine, ip, metadata"), full, noLegend],
+    description: [
+      "Lists the machines whose fleetd is present, with their address and metadata.",
+      "With a MACHINE, lists only those whose id begins so or whose IP it is; with KEY=VALUE, only those with that metadata. Both may be patterns ('10.0.*', 'role=db*').",
+    ].join("\n\n"),
+    flags: [
+      fields("machine,ip,metadata", machineFields),
+      machine,
+      sort(machineFields, "machine id"),
+      full,
+      noLegend,
+    ],
+    takes: ["machine"],
+    examples: [
+      ["list-machines", "List all machines"],
+      ["list-machines region=eu --sort=ip", "List those in one region, by address"],
+    ],
   },
   {
     name: "list-unit-files",
-    usage: "[-l|--full] [--no-legend] [--fields=F,...]",
+    usage: `${usage} [--state=S,...] [--machine=M,...] [UNIT...]`,
     summary: "List the units that exist in the cluster",
-    description: "Lists every submitted unit with its desired and its current state.",
+    description: ["Lists every submitted unit with its desired and its current state.", filters].join("\n\n"),
     flags: [
-      fields("unit,hash,dstate,state,target", "unit, hash, desc, dstate, state, target, tmachine, global"),
+      fields("unit,hash,dstate,state,target", fileFields),
+      {
+        name: "state",
+        kind: "text",
+        fallback: "",
+        suggests: ["inactive", "loaded", "launched"],
+        help: "List only units that have or are to have one of these states: inactive, loaded, launched",
+      },
+      machine,
+      sort(fileFields, "unit"),
       full,
       noLegend,
+    ],
+    takes: ["unit", "template"],
+    examples: [
+      ["list-unit-files", "List what was submitted"],
+      [
+        "list-unit-files --fields=unit,desc --state=inactive",
+        "List what could be started, with descriptions",
+      ],
     ],
   },
   {
     name: "list-units",
-    usage: "[-l|--full] [--no-legend] [--fields=F,...]",
+    usage: `${usage} [--state=S,...] [--machine=M,...] [UNIT...]`,
     summary: "List the current state of units in the cluster",
-    description: "Lists what systemd reports: one row for each unit and machine.",
-    flags: [fields("unit,machine,active,sub", "unit, load, active, sub, machine, hash"), full, noLegend],
+    description: ["Lists what systemd reports: one row for each unit and machine.", filters].join("\n\n"),
+    flags: [
+      fields("unit,machine,active,sub", stateFields),
+      {
+        name: "state",
+        kind: "text",
+        fallback: "",
+        suggests: ["active", "activating", "deactivating", "failed", "inactive", "not-found", "running"],
+        help: "List only units in one of these states of systemd: active, failed, start-pre, not-found, ...",
+      },
+      machine,
+      sort(stateFields, "unit and machine"),
+      full,
+      noLegend,
+    ],
+    takes: ["unit"],
+    examples: [
+      ["list-units --state=failed,activating", "List what does not run, or not yet"],
+      ["list-units --machine=10.0.2.15 'apache@*'", "List the apache instances on one machine"],
+    ],
   },
 ];
