@@ -79,7 +79,7 @@ export function readUnitState(value: unknown): ApiUnitState {
 }
 
 /** The client always fills in address and metadata, empty when the server left them out. */
-export type ClientMachine = ApiMachine & Required<Pick<ApiMachine, "primaryIP" | "metadata">>;
+export type ClientMachine = { readonly [Key in keyof ApiMachine]-?: Exclude<ApiMachine[Key], undefined> };
 
 export function readMachine(value: unknown): ClientMachine {
   const fields = readObject(value, "machine");
