@@ -11,6 +11,7 @@ import {
   throwIfAborted,
 } from "@fleet/runtime";
 import { DbusRefusal } from "./dbus-connection.ts";
+import { InvocationWait, unitPath } from "./invocation-wait.ts";
 import { SystemdSession } from "./systemd-session.ts";
 import { ToldStates } from "./told-states.ts";
 import type { UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
@@ -67,6 +68,7 @@ export class DbusUnitManager implements UnitManager {
   readonly #linkFailures = new Map<string, FleetError>();
   readonly #stops = new Set<StopUnderWay>();
   readonly #toldStates = new ToldStates();
+  readonly #signalCallbacks = new Map<string, Set<() => void>>();
   #connected: Connected | undefined;
   #reloadUnderWay: Promise<void> | undefined;
   #nextReload: Promise<void> | undefined;
@@ -123,17 +125,33 @@ export class DbusUnitManager implements UnitManager {
 
   async start(name: string): Promise<void> {
     const { session } = this.#mustBeConnected();
-    const linkFailure = this.#linkFailures.get(name);
-    if (linkFailure !== undefined) throw linkFailure;
-    for (const stop of this.#stops) stop.overtaken ||= stop.name === name;
+    await this.#asStarter(session, name, () => session.start(name));
+  }
+
+  async invocation(name: string): Promise<string> {
+    const { session } = this.#mustBeConnected();
+    return await session.invocation(await unitPath(session, name));
+  }
+
+  async restart(name: string, invocation: string, signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    const { session } = this.#mustBeConnected();
+    const wait = new InvocationWait(session, name, invocation);
+    const unsubscribe = this.#onSignalOf(name, () => wait.look());
     try {
-      await session.start(name);
-    } catch (error) {
-      if (!isRefused(error, noSuchUnit)) throw error;
-      // systemd's list of files is keyed by directory times: a file of the very tick in which the list was made
-      // is missed until the next reload.
-      await this.#reload(session);
-      await session.start(name);
+      if (await wait.hasBegun()) return;
+      const path = await unitPath(session, name);
+      await wait.during((waiting) => session.startUnderWay(path, waiting), signal);
+      if (await wait.hasBegun()) return;
+      const result = await wait.during(
+        (waiting) => this.#asStarter(session, name, () => session.restart(name, waiting)),
+        signal,
+      );
+      // A unit that has finished and was forgotten since has no invocation any more.
+      if (result === undefined || result === "done" || (await wait.hasBegun())) return;
+      throw new FleetError("systemd_refused", `the restart job of ${name} ended with ${result}`);
+    } finally {
+      unsubscribe();
     }
   }
 
@@ -200,6 +218,7 @@ export class DbusUnitManager implements UnitManager {
         clock,
         callTimeoutMs,
         onChange: (name, state) => {
+          for (const callback of this.#signalCallbacks.get(name) ?? []) callback();
           if (this.#toldStates.signalled(name, state)) this.#tellChange(name);
         },
         onReload: () => this.#tell((listener) => listener.onReset("reloaded")),
@@ -219,6 +238,38 @@ export class DbusUnitManager implements UnitManager {
       this.#connected = undefined;
       session.close();
     }
+  }
+
+  /** Runs what starts the unit, and overtakes its stops under way. */
+  async #asStarter<Result>(
+    session: SystemdSession,
+    name: string,
+    start: () => Promise<Result>,
+  ): Promise<Result> {
+    const linkFailure = this.#linkFailures.get(name);
+    if (linkFailure !== undefined) throw linkFailure;
+    for (const stop of this.#stops) stop.overtaken ||= stop.name === name;
+    try {
+      return await start();
+    } catch (error) {
+      if (!isRefused(error, noSuchUnit)) throw error;
+      // systemd's list of files is keyed by directory times: a file of the very tick in which the list was made
+      // is missed until the next reload.
+      await this.#reload(session);
+      return await start();
+    }
+  }
+
+  /** Calls back on every signal of the unit; returns how to end that. */
+  #onSignalOf(name: string, callback: () => void): () => void {
+    const callbacks = this.#signalCallbacks.get(name) ?? new Set();
+    this.#signalCallbacks.set(name, callbacks.add(callback));
+    return () => {
+      callbacks.delete(callback);
+      if (callbacks.size === 0 && this.#signalCallbacks.get(name) === callbacks) {
+        this.#signalCallbacks.delete(name);
+      }
+    };
   }
 
   #mustBeConnected(): Connected {

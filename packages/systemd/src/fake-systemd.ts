@@ -7,6 +7,7 @@ export type FakeSystemdEventKind =
   | "written"
   | "removed"
   | "start-queued"
+  | "restart-queued"
   /** The main process runs. */
   | "started"
   /** The main process ended by itself, successfully. */
@@ -36,6 +37,9 @@ export interface FakeSystemdEvent {
 /** Told once: that the unit is inactive, or that a start has replaced the stop job. */
 export type StopWaiter = (outcome: "ended" | "overtaken") => void;
 
+/** Told once: that a new invocation has begun, or that it will not. */
+export type RestartWaiter = (outcome: "begun" | "cancelled") => void;
+
 interface FakeSystemdWatcher {
   readonly changed: (name: string) => void;
   readonly reloaded: () => void;
@@ -45,6 +49,8 @@ interface FakeSystemdWatcher {
 interface LoadedUnit {
   readonly name: string;
   text: string;
+  /** Empty before its first start. */
+  invocation: string;
   active: UnitStatus["active"];
   sub: string;
   /** The step under way: start-pre, main process, ExecStop. */
@@ -74,6 +80,9 @@ export class FakeSystemd {
   readonly #overrides = new Map<string, Partial<FakeUnitBehaviour>>();
   readonly #watchers = new Set<FakeSystemdWatcher>();
   readonly #history: FakeSystemdEvent[] = [];
+  /** By unit: a restart goes on while the unit is, for a moment, not in memory. */
+  readonly #restartWaiters = new Map<string, Set<RestartWaiter>>();
+  #invocations = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -121,6 +130,7 @@ export class FakeSystemd {
     for (const name of this.running()) this.#record("lost", name);
     for (const unit of this.#units.values()) this.#cancelStep(unit);
     this.#units.clear();
+    this.#restartWaiters.clear();
     this.#enabled.clear();
     this.#files.clear();
     this.#record("rebooted", "");
@@ -177,21 +187,44 @@ export class FakeSystemd {
   }
 
   start(name: string): void {
-    const present = this.#units.get(name);
-    if (present === undefined || present.active === "failed") {
-      const text = present?.text ?? this.#files.get(name);
-      if (text === undefined) throw refused("NoSuchUnit", `Unit ${name} not found.`);
-      if (this.#behaviour(name, text).load !== "loaded") {
-        throw refused("BadUnitSetting", `Unit ${name} has a bad unit file setting.`);
-      }
-      this.#record("start-queued", name);
-      this.#begin(present ?? this.#load(name, text));
-      return;
-    }
+    const present = this.#startable(name);
     this.#record("start-queued", name);
-    if (present.active !== "deactivating") return;
-    present.startAfterStop = true;
-    this.#releaseWaiters(present, "overtaken");
+    if (present.active === "inactive" || present.active === "failed") this.#begin(present);
+    else if (present.active === "deactivating") this.#startAfterStop(present);
+  }
+
+  /** Empty for a unit that is not in memory. */
+  invocation(name: string): string {
+    return this.#units.get(name)?.invocation ?? "";
+  }
+
+  /** A start that is to follow the stop under way, of a restart or another one. */
+  startIsQueued(name: string): boolean {
+    return this.#units.get(name)?.startAfterStop ?? false;
+  }
+
+  restart(name: string): void {
+    const present = this.#startable(name);
+    this.#record("restart-queued", name);
+    switch (present.active) {
+      case "inactive":
+      case "failed":
+        this.#begin(present);
+        break;
+      case "deactivating":
+        this.#startAfterStop(present);
+        break;
+      default:
+        present.startAfterStop = true;
+        this.#beginStop(present);
+    }
+  }
+
+  /** Tells the waiter of the next invocation of the unit; returns how to stop waiting for it. */
+  awaitInvocation(name: string, waiter: RestartWaiter): () => void {
+    const waiters = this.#restartWaiters.get(name) ?? new Set();
+    this.#restartWaiters.set(name, waiters.add(waiter));
+    return () => waiters.delete(waiter);
   }
 
   /** Tells the waiter when the stop job has ended; returns how to stop waiting for that. */
@@ -203,16 +236,9 @@ export class FakeSystemd {
     }
     this.#record("stop-queued", name);
     unit.startAfterStop = false;
+    this.#releaseRestartWaiters(name, "cancelled");
     unit.stopWaiters.add(waiter);
-    if (unit.active === "activating") {
-      this.#cancelStep(unit);
-      this.#end(unit, "start-cancelled");
-    } else if (unit.active === "active") {
-      this.#cancelStep(unit);
-      this.#become(unit, "deactivating", "stop");
-      const { stopMs } = this.#behaviour(name, unit.text);
-      this.#step(unit, stopMs, () => this.#end(unit, "stopped"));
-    }
+    this.#beginStop(unit);
     return () => unit.stopWaiters.delete(waiter);
   }
 
@@ -242,10 +268,41 @@ export class FakeSystemd {
     return { ...behaviourOf(name, text), ...this.#overrides.get(name) };
   }
 
+  /** The unit, in memory from now on. Throws when systemd would refuse to start it. */
+  #startable(name: string): LoadedUnit {
+    const present = this.#units.get(name);
+    if (present !== undefined && present.active !== "failed") return present;
+    const text = present?.text ?? this.#files.get(name);
+    if (text === undefined) throw refused("NoSuchUnit", `Unit ${name} not found.`);
+    if (this.#behaviour(name, text).load !== "loaded") {
+      throw refused("BadUnitSetting", `Unit ${name} has a bad unit file setting.`);
+    }
+    return present ?? this.#load(name, text);
+  }
+
+  #startAfterStop(unit: LoadedUnit): void {
+    unit.startAfterStop = true;
+    this.#releaseWaiters(unit, "overtaken");
+  }
+
+  /** Nothing to do for a unit that is deactivating already. */
+  #beginStop(unit: LoadedUnit): void {
+    if (unit.active === "activating") {
+      this.#cancelStep(unit);
+      this.#end(unit, "start-cancelled");
+    } else if (unit.active === "active") {
+      this.#cancelStep(unit);
+      this.#become(unit, "deactivating", "stop");
+      const { stopMs } = this.#behaviour(unit.name, unit.text);
+      this.#step(unit, stopMs, () => this.#end(unit, "stopped"));
+    }
+  }
+
   #load(name: string, text: string): LoadedUnit {
     const unit: LoadedUnit = {
       name,
       text,
+      invocation: "",
       active: "inactive",
       sub: "dead",
       cancelStep: undefined,
@@ -258,6 +315,9 @@ export class FakeSystemd {
 
   #begin(unit: LoadedUnit): void {
     const { startPreMs } = this.#behaviour(unit.name, unit.text);
+    this.#invocations += 1;
+    unit.invocation = `${this.#invocations}`;
+    this.#releaseRestartWaiters(unit.name, "begun");
     this.#become(unit, "activating", "start-pre");
     this.#step(unit, startPreMs, () => this.#runMain(unit));
   }
@@ -290,6 +350,7 @@ export class FakeSystemd {
     this.#become(unit, "inactive", "dead");
     const text = this.#files.get(unit.name);
     if (unit.startAfterStop && text !== undefined) this.#begin(this.#load(unit.name, text));
+    else this.#releaseRestartWaiters(unit.name, "cancelled");
   }
 
   #fail(unit: LoadedUnit): void {
@@ -301,6 +362,11 @@ export class FakeSystemd {
   #releaseWaiters(unit: LoadedUnit, outcome: "ended" | "overtaken"): void {
     for (const waiter of [...unit.stopWaiters]) waiter(outcome);
     unit.stopWaiters.clear();
+  }
+
+  #releaseRestartWaiters(name: string, outcome: "begun" | "cancelled"): void {
+    for (const waiter of [...(this.#restartWaiters.get(name) ?? [])]) waiter(outcome);
+    this.#restartWaiters.delete(name);
   }
 
   #step(unit: LoadedUnit, durationMs: number, then: () => void): void {

@@ -79,28 +79,41 @@ export class FakeUnitManager implements UnitManager {
     return this.#call(() => this.#systemd.start(name));
   }
 
+  invocation(name: string): Promise<string> {
+    return this.#call(() => this.#systemd.invocation(name));
+  }
+
+  async restart(name: string, invocation: string, signal: AbortSignal): Promise<void> {
+    throwIfAborted(signal);
+    this.#mustBeConnected();
+    const present = this.#systemd.invocation(name);
+    if (present === "" || present === invocation) {
+      await this.#wait(signal, ({ done, fail }) => {
+        const stopWaiting = this.#systemd.awaitInvocation(name, (outcome) => {
+          if (outcome === "begun") done();
+          else fail(cancelled(name));
+        });
+        try {
+          if (!this.#systemd.startIsQueued(name)) this.#systemd.restart(name);
+        } catch (error) {
+          stopWaiting();
+          throw error;
+        }
+        return stopWaiting;
+      });
+    }
+    this.#mustHaveReplied();
+  }
+
   async stop(name: string, signal: AbortSignal): Promise<void> {
     throwIfAborted(signal);
     this.#mustBeConnected();
-    await new Promise<void>((resolve, reject) => {
-      const settle = (action: () => void): void => {
-        this.#pending.delete(fail);
-        signal.removeEventListener("abort", abort);
-        stopWaiting();
-        action();
-      };
-      const fail = (error: FleetError): void => settle(() => reject(error));
-      const abort = (): void => settle(() => reject(new AbortedError(signal.reason)));
-      let stopWaiting = (): void => {};
-      this.#pending.add(fail);
-      // One listener per stop under way, on a signal that the stops of all units share: no leak to be warned of.
-      setMaxListeners(0, signal);
-      signal.addEventListener("abort", abort, { once: true });
-      stopWaiting = this.#systemd.stop(name, (outcome) => {
-        if (outcome === "ended") settle(resolve);
+    await this.#wait(signal, ({ done, fail }) =>
+      this.#systemd.stop(name, (outcome) => {
+        if (outcome === "ended") done();
         else fail(overtaken(name));
-      });
-    });
+      }),
+    );
     this.#mustHaveReplied();
   }
 
@@ -118,6 +131,33 @@ export class FakeUnitManager implements UnitManager {
 
   status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>> {
     return this.#call(() => new Map(names.map((name) => [name, this.#systemd.status(name)])));
+  }
+
+  /** Until what `begin` has begun is done or has failed, the connection goes or the signal fires. */
+  async #wait(
+    signal: AbortSignal,
+    begin: (outcome: { readonly done: () => void; readonly fail: (error: FleetError) => void }) => () => void,
+  ): Promise<void> {
+    await new Promise<void>((resolve, reject) => {
+      const settle = (action: () => void): void => {
+        this.#pending.delete(fail);
+        signal.removeEventListener("abort", abort);
+        stopWaiting();
+        action();
+      };
+      const fail = (error: FleetError): void => settle(() => reject(error));
+      const abort = (): void => settle(() => reject(new AbortedError(signal.reason)));
+      let stopWaiting = (): void => {};
+      this.#pending.add(fail);
+      // One listener per job under way, on a signal that those of all units share: no leak to be warned of.
+      setMaxListeners(0, signal);
+      signal.addEventListener("abort", abort, { once: true });
+      try {
+        stopWaiting = begin({ done: () => settle(resolve), fail });
+      } catch (error) {
+        settle(() => reject(error));
+      }
+    });
   }
 
   async #call<Result>(action: () => Result): Promise<Result> {
@@ -194,6 +234,10 @@ export class FakeUnitDirectory implements UnitDirectory {
 
 function overtaken(name: string): FleetError {
   return new FleetError("systemd_refused", `the stop of ${name} was overtaken by a start`);
+}
+
+function cancelled(name: string): FleetError {
+  return new FleetError("systemd_refused", `the restart of ${name} was overtaken by a stop`);
 }
 
 function unavailable(): FleetError {

@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { AbortedError, type Clock, FleetError } from "@fleet/runtime";
 import { z } from "zod";
-import { DbusConnection, type DbusSignal } from "./dbus-connection.ts";
+import { DbusConnection, DbusRefusal, type DbusSignal } from "./dbus-connection.ts";
 import type { UnitState } from "./told-states.ts";
 import type { UnitStatus } from "./unit-manager.ts";
 import { unitNameOf } from "./unit-object-path.ts";
@@ -10,6 +10,7 @@ const systemd = "org.freedesktop.systemd1";
 const managerPath = "/org/freedesktop/systemd1";
 const managerInterface = "org.freedesktop.systemd1.Manager";
 const unitInterface = "org.freedesktop.systemd1.Unit";
+const jobInterface = "org.freedesktop.systemd1.Job";
 const propertiesInterface = "org.freedesktop.DBus.Properties";
 const bus = "org.freedesktop.DBus";
 
@@ -27,6 +28,8 @@ const matchRules: readonly string[] = [
 const reloadTimeoutMs = 60_000;
 
 const jobReply = z.tuple([z.string()]);
+/** Number, 0 for none, and object path. */
+const jobProperty = z.tuple([z.number(), z.string()]);
 const jobRemovedBody = z.tuple([z.number(), z.string(), z.string(), z.string()]);
 const stateProperty = z.object({ value: z.string() });
 const propertiesChangedBody = z
@@ -128,18 +131,47 @@ export class SystemdSession {
   }
 
   /** Queues a stop job and waits for its end. */
-  async stop(name: string, signal: AbortSignal): Promise<JobResult> {
-    this.#unnamedJobs += 1;
-    let job: string;
-    let ended: JobResult | undefined;
-    try {
-      [job] = parsed(jobReply, await this.#call("StopUnit", "ss", [name, "replace"]));
-      ended = this.#endedJobs.get(job);
-    } finally {
-      this.#unnamedJobs -= 1;
-      if (this.#unnamedJobs === 0) this.#endedJobs.clear();
-    }
-    return ended ?? (await this.#jobEnd(job, signal));
+  stop(name: string, signal: AbortSignal): Promise<JobResult> {
+    return this.#awaitJob(async () => {
+      return parsed(jobReply, await this.#call("StopUnit", "ss", [name, "replace"]))[0];
+    }, signal);
+  }
+
+  /** Queues a restart job, which starts a unit that does not run, and waits for its end. */
+  restart(name: string, signal: AbortSignal): Promise<JobResult> {
+    return this.#awaitJob(async () => {
+      return parsed(jobReply, await this.#call("RestartUnit", "ss", [name, "replace"]))[0];
+    }, signal);
+  }
+
+  /**
+   * Waits for the end of the job that is about to begin a new invocation: a restart, or a start that has not begun (what a
+   * restart becomes once the unit has stopped). Undefined: there is none.
+   */
+  startUnderWay(unitPath: string, signal: AbortSignal): Promise<JobResult | undefined> {
+    return this.#awaitJob(async () => {
+      const [number, job] = parsed(jobProperty, await this.#property(unitPath, unitInterface, "Job"));
+      if (number === 0) return undefined;
+      try {
+        const type = await this.#property(job, jobInterface, "JobType");
+        if (type === "restart") return job;
+        const begun = (await this.#property(job, jobInterface, "State")) !== "waiting";
+        return type === "start" && !begun ? job : undefined;
+      } catch (error) {
+        // It has ended in between.
+        if (error instanceof DbusRefusal) return undefined;
+        throw error;
+      }
+    }, signal);
+  }
+
+  /** The unit's InvocationID in hexadecimal digits; empty when it has none. */
+  async invocation(unitPath: string): Promise<string> {
+    const id = parsed(
+      z.instanceof(Uint8Array),
+      await this.#property(unitPath, unitInterface, "InvocationID"),
+    );
+    return Buffer.from(id).toString("hex");
   }
 
   /** The named units; units not in memory are loaded for it. */
@@ -211,6 +243,30 @@ export class SystemdSession {
     if (this.#unnamedJobs > 0) this.#endedJobs.set(job, result);
     for (const waiter of this.#jobWaiters.get(job) ?? []) waiter.resolve(result);
     this.#jobWaiters.delete(job);
+  }
+
+  /** Waits for the end of the job that `name` finds or queues. */
+  async #awaitJob(name: () => Promise<string>, signal: AbortSignal): Promise<JobResult>;
+  async #awaitJob(
+    name: () => Promise<string | undefined>,
+    signal: AbortSignal,
+  ): Promise<JobResult | undefined>;
+  async #awaitJob(
+    name: () => Promise<string | undefined>,
+    signal: AbortSignal,
+  ): Promise<JobResult | undefined> {
+    this.#unnamedJobs += 1;
+    let job: string | undefined;
+    let ended: JobResult | undefined;
+    try {
+      job = await name();
+      ended = job === undefined ? undefined : this.#endedJobs.get(job);
+    } finally {
+      this.#unnamedJobs -= 1;
+      if (this.#unnamedJobs === 0) this.#endedJobs.clear();
+    }
+    if (job === undefined) return undefined;
+    return ended ?? (await this.#jobEnd(job, signal));
   }
 
   #jobEnd(job: string, signal: AbortSignal): Promise<JobResult> {

@@ -15,6 +15,18 @@ export interface UnitManager {
   prepare(names: readonly string[]): Promise<void>;
   /** Queues a start job (mode replace). Resolves as soon as systemd has queued it, not when it is done. */
   start(name: string): Promise<void>;
+  /** systemd's InvocationID of the unit; empty when it has not run since it was loaded. */
+  invocation(name: string): Promise<string>;
+  /**
+   * Has the invocation given (empty: none) replaced by a new one, once: when systemd shows another one already, nothing is
+   * done, and a start or restart that is queued already is waited for. Resolves as soon as systemd has begun another
+   * invocation, however long its start may take from there, or has carried out the job without one (a condition in
+   * the unit file does not hold).
+   *
+   * Rejects with `systemd_refused` when systemd would not, or when the job ended otherwise: a `stop` meanwhile, a
+   * dependency that failed. When the signal fires it rejects with AbortedError and the restart goes on.
+   */
+  restart(name: string, invocation: string, signal: AbortSignal): Promise<void>;
   /**
    * Stops the unit and resolves when the stop job has ended, ExecStop included, however long that takes (the
    * unit's own TimeoutStopSec bounds it). A unit that is not loaded, or already inactive, resolves at once. When

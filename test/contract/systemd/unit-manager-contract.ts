@@ -156,6 +156,130 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       expect(world.stopCompleted("a.service")).toBe(true);
     });
 
+    describe("a restart", () => {
+      const stopsIn = (seconds: number): string =>
+        `${running}ExecStop=${world.execStop("a.service", seconds)}\n`;
+      const invocation = (): Promise<string> => world.manager.invocation("a.service");
+
+      test("is answered when the old invocation has ended and the new one begun", async () => {
+        await load("a.service", stopsIn(0.3));
+        expect(await invocation()).toBe("");
+        await world.manager.start("a.service");
+        await untilActive("a.service", "active");
+        const before = await invocation();
+        expect(before).not.toBe("");
+        await world.manager.restart("a.service", before, never);
+        expect(world.stopCompleted("a.service")).toBe(true);
+        const after = await invocation();
+        expect([before, ""]).not.toContain(after);
+        await untilActive("a.service", "active");
+        expect(await invocation()).toBe(after);
+      });
+
+      test("is not repeated when another invocation is there already", async () => {
+        await load("a.service", running);
+        await world.manager.start("a.service");
+        await untilActive("a.service", "active");
+        const before = await invocation();
+        await world.manager.restart("a.service", before, never);
+        const after = await invocation();
+        await world.manager.restart("a.service", before, never);
+        expect(await invocation()).toBe(after);
+      });
+
+      test("asked for again while it is under way is one", async () => {
+        await load("a.service", stopsIn(0.4));
+        await world.manager.start("a.service");
+        await untilActive("a.service", "active");
+        const before = await invocation();
+        const seen = new Set<string>();
+        const first = new AbortController();
+        const given = expect(world.manager.restart("a.service", before, first.signal)).rejects.toMatchObject({
+          code: "aborted",
+        });
+        await untilActive("a.service", "deactivating");
+        first.abort();
+        await given;
+        const again = world.manager.restart("a.service", before, never);
+        await Promise.all([again, world.manager.restart("a.service", before, never)]);
+        for (let look = 0; look < 30; look += 1) {
+          seen.add(await invocation());
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        expect(seen.size).toBe(1);
+        expect(seen).not.toContain(before);
+      });
+
+      test("starts what does not run, or has failed", async () => {
+        await load("a.service", running);
+        await world.manager.restart("a.service", "", never);
+        await untilActive("a.service", "active");
+        await load("fails.service", "[Service]\nExecStart=/bin/false\n");
+        await world.manager.start("fails.service");
+        await untilActive("fails.service", "failed");
+        const failed = await world.manager.invocation("fails.service");
+        await world.manager.restart("fails.service", failed, never);
+        expect(await world.manager.invocation("fails.service")).not.toBe(failed);
+        await untilActive("fails.service", "failed");
+      });
+
+      test("of a oneshot that finishes at once is answered", async () => {
+        await load("once.service", "[Service]\nType=oneshot\nExecStart=/bin/true\n");
+        await world.manager.restart("once.service", "", never);
+        await untilActive("once.service", "inactive");
+      });
+
+      test("does not wait for a long start, neither an old one's nor its own, and can be stopped", async () => {
+        await load("slow.service", `[Service]\nExecStartPre=/bin/sleep 60\nExecStart=/bin/sleep infinity\n`);
+        await world.manager.start("slow.service");
+        await untilActive("slow.service", "activating");
+        const before = await world.manager.invocation("slow.service");
+        await world.manager.restart("slow.service", before, never);
+        expect(await world.manager.invocation("slow.service")).not.toBe(before);
+        await untilActive("slow.service", "activating");
+        await world.manager.stop("slow.service", never);
+        expect((await statusOf("slow.service"))?.active).toMatch(/^(inactive|failed)$/);
+      });
+
+      test("is overtaken by a stop", async () => {
+        await load("a.service", stopsIn(0.5));
+        await world.manager.start("a.service");
+        await untilActive("a.service", "active");
+        const refusal = expect(
+          world.manager.restart("a.service", await invocation(), never),
+        ).rejects.toMatchObject({ code: "systemd_refused" });
+        await untilActive("a.service", "deactivating");
+        await world.manager.stop("a.service", never);
+        await refusal;
+        expect((await statusOf("a.service"))?.active).toBe("inactive");
+      });
+
+      test("of what is not there, or cannot be used, is refused with systemd's own error", async () => {
+        await expect(world.manager.restart("nowhere.service", "", never)).rejects.toMatchObject({
+          code: "systemd_refused",
+        });
+        await load("bad.service", "[Service]\nType=simple\n");
+        await expect(world.manager.restart("bad.service", "", never)).rejects.toMatchObject({
+          code: "systemd_refused",
+        });
+      });
+
+      test("rejects when the connection goes", async () => {
+        await load("a.service", stopsIn(0.5));
+        await world.manager.start("a.service");
+        await untilActive("a.service", "active");
+        const before = await invocation();
+        const loss = expect(world.manager.restart("a.service", before, never)).rejects.toMatchObject({
+          code: "systemd_unavailable",
+          retryable: true,
+        });
+        await untilActive("a.service", "deactivating");
+        await world.cut();
+        await loss;
+        await world.heal();
+      });
+    });
+
     test("a start that takes a minute is answered at once and blocks nothing", async () => {
       await load("slow.service", `[Service]\nExecStartPre=/bin/sleep 60\nExecStart=/bin/sleep infinity\n`);
       await load("quick.service", running);
