@@ -51,8 +51,16 @@ export class DesiredUnits {
     this.#unreadable.delete(unit);
     switch (entry.status) {
       case "present": {
-        const { hash, target, generation, awaits } = entry.value;
-        const assignment = { machineId: this.#machineId, unit, hash, target, generation, awaits };
+        const { hash, target, generation, awaits, restart } = entry.value;
+        const assignment = {
+          machineId: this.#machineId,
+          unit,
+          hash,
+          target,
+          generation,
+          awaits,
+          ...(restart === undefined ? {} : { restart }),
+        };
         this.#units.set(unit, { assignment, assignedAt: entry.modRevision });
         this.#assignments.set(unit, assignment);
         break;

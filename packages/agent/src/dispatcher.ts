@@ -3,7 +3,14 @@ import { errorCode, errorMessage, FleetError, type Logger } from "@fleet/runtime
 import type { DesiredUnits } from "./desired-units.ts";
 import type { Registration } from "./ports.ts";
 import type { RetrySchedule } from "./retry-schedule.ts";
-import type { LoadTask, TaskOutcome, UnitExecutor, UnloadTask } from "./unit-executor.ts";
+import type {
+  LoadTask,
+  RestartTask,
+  StartTask,
+  TaskOutcome,
+  UnitExecutor,
+  UnloadTask,
+} from "./unit-executor.ts";
 
 export interface DispatcherOptions {
   readonly executor: UnitExecutor;
@@ -36,6 +43,8 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #busy = new Set<string>();
   readonly #work = new Set<Promise<void>>();
+  /** Starts and restarts under way, which may wait for long: ended when the unit is to be stopped instead. */
+  readonly #starts = new Map<string, AbortController>();
 
   constructor(options: DispatcherOptions) {
     this.#options = options;
@@ -54,6 +63,9 @@ export class Dispatcher {
     const { executor, retries } = this.#options;
     const due = byKind(tasks.filter((task) => !this.#busy.has(task.unit) && !retries.waits(task.unit)));
     const { desired, signal } = context;
+    for (const task of tasks) {
+      if (task.kind === "stop" || task.kind === "unload") this.#starts.get(task.unit)?.abort();
+    }
 
     const loads: LoadTask[] = [];
     for (const task of due.load) {
@@ -61,9 +73,9 @@ export class Dispatcher {
       if (assignedAt !== undefined) loads.push({ ...task, assignedAt });
     }
     this.#begin(loads, () => executor.load(loads));
-    for (const task of due.start) {
+    for (const task of [...due.start, ...due.restart]) {
       const assignedAt = desired?.get(task.unit)?.assignedAt;
-      if (assignedAt !== undefined) this.#beginOne(task, () => executor.carryOut({ ...task, assignedAt }));
+      if (assignedAt !== undefined) this.#beginStart({ ...task, assignedAt }, signal);
     }
     for (const task of due.stop) this.#beginOne(task, () => executor.stop(task, signal));
     for (const task of due.unload) {
@@ -91,6 +103,18 @@ export class Dispatcher {
         this.#beginOne(task, () => this.#options.executor.unload(task, signal));
       }
       return new Map(units.filter((unit) => !absent.has(unit)).map((unit) => [unit, { status: "stale" }]));
+    });
+  }
+
+  #beginStart(task: StartTask | RestartTask, signal: AbortSignal): void {
+    const ended = new AbortController();
+    this.#starts.set(task.unit, ended);
+    this.#beginOne(task, async () => {
+      try {
+        return await this.#options.executor.carryOut(task, AbortSignal.any([signal, ended.signal]));
+      } finally {
+        this.#starts.delete(task.unit);
+      }
     });
   }
 
@@ -145,7 +169,7 @@ export class Dispatcher {
 }
 
 function byKind(tasks: readonly AgentTask[]): TasksByKind {
-  const groups: TasksByKind = { load: [], start: [], stop: [], unload: [] };
+  const groups: TasksByKind = { load: [], start: [], restart: [], stop: [], unload: [] };
   for (const task of tasks) {
     switch (task.kind) {
       case "load":
@@ -153,6 +177,9 @@ function byKind(tasks: readonly AgentTask[]): TasksByKind {
         break;
       case "start":
         groups.start.push(task);
+        break;
+      case "restart":
+        groups.restart.push(task);
         break;
       case "stop":
         groups.stop.push(task);

@@ -13,6 +13,8 @@ const entrySchema = z.object({
   launched: z.boolean(),
   phase: z.enum(["loading", "loaded", "unloading"]),
   problem: z.string().exactOptional(),
+  restart: z.object({ number: z.number(), refused: z.string().exactOptional() }).exactOptional(),
+  restarting: z.object({ number: z.number(), invocation: z.string() }).exactOptional(),
 });
 const line = z.union([entrySchema, z.object({ removed: z.string() })]);
 

@@ -1,4 +1,4 @@
-import type { JournalEntry } from "@fleet/core";
+import type { JournalEntry, RestartOutcome } from "@fleet/core";
 import type { StateRecord } from "@fleet/registry";
 import {
   AbortedError,
@@ -22,6 +22,11 @@ export interface PublisherOptions {
   readonly onRefused: (error: FleetError) => void;
 }
 
+interface SeenStatus extends UnitStatus {
+  /** The restart that the journal told of before systemd was asked: the status is of what it began, or later. */
+  readonly restart: RestartOutcome | undefined;
+}
+
 interface Admission {
   readonly assignedAt: number;
   readonly resolve: (outcome: "admitted" | "stale") => void;
@@ -41,7 +46,7 @@ export class Publisher {
   readonly #options: PublisherOptions;
   readonly #loop: LevelLoop;
   readonly #dirty = new Set<string>();
-  readonly #status = new Map<string, UnitStatus>();
+  readonly #status = new Map<string, SeenStatus>();
   readonly #admissions = new Map<string, Admission>();
   readonly #admitted = new Set<string>();
   #published = new Map<string, StateRecord | undefined>();
@@ -129,8 +134,10 @@ export class Publisher {
     this.#dirty.clear();
     try {
       const present = units.filter((unit) => journal.has(unit));
+      const restarts = new Map(present.map((unit) => [unit, journal.get(unit)?.restart]));
       const statuses = present.length === 0 ? new Map<string, UnitStatus>() : await manager.status(present);
-      for (const [unit, status] of statuses) this.#status.set(unit, status);
+      for (const [unit, status] of statuses)
+        this.#status.set(unit, { ...status, restart: restarts.get(unit) });
       await this.#publish(registration, units);
     } catch (error) {
       for (const unit of units) this.#dirty.add(unit);
@@ -195,16 +202,19 @@ export class Publisher {
       this.#admitted.delete(unit);
       return undefined;
     }
-    if (entry.problem !== undefined) {
-      return { hash: entry.hash, load: "error", active: "failed", sub: "failed", launched: entry.launched };
-    }
-    const status = this.#status.get(unit) ?? { load: "not-found", active: "inactive", sub: "dead" };
+    const { hash, launched, problem } = entry;
+    const seen = this.#status.get(unit);
+    const { load, active, sub } =
+      problem === undefined
+        ? (seen ?? { load: "not-found", active: "inactive", sub: "dead" })
+        : { load: "error", active: "failed", sub: "failed" };
     return {
-      hash: entry.hash,
-      load: status.load,
-      active: status.active,
-      sub: status.sub,
-      launched: entry.launched,
+      hash,
+      load,
+      active,
+      sub,
+      launched,
+      ...(seen?.restart === undefined ? {} : { restart: seen.restart }),
     };
   }
 }
@@ -216,7 +226,9 @@ function sameRow(a: StateRecord | undefined, b: StateRecord): boolean {
     a.load === b.load &&
     a.active === b.active &&
     a.sub === b.sub &&
-    a.launched === b.launched
+    a.launched === b.launched &&
+    a.restart?.number === b.restart?.number &&
+    a.restart?.refused === b.restart?.refused
   );
 }
 

@@ -1,8 +1,10 @@
 import {
   type AgentTask,
   hasInstallSection,
+  isRestartDue,
   type JournalEntry,
   parseUnitFile,
+  type RestartOutcome,
   serializeUnitFile,
   type UnitOption,
 } from "@fleet/core";
@@ -17,6 +19,7 @@ type TaskOf<Kind extends AgentTask["kind"]> = Extract<AgentTask, { kind: Kind }>
 /** `assignedAt`: revision at which the assignment behind the task was written. */
 export type LoadTask = TaskOf<"load"> & { readonly assignedAt: number };
 export type StartTask = TaskOf<"start"> & { readonly assignedAt: number };
+export type RestartTask = TaskOf<"restart"> & { readonly assignedAt: number };
 export type StopTask = TaskOf<"stop">;
 export type UnloadTask = TaskOf<"unload">;
 
@@ -25,6 +28,14 @@ export type TaskOutcome =
   | { readonly status: "done" }
   | { readonly status: "stale" }
   | { readonly status: "failed"; readonly error: unknown };
+
+/** What came of asking systemd to start a unit. */
+interface Started {
+  /** The restart that this was as well. */
+  readonly restart?: RestartOutcome;
+  /** Why systemd would not, if so. */
+  readonly refused?: string;
+}
 
 const done: TaskOutcome = { status: "done" };
 const stale: TaskOutcome = { status: "stale" };
@@ -44,6 +55,8 @@ export interface UnitExecutorOptions {
  * Invariants:
  * - the journal says what is about to become of a file before the file is touched, and that an intent was
  *   carried out only after systemd took it: a crash in between repeats a step, it never skips one;
+ * - a restart is not repeated either: the journal names the invocation to be replaced before systemd is asked, and that a
+ *   restart was carried out only once systemd has begun another one;
  * - systemd is asked to start a unit only after its state row is in the registry (see Publisher);
  * - a unit file is removed only after the unit's stop job has ended, ExecStop included.
  */
@@ -59,7 +72,7 @@ export class UnitExecutor {
    * After= and BindsTo= between them hold. One unit's failure does not keep the others.
    */
   async load(tasks: readonly LoadTask[]): Promise<ReadonlyMap<string, TaskOutcome>> {
-    const { manager } = this.#options;
+    const { manager, journal } = this.#options;
     const outcomes = new Map<string, TaskOutcome>();
     const files = new Map<string, readonly UnitOption[]>();
     const attempt = async (unit: string, step: () => Promise<void>): Promise<void> => {
@@ -83,37 +96,82 @@ export class UnitExecutor {
     await all(() => prepared);
     await all((task) => this.#enable(task.unit, files.get(task.unit) ?? []));
     await all(async (task) => {
-      outcomes.set(task.unit, await this.carryOut(task));
+      const entry = journal.entries.get(task.unit);
+      // What is to be restarted as well is started with that, as a task of its own: it may have to wait for others.
+      const waits = entry !== undefined && isRestartDue(task.assignment, entry);
+      outcomes.set(task.unit, waits ? done : await this.#carryOut(task, (unit) => this.#start(unit)));
     });
     return outcomes;
   }
 
-  /** Carries out the assignment's intent on a unit that is loaded and not launched, or to be started anew. */
-  async carryOut(task: LoadTask | StartTask): Promise<TaskOutcome> {
+  /**
+   * Carries out the assignment's intent on a unit that is loaded and not launched, or to be started anew, and a restart
+   * that is due. The signal ends the waiting for a restart.
+   */
+  carryOut(task: StartTask | RestartTask, signal: AbortSignal): Promise<TaskOutcome> {
+    return this.#carryOut(task, (unit, entry) =>
+      isRestartDue(task.assignment, entry) ? this.#restart(entry, task, signal) : this.#start(unit),
+    );
+  }
+
+  async #carryOut(
+    task: LoadTask | StartTask | RestartTask,
+    start: (unit: string, entry: JournalEntry) => Promise<Started>,
+  ): Promise<TaskOutcome> {
     const { journal, publisher, logger } = this.#options;
     const { unit, assignment, reason } = task;
     if ((await publisher.admit(unit, task.assignedAt)) === "stale") return stale;
     const entry = journal.entries.get(unit);
     if (entry === undefined) return stale;
     const launched = assignment.target === "launched";
-    const started = launched && entry.problem === undefined && (await this.#startUnlessRefused(unit));
-    await journal.put({ ...entry, generation: assignment.generation, launched });
+    const { restart, refused } = launched ? await start(unit, entry) : {};
+    const { restarting, ...carriedOut } = entry;
+    await journal.put({
+      ...carriedOut,
+      generation: assignment.generation,
+      launched,
+      ...(restart === undefined ? {} : { restart }),
+    });
     publisher.touch(unit);
-    if (started) logger.info("unit_started", { unit, reason, hash: entry.hash });
-    else if (!launched) logger.info("unit_loaded", { unit, reason, hash: entry.hash });
+    const event = restart === undefined ? "unit_started" : "unit_restarted";
+    if (!launched) logger.info("unit_loaded", { unit, reason, hash: entry.hash });
+    else if (refused === undefined) logger.info(event, { unit, reason, hash: entry.hash });
+    else if (entry.problem === undefined)
+      logger.warn("unit_start_refused", { unit, reason, message: refused });
     return done;
   }
 
-  /** Refused counts as carried out: systemd will not take this file tomorrow either, and its state says so. */
-  async #startUnlessRefused(unit: string): Promise<boolean> {
-    const { manager, logger } = this.#options;
+  async #start(unit: string): Promise<Started> {
+    const problem = this.#options.journal.entries.get(unit)?.problem;
+    const refused = problem ?? (await this.#unlessRefused(() => this.#options.manager.start(unit)));
+    return refused === undefined ? {} : { refused };
+  }
+
+  async #restart(entry: JournalEntry, task: StartTask | RestartTask, signal: AbortSignal): Promise<Started> {
+    const { journal, manager } = this.#options;
+    const { unit } = entry;
+    const number = task.assignment.restart ?? 0;
+    let refused = entry.problem;
+    if (refused === undefined) {
+      const resumed = entry.restarting?.number === number ? entry.restarting.invocation : undefined;
+      const invocation = resumed ?? (await manager.invocation(unit));
+      if (resumed === undefined) await journal.put({ ...entry, restarting: { number, invocation } });
+      refused = await this.#unlessRefused(() => manager.restart(unit, invocation, signal));
+    }
+    return refused === undefined ? { restart: { number } } : { refused, restart: { number, refused } };
+  }
+
+  /**
+   * Refused counts as carried out: systemd will not take this file tomorrow either, and its state says so. Resolves with
+   * systemd's reason, undefined when it was taken.
+   */
+  async #unlessRefused(ask: () => Promise<void>): Promise<string | undefined> {
     try {
-      await manager.start(unit);
-      return true;
+      await ask();
+      return undefined;
     } catch (error) {
       if (!isRefusal(error)) throw error;
-      logger.warn("unit_start_refused", { unit, message: error.message });
-      return false;
+      return error.message;
     }
   }
 
@@ -168,7 +226,17 @@ export class UnitExecutor {
         `there is a ${unit} that fleet did not write: it is left alone`,
       );
     }
-    await journal.put({ unit, hash, generation: 0, launched: false, phase: "loading" });
+    const { restart, restarting } = journal.entries.get(unit) ?? {};
+    await journal.put({
+      unit,
+      hash,
+      generation: 0,
+      launched: false,
+      phase: "loading",
+      // Of a load that was interrupted: what has been restarted stays restarted.
+      ...(restart === undefined ? {} : { restart }),
+      ...(restarting === undefined ? {} : { restarting }),
+    });
     // Writing what is there already would make systemd ask for a reload.
     if (present !== text) await directory.write(unit, text);
   }

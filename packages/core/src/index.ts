@@ -18,6 +18,14 @@ export type { Obstacle, PushObstacle } from "./cluster/obstacle.ts";
 export { type PlanOptions, plan } from "./cluster/plan.ts";
 export type { Assignment, Machine, TargetState, Unit, UnitState } from "./cluster/records.ts";
 export type {
+  Restart,
+  RestartOutcome,
+  RestartProgress,
+  RestartReport,
+  RestartStep,
+} from "./cluster/restart.ts";
+export { planRestarts, type RestartChange } from "./cluster/restart-plan.ts";
+export type {
   AssignReason,
   LeaveReason,
   PendingUnit,
@@ -25,7 +33,7 @@ export type {
   Step,
   UpdateReason,
 } from "./cluster/step.ts";
-export { type AgentTask, type AgentView, diff } from "./machine/diff.ts";
+export { type AgentTask, type AgentView, diff, isRestartDue } from "./machine/diff.ts";
 export type { JournalEntry } from "./machine/journal-entry.ts";
 export { no, ok, type Result } from "./result.ts";
 export { escapeGlob, isWellFormedGlob, literalOf, matchGlob } from "./unit/glob.ts";

@@ -159,6 +159,7 @@ export class Leading {
         if (audit && first && decided.steps.length > 0) this.#reportFinding(decided);
         if (decided.steps.length > 0) await this.#carryOut(decided, signal);
       }
+      await this.#carryOnRestarts(signal);
       await this.#collectBodies(signal);
     } catch (error) {
       model.markAllDirty();
@@ -198,6 +199,22 @@ export class Leading {
     if (!signal.aborted) this.#failure = error;
     this.#over.abort();
     throw new AbortedError(error);
+  }
+
+  /** Not waited for: what is decided here shows in assignments once the request's record has come back. */
+  async #carryOnRestarts(signal: AbortSignal): Promise<void> {
+    const writes = this.#projection.restartWrites();
+    await this.#commit(writes, signal);
+    for (const write of writes) {
+      if (write.op !== "advance-restart") continue;
+      const { state, steps } = write.record;
+      this.#options.logger.info("restart_advanced", {
+        restart: write.id,
+        state,
+        under_way: steps.filter((step) => step.state === "restarting").map(({ unit }) => unit),
+        ended: steps.filter((step) => step.state !== "restarting").length,
+      });
+    }
   }
 
   async #collectBodies(signal: AbortSignal): Promise<void> {
@@ -256,6 +273,7 @@ export class Leading {
           unit: step.assignment.unit,
           machine: step.assignment.machineId,
           target: step.assignment.target,
+          restart: step.assignment.restart,
           reason: step.reason.kind,
         });
         return;

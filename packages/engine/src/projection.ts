@@ -1,8 +1,9 @@
 import { ClusterModel } from "@fleet/core";
-import type { Change } from "@fleet/registry";
+import type { Change, EngineWrite } from "@fleet/registry";
 import { assertNever, type Logger } from "@fleet/runtime";
 import { BodyReferences } from "./body-references.ts";
 import { MachineProjection } from "./machine-projection.ts";
+import { RestartProjection } from "./restart-projection.ts";
 import { UnitProjection } from "./unit-projection.ts";
 
 /** Keeps a cluster model in step with the registry. Records that cannot be read are logged and never taken for absent. */
@@ -11,6 +12,7 @@ export class Projection {
   readonly bodies = new BodyReferences();
   readonly #units = new UnitProjection(this.model);
   readonly #machines = new MachineProjection(this.model);
+  readonly #restarts = new RestartProjection(this.model);
   readonly #logger: Logger;
 
   constructor(logger: Logger) {
@@ -45,9 +47,10 @@ export class Projection {
         return;
       }
       case "state":
-        // That there is a row is all that counts here, readable or not.
-        if (change.entry.status === "absent") model.removeState(change.machineId, change.unit);
-        else model.setState(change.machineId, change.unit);
+        this.#applyState(change);
+        return;
+      case "restart":
+        this.#restarts.apply(change.id, change.entry);
         return;
       case "cluster":
       case "leader":
@@ -55,6 +58,11 @@ export class Projection {
       default:
         assertNever(change);
     }
+  }
+
+  /** See RestartProjection. */
+  restartWrites(): readonly EngineWrite[] {
+    return this.#restarts.writes();
   }
 
   /** See MachineProjection. */
@@ -72,9 +80,24 @@ export class Projection {
     if (entry.status === "absent") this.model.removeAssignment(machineId, unit);
     else if (entry.status === "corrupt") this.model.setAssignmentUnreadable(machineId, unit);
     else {
-      const { hash, target, generation, awaits } = entry.value;
-      this.model.setAssignment({ machineId, unit, hash, target, generation, awaits });
+      const { hash, target, generation, awaits, restart } = entry.value;
+      this.model.setAssignment({
+        machineId,
+        unit,
+        hash,
+        target,
+        generation,
+        awaits,
+        ...(restart === undefined ? {} : { restart }),
+      });
     }
+  }
+
+  #applyState({ machineId, unit, entry }: Extract<Change, { kind: "state" }>): void {
+    // For placing units it counts that there is a row, readable or not.
+    if (entry.status === "absent") this.model.removeState(machineId, unit);
+    else this.model.setState(machineId, unit);
+    this.#restarts.applyState(machineId, unit, entry);
   }
 
   #reportUnreadable(change: Change): void {
@@ -84,6 +107,7 @@ export class Projection {
       machine: "machineId" in change ? change.machineId : undefined,
       unit: "unit" in change ? change.unit : "name" in change ? change.name : undefined,
       hash: "hash" in change ? change.hash : undefined,
+      restart: change.kind === "restart" ? change.id : undefined,
       problem: change.entry.problem,
     });
   }

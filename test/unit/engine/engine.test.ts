@@ -75,6 +75,10 @@ function word(write: EngineWrite): string {
       return `settle ${write.machineId}`;
     case "collect-body":
       return `collect ${write.hash}`;
+    case "advance-restart":
+      return `restart ${write.record.state} ${write.record.steps.map(({ unit, state }) => `${unit} ${state}`)}`;
+    case "forget-restart":
+      return `forget ${write.id}`;
   }
 }
 

@@ -129,6 +129,25 @@ export class FakeRegistry {
         const same = body?.entry.modRevision === write.modRevision;
         return same ? [{ kind: "body", hash: write.hash, entry: absent }] : [];
       }
+      case "advance-restart": {
+        const { id, record } = write;
+        const present = this.#present.get(`restart/${id}`)?.entry;
+        if (present?.status !== "present" || present.modRevision !== write.modRevision) return [];
+        const { createRevision } = present;
+        const { revision } = this;
+        return [
+          {
+            kind: "restart",
+            id,
+            entry: { status: "present", value: record, createRevision, modRevision: revision },
+          },
+        ];
+      }
+      case "forget-restart": {
+        const { id, modRevision } = write;
+        const same = this.#present.get(`restart/${id}`)?.entry.modRevision === modRevision;
+        return same ? [{ kind: "restart", id, entry: absent }] : [];
+      }
     }
   }
 }
@@ -139,6 +158,8 @@ function keyOf(change: Change): string {
       return `unit/${change.name}`;
     case "body":
       return `body/${change.hash}`;
+    case "restart":
+      return `restart/${change.id}`;
     case "machine":
     case "settled":
       return `${change.kind}/${change.machineId}`;

@@ -12,6 +12,7 @@ const subjects: readonly (readonly [string, KeySubject])[] = [
   [keys.metadata("m1", "role"), { kind: "metadata", machineId: "m1", key: "role" }],
   [keys.assignment("m1", "a.service"), { kind: "assignment", machineId: "m1", unit: "a.service" }],
   [keys.settled("m1"), { kind: "settled", machineId: "m1" }],
+  [keys.restart("0a1b"), { kind: "restart", id: "0a1b" }],
   [keys.state("m1", "a.service"), { kind: "state", machineId: "m1", unit: "a.service" }],
 ];
 

@@ -173,6 +173,7 @@ export class ClusterView {
         return;
       case "cluster":
       case "leader":
+      case "restart":
       case "settled":
         return;
     }

@@ -4,6 +4,8 @@ import { MachineIndex } from "./machine-index.ts";
 import { Occupancy, type Unreadable, unreadable } from "./occupancy.ts";
 import { bySeniority, compareText, sorted } from "./order.ts";
 import type { Assignment, Machine, Unit } from "./records.ts";
+import { RestartIndex } from "./restart-index.ts";
+import { sameForPlanning, sameIntent } from "./same-for-planning.ts";
 import { UnitIndex } from "./unit-index.ts";
 import { isExacting, mayBeHelpedBy, type ReadableUnit } from "./unit-standing.ts";
 
@@ -19,6 +21,8 @@ import { isExacting, mayBeHelpedBy, type ReadableUnit } from "./unit-standing.ts
  * An unreadable record counts as being there: the machine is present, the unit exists, the assignment holds.
  */
 export class ClusterModel {
+  /** Requests to restart units; what they order is part of the assignments. */
+  readonly restarts = new RestartIndex((unit, machineId) => this.#restartChanged(unit, machineId));
   readonly #machines = new Map<string, Machine | Unreadable>();
   readonly #settled = new Map<string, number>();
   readonly #machineIndex = new MachineIndex();
@@ -107,6 +111,12 @@ export class ClusterModel {
 
   assignment(machineId: string, unit: string): Assignment | Unreadable | undefined {
     return this.#occupancy.assignment(machineId, unit);
+  }
+
+  /** The part of an assignment that orders a restart; empty while none is under way for the unit there. */
+  restartOrder(machineId: string, unit: string): { readonly restart?: number } {
+    const restart = this.restarts.ordered(machineId, unit, this.globals.has(unit));
+    return restart === undefined ? {} : { restart };
   }
 
   isAssigned(machineId: string, unit: string): boolean {
@@ -326,6 +336,11 @@ export class ClusterModel {
     for (const machineId of this.#occupancy.rowMachines(name)) this.#freed(machineId, name, former);
   }
 
+  #restartChanged(unit: string, machineId: string | undefined): void {
+    const global = machineId !== undefined && this.globals.has(unit);
+    for (const each of global ? [machineId] : this.machinesOf(unit)) this.#dirty.suspect(each, unit);
+  }
+
   #recordAssignment(machineId: string, unit: string, entry: Assignment | Unreadable): void {
     this.#writeAssignment(machineId, unit, entry);
     this.#dirty.suspect(machineId, unit);
@@ -377,23 +392,4 @@ export class ClusterModel {
       this.#dirty.retry(unit, machineId);
     }
   }
-}
-
-function sameForPlanning(left: Machine, right: Machine): boolean {
-  return (
-    left.registration === right.registration &&
-    left.leaving === right.leaving &&
-    left.metadata.size === right.metadata.size &&
-    [...left.metadata].every(([key, value]) => right.metadata.get(key) === value)
-  );
-}
-
-function sameIntent(left: Unit, right: Unit): boolean {
-  return (
-    left.hash === right.hash &&
-    left.target === right.target &&
-    left.generation === right.generation &&
-    left.changedAt === right.changedAt &&
-    (left.requirements === undefined) === (right.requirements === undefined)
-  );
 }

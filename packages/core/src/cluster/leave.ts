@@ -61,14 +61,19 @@ export function updateInPlace(draft: Draft, scope: Scope): void {
       if (unit.target === "inactive" || !isDecidable(model, machineId, name)) continue;
       const content = unit.hash !== assignment.hash;
       const target = unit.target !== assignment.target;
-      const outdated = content || target || unit.generation !== assignment.generation;
+      const order = model.restartOrder(machineId, name);
+      const outdated =
+        content ||
+        target ||
+        unit.generation !== assignment.generation ||
+        order.restart !== assignment.restart;
       // What is assigned here again will not go: waiting for it would never end.
       const waitsInVain = assignment.awaits.some((awaited) => model.isAssigned(machineId, awaited));
       if (!outdated && !waitsInVain) continue;
       const { hash, generation } = unit;
       const awaits = awaitedBy(model, unit, machineId);
       draft.update(
-        { machineId, unit: name, hash, target: unit.target, generation, awaits },
+        { machineId, unit: name, hash, target: unit.target, generation, awaits, ...order },
         { kind: "changed", content, target },
       );
     }

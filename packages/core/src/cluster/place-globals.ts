@@ -44,7 +44,15 @@ function placeGlobal(draft: Draft, name: string, machine: Machine): void {
   if (obstacle(model, unit, machine) !== undefined) return;
   const { hash, target, generation } = unit;
   draft.assign(
-    { machineId: machine.id, unit: name, hash, target, generation, awaits: [] },
+    {
+      machineId: machine.id,
+      unit: name,
+      hash,
+      target,
+      generation,
+      awaits: [],
+      ...model.restartOrder(machine.id, name),
+    },
     { kind: "global" },
   );
 }

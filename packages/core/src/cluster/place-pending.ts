@@ -86,7 +86,15 @@ function assignTo(draft: Draft, unit: ReadableUnit, machine: Machine, why: "leas
   draft.withdrawFollowers(machine.id, draft.takeSuspects(machine.id));
   const awaits = awaitedBy(model, unit, machine.id);
   draft.assign(
-    { machineId: machine.id, unit: name, hash, target, generation, awaits },
+    {
+      machineId: machine.id,
+      unit: name,
+      hash,
+      target,
+      generation,
+      awaits,
+      ...model.restartOrder(machine.id, name),
+    },
     why === "kept" ? { kind: "kept" } : { kind: "least_loaded", load },
   );
 }

@@ -47,6 +47,8 @@ export interface Assignment {
   readonly generation: number;
   /** Units of this machine that must be gone before this one may be loaded there (Replaces). */
   readonly awaits: readonly string[];
+  /** Number of the restart that is under way for the unit here; absent while none is. */
+  readonly restart?: number;
 }
 
 /** What an agent publishes about one unit on its machine. */

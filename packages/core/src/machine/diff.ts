@@ -16,6 +16,12 @@ export type AgentTask =
       readonly reason: "intent";
     }
   | {
+      readonly kind: "restart";
+      readonly unit: string;
+      readonly assignment: Assignment;
+      readonly reason: "requested";
+    }
+  | {
       readonly kind: "stop";
       readonly unit: string;
       readonly assignment: Assignment;
@@ -43,7 +49,7 @@ export interface AgentView {
  * What has to happen on a machine to make its systemd match its assignments, sorted by unit name.
  *
  * It compares intent generations, not what systemd shows: a oneshot that has finished, or a unit that an
- * administrator stopped by hand, has had its intent carried out and is left alone.
+ * administrator stopped by hand, has had its intent carried out and is left alone. Restarts are compared by number.
  */
 export function diff(view: AgentView): readonly AgentTask[] {
   const names = new Set([...view.assignments.keys(), ...view.journal.keys()]);
@@ -72,9 +78,19 @@ function taskFor(unit: string, view: AgentView): AgentTask | undefined {
   }
   if (entry.hash !== assignment.hash) return { kind: "unload", unit, reason: "replaced" };
   if (entry.phase === "loading") return { kind: "load", unit, assignment, reason: "interrupted" };
-  if (entry.generation === assignment.generation) return undefined;
+  if (entry.generation === assignment.generation) {
+    return isRestartDue(assignment, entry)
+      ? { kind: "restart", unit, assignment, reason: "requested" }
+      : undefined;
+  }
   // systemd would not take it last time: a new intent is worth a new try from the start.
   if (entry.problem !== undefined && entry.generation > 0)
     return { kind: "unload", unit, reason: "replaced" };
   return { kind: assignment.target === "launched" ? "start" : "stop", unit, assignment, reason: "intent" };
+}
+
+/** The assignment orders a restart that has not been carried out: whoever starts the unit carries it out with that. */
+export function isRestartDue(assignment: Assignment, entry: JournalEntry): boolean {
+  const { restart, target } = assignment;
+  return target === "launched" && restart !== undefined && restart > (entry.restart?.number ?? 0);
 }

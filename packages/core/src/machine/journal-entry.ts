@@ -1,3 +1,5 @@
+import type { RestartOutcome } from "../cluster/restart.ts";
+
 /**
  * What an agent remembers about one unit it wrote to its machine. Files without an entry are not fleet's and
  * are never touched.
@@ -17,4 +19,11 @@ export interface JournalEntry {
   readonly phase: "loading" | "loaded" | "unloading";
   /** Why systemd would not take the unit, if so: it is not tried again before a new intent. */
   readonly problem?: string;
+  /** The restart last carried out. */
+  readonly restart?: RestartOutcome;
+  /**
+   * A restart that systemd is about to be asked for, or has been, and the invocation of the unit before it (empty when
+   * it had none): when systemd shows another invocation the restart has been carried out, whatever became of the answer.
+   */
+  readonly restarting?: { readonly number: number; readonly invocation: string };
 }

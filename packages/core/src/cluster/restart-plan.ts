@@ -1,0 +1,204 @@
+import type { ClusterModel } from "./cluster-model.ts";
+import { unreadable } from "./occupancy.ts";
+import { sorted } from "./order.ts";
+import type { Restart, RestartProgress, RestartStep } from "./restart.ts";
+import type { ReadableUnit } from "./unit-standing.ts";
+
+/** One thing to do about a request to restart units. */
+export type RestartChange =
+  | { readonly kind: "advance"; readonly restart: Restart; readonly progress: RestartProgress }
+  /** It ended long ago, with many after it. */
+  | { readonly kind: "forget"; readonly id: string };
+
+/** Requests that have ended are kept to be looked at, as many as these. */
+const keptRestarts = 50;
+
+/**
+ * Steps of one request, in the bytes they take in its record: with the names of the units it stays below what etcd takes
+ * in one request.
+ */
+const maxStepBytes = 700_000;
+/** A step's fields and punctuation as JSON, without the unit's name. */
+const stepOverheadBytes = 110;
+
+/**
+ * How the requests are to go on. Pure and total; only what the model has heard counts. A request is decided by its record
+ * alone, so a new leader goes on where the last one was.
+ *
+ *   judge    each step under way, by the state row of its machine
+ *   fill     up to `parallel` steps, in the order of the units, unless one has failed
+ *   end      when nothing is under way and nothing is left, or something has failed
+ */
+export function planRestarts(model: ClusterModel): readonly RestartChange[] {
+  const changes: RestartChange[] = [];
+  const running = model.restarts.running();
+  const busy = new Map<string, string>();
+  for (const { id, steps } of running) {
+    for (const { unit, state } of steps) if (state === "restarting") busy.set(unit, id);
+  }
+  for (const restart of running) {
+    const progress = advance(model, restart, busy);
+    if (progress !== undefined) changes.push({ kind: "advance", restart, progress });
+  }
+  const ended = model.restarts.ended();
+  for (const { id } of ended.slice(0, Math.max(0, ended.length - keptRestarts))) {
+    changes.push({ kind: "forget", id });
+  }
+  return changes;
+}
+
+/** Undefined: nothing has changed. `busy`: unit → the request that is restarting it. */
+function advance(
+  model: ClusterModel,
+  restart: Restart,
+  busy: Map<string, string>,
+): RestartProgress | undefined {
+  const steps = restart.steps.map((step) =>
+    step.state === "restarting" ? judge(model, restart.number, step) : step,
+  );
+  let changed = steps.some((step, index) => step !== restart.steps[index]);
+  let failure = restart.message;
+  let left = false;
+  if (failure === undefined && !steps.some(({ state }) => state === "failed")) {
+    let bytes = steps.reduce((sum, step) => sum + stepBytes(step), 0);
+    for (const step of nextSteps(model, restart.units, steps)) {
+      const taken = busy.get(step.unit);
+      const free = restart.parallel - steps.filter(({ state }) => state === "restarting").length;
+      left = free <= 0 || (taken !== undefined && taken !== restart.id);
+      // Order counts: what comes after a unit that has to wait waits, too.
+      if (left) break;
+      bytes += stepBytes(step);
+      if (bytes > maxStepBytes) {
+        failure = "there are too many machines to restart on in one request: restart fewer units at once";
+        changed = true;
+        break;
+      }
+      steps.push(step);
+      changed = true;
+      if (step.state === "restarting") busy.set(step.unit, restart.id);
+    }
+  }
+  const message = failure === undefined ? {} : { message: failure };
+  if (left || steps.some(({ state }) => state === "restarting")) {
+    return changed ? { state: "running", steps, ...message } : undefined;
+  }
+  const failed = failure !== undefined || steps.some(({ state }) => state === "failed");
+  return { state: failed ? "failed" : "done", steps, ...message };
+}
+
+function stepBytes({ unit }: RestartStep): number {
+  return unit.length + stepOverheadBytes;
+}
+
+/** The steps still missing, in order, as they would begin now. `steps` may grow while this is read. */
+function* nextSteps(
+  model: ClusterModel,
+  units: readonly string[],
+  steps: readonly RestartStep[],
+): Generator<RestartStep> {
+  const known = new Map<string, Set<string | undefined>>();
+  for (const { unit, machineId } of steps) {
+    known.set(unit, (known.get(unit) ?? new Set()).add(machineId));
+  }
+  for (const name of units) {
+    const machines = known.get(name) ?? new Set();
+    const unit = model.readableUnit(name);
+    if (unit?.requirements.global === true && unit.target === "launched") {
+      // A step without a machine is about all of them.
+      if (machines.has(undefined)) continue;
+      const missing = sorted(model.machinesOf(name)).filter((machineId) => !machines.has(machineId));
+      for (const machineId of missing) yield { unit: name, machineId, state: "restarting" };
+      if (machines.size + missing.length === 0) yield notPlaced(name);
+    } else if (machines.size === 0) yield firstStep(model, name, unit);
+  }
+}
+
+function firstStep(model: ClusterModel, name: string, unit: ReadableUnit | undefined): RestartStep {
+  // Nothing can be found out about it: neither that it may be restarted nor that it is gone.
+  if (unit === undefined && model.unit(name) !== undefined) {
+    return { unit: name, state: "skipped", message: "its record or its unit file cannot be read" };
+  }
+  const unwanted = whyUnwanted(unit);
+  if (unwanted !== undefined) return { unit: name, state: "skipped", message: unwanted };
+  const [machineId] = sorted(model.machinesOf(name));
+  if (machineId !== undefined) return { unit: name, machineId, state: "restarting" };
+  // Still being stopped elsewhere: it starts anew in a moment.
+  return model.holders(name).length > 0 ? { unit: name, state: "restarting" } : notPlaced(name);
+}
+
+function notPlaced(unit: string): RestartStep {
+  return { unit, state: "skipped", message: "no machine runs it" };
+}
+
+function whyUnwanted(unit: ReadableUnit | undefined): string | undefined {
+  if (unit === undefined) return "it was destroyed";
+  return unit.target === "launched" ? undefined : `its target state was changed to ${unit.target}`;
+}
+
+/** The step as it is now; the same object when nothing has changed. */
+function judge(model: ClusterModel, number: number, step: RestartStep): RestartStep {
+  const { unit: name, machineId } = step;
+  const unit = model.readableUnit(name);
+  if (unit === undefined && model.unit(name) !== undefined) return step;
+  const unwanted = whyUnwanted(unit);
+  if (unwanted !== undefined) return { ...step, state: "skipped", message: unwanted };
+  const machines = sorted(model.machinesOf(name));
+  if (unit?.requirements.global === true) return judgeGlobal(model, number, step, machines);
+  const [home] = machines;
+  if (home !== undefined) {
+    const verdict = verdictOn(model, number, home, name);
+    if (verdict !== undefined) return { unit: name, machineId: home, ...verdict };
+    return home === machineId ? step : { unit: name, machineId: home, state: "restarting" };
+  }
+  // It had to leave its machine. A cluster short of a machine for a moment is no failure of the unit's.
+  if (model.holders(name).length > 0 || step.message !== undefined) return step;
+  return { unit: name, state: "restarting", message: "it waits for a machine that can run it" };
+}
+
+function judgeGlobal(
+  model: ClusterModel,
+  number: number,
+  step: RestartStep,
+  machines: readonly string[],
+): RestartStep {
+  const { unit, machineId } = step;
+  const concerned = machines.filter((each) => machineId === undefined || each === machineId);
+  if (concerned.length === 0) {
+    return { ...step, state: "skipped", message: "it was taken off the machine" };
+  }
+  let done = true;
+  for (const each of concerned) {
+    const verdict = verdictOn(model, number, each, unit);
+    if (verdict?.state === "failed") return { ...step, machineId: each, ...verdict };
+    done &&= verdict !== undefined;
+  }
+  return done ? { ...step, state: "done" } : step;
+}
+
+/** What became of the restart on a machine; undefined while that is open. */
+function verdictOn(
+  model: ClusterModel,
+  number: number,
+  machineId: string,
+  unit: string,
+): Pick<RestartStep, "state" | "message"> | undefined {
+  if (model.assignment(machineId, unit) === unreadable) return undefined;
+  const report = model.restarts.report(machineId, unit);
+  if (report === undefined || report.outcome.number < number || !report.launched) return undefined;
+  const { refused, number: reported } = report.outcome;
+  if (refused !== undefined && reported === number) return { state: "failed", message: refused };
+  switch (report.active) {
+    case "active":
+    case "reloading":
+    // Whatever began has ended well: a failure would show.
+    case "inactive":
+      return { state: "done" };
+    case "failed":
+      return { state: "failed", message: `systemd reports failed (${report.sub})` };
+    case "activating":
+      if (report.sub !== "auto-restart") return undefined;
+      return { state: "failed", message: "it ended at once, and systemd tries to start it again" };
+    default:
+      return undefined;
+  }
+}

@@ -1,0 +1,22 @@
+import type { Machine, Unit } from "./records.ts";
+
+/** Whether a new record of a machine changes nothing about where units may run. */
+export function sameForPlanning(left: Machine, right: Machine): boolean {
+  return (
+    left.registration === right.registration &&
+    left.leaving === right.leaving &&
+    left.metadata.size === right.metadata.size &&
+    [...left.metadata].every(([key, value]) => right.metadata.get(key) === value)
+  );
+}
+
+/** Whether a new record of a unit asks for nothing else than the former did. */
+export function sameIntent(left: Unit, right: Unit): boolean {
+  return (
+    left.hash === right.hash &&
+    left.target === right.target &&
+    left.generation === right.generation &&
+    left.changedAt === right.changedAt &&
+    (left.requirements === undefined) === (right.requirements === undefined)
+  );
+}
