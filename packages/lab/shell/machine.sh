@@ -8,23 +8,8 @@ directory=$1
 name=$2
 lab_group=$3
 
-# systemd --user keeps every unit in a group below its own. Without one per machine, two machines would share
-# `app.slice/<unit>` and stopping a unit on one would kill it on the other.
-join() {
-  mkdir -p "$1"
-  echo $$ >"$1/cgroup.procs"
-}
-groups=$(cat /proc/self/cgroup)
-printf '%s\n' "$groups" | while IFS=: read -r _ controllers path; do
-  [ "$path" = / ] && path=
-  case $controllers in
-  '')
-    if [ -f /sys/fs/cgroup/cgroup.controllers ]; then join "/sys/fs/cgroup$path/$lab_group/$name"; fi
-    if [ -d /sys/fs/cgroup/unified ]; then join "/sys/fs/cgroup/unified$path/$lab_group/$name"; fi
-    ;;
-  name=systemd) join "/sys/fs/cgroup/systemd$path/$lab_group/$name" ;;
-  esac
-done
+. "$(dirname "$0")/join-group.sh"
+join_machine_group "$lab_group" "$name"
 
 mount --make-rprivate /
 mount -t tmpfs -o mode=755 tmpfs /run

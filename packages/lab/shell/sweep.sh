@@ -1,4 +1,5 @@
-# Ends and removes everything a lab can leave behind: processes, control groups, its directory.
+# Ends and removes everything a lab can leave behind: processes, control groups, its network, its directory.
+# Mounts need no sweep: they are made in mount namespaces of their own, which end with their processes.
 #
 # Usage: sweep.sh [--after-stdin] DIRECTORY
 # With --after-stdin it first waits for the end of its standard input. The lab holds the other end of that pipe,
@@ -47,6 +48,7 @@ until remove_groups || [ $attempts -ge 100 ]; do
   sleep 0.05
   end_processes
 done
+if [ -e "/sys/class/net/fl-$id" ]; then ip link delete "fl-$id" 2>/dev/null; fi
 rm -rf "$directory"
 # The last one takes the directory of all labs along, unless somebody chose it.
 root=$(dirname "$directory")

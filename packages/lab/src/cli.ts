@@ -22,6 +22,7 @@ const options = {
   help: { type: "boolean", short: "h" },
   name: { type: "string", default: process.env.FLEET_LAB ?? "lab" },
   machines: { type: "string", default: "3" },
+  full: { type: "string", default: "0" },
   etcd: { type: "string", default: "1" },
   "agent-ttl": { type: "string", default: "5" },
 } as const;
@@ -39,6 +40,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     const settings = {
       name: values.name,
       machines: readCount("machines", values.machines, 0),
+      fullMachines: readCount("full", values.full, 0),
       etcdMembers: readCount("etcd", values.etcd, 1),
       agentTtlMs: 1_000 * readCount("agent-ttl", values["agent-ttl"], 2),
     };
@@ -54,6 +56,7 @@ export async function main(argv: readonly string[]): Promise<number> {
 interface Settings {
   readonly name: string;
   readonly machines: number;
+  readonly fullMachines: number;
   readonly etcdMembers: number;
   readonly agentTtlMs: number;
 }
@@ -87,6 +90,7 @@ async function up(settings: Settings): Promise<number> {
     PROGRAM,
     [
       ...["keep", "--name", settings.name, "--machines", String(settings.machines)],
+      ...["--full", String(settings.fullMachines)],
       ...["--etcd", String(settings.etcdMembers), "--agent-ttl", String(settings.agentTtlMs / 1_000)],
     ],
     { detached: true, stdio: ["ignore", "ignore", "ignore", "ipc"] },
@@ -171,7 +175,10 @@ async function shell(lab: string, args: readonly string[]): Promise<number> {
   });
 }
 
-/** Where the arguments end that are for fleet-lab itself: "shell m1 ls -l" has others behind it. */
+/** The commands that have options of their own: "shell m1 ls -l", "add-machine --full". */
+const WITH_OWN_OPTIONS: readonly string[] = ["shell", "add-machine"];
+
+/** Where the arguments end that are for fleet-lab itself. */
 function endOfOwnArguments(argv: readonly string[]): number {
   const { tokens } = parseArgs({
     args: [...argv],
@@ -181,7 +188,7 @@ function endOfOwnArguments(argv: readonly string[]): number {
     tokens: true,
   });
   const first = tokens.find((token) => token.kind === "positional");
-  return first?.value === "shell" ? first.index + 1 : argv.length;
+  return first !== undefined && WITH_OWN_OPTIONS.includes(first.value) ? first.index + 1 : argv.length;
 }
 
 function tell(message: z.output<typeof keeperMessage>): void {
@@ -209,7 +216,8 @@ function readCount(name: string, text: string, least: number): number {
 
 function helpText(): string {
   const own: readonly (readonly [string, string])[] = [
-    ["up [--machines 3] [--etcd 1] [--agent-ttl 5]", "brings a lab up, in the background"],
+    ["up [--machines 3] [--full 0] [--etcd 1]", "brings a lab up, in the background"],
+    ["   [--agent-ttl 5]", "(--full: machines with a network of their own)"],
     ["down", "ends it and leaves nothing behind"],
     ["list", "names of the running labs"],
     ["shell MACHINE [COMMAND...]", "a shell, or a command, on a machine"],

@@ -1,24 +1,29 @@
 import { closeSync, existsSync, fstatSync, openSync, readSync } from "node:fs";
-import { join } from "node:path";
 import { FleetError } from "@fleet/runtime";
 import { type ApiRequest, type ApiResponse, apiRequest } from "./api-request.ts";
-import type { LightMachine, MachineProgram } from "./light-machine.ts";
+import type { Fleetd } from "./fleetd.ts";
+import { FullMachine } from "./full-machine.ts";
+import type { Machine } from "./machine.ts";
 import type { CommandResult } from "./process.ts";
 import type { ProxyMode, TcpProxy } from "./tcp-proxy.ts";
 import { waitFor } from "./wait-for.ts";
 
 const LISTEN_TIMEOUT_MS = 30_000;
-/** fleetd unloads its units on SIGTERM, and their ExecStop may take its time. */
-const STOP_TIMEOUT_MS = 120_000;
 
-export interface FleetdSettings {
-  /** The program. */
-  readonly program: string;
+/** What a machine of a cluster consists of. */
+export interface ClusterMachineParts {
+  readonly machine: Machine;
+  readonly fleetd: Fleetd;
+  readonly publicIp: string;
+  /** Path of the API's unix socket on the host. */
+  readonly socketPath: string;
+  /** Its way to etcd, for each member. */
+  readonly cables: readonly TcpProxy[];
   /** FLEET_… variables beyond those that every machine gets. */
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** A light machine of a cluster, the fleetd on it, and its cable to etcd. */
+/** A machine of a cluster, the fleetd on it, and its cable to etcd. */
 export class ClusterMachine {
   readonly name: string;
   readonly id: string;
@@ -26,25 +31,27 @@ export class ClusterMachine {
   /** Path of the API's unix socket, on the host as on the machine. */
   readonly socketPath: string;
   readonly fleetdLog: string;
-  readonly machine: LightMachine;
-  #settings: FleetdSettings;
+  readonly machine: Machine;
+  #env: NodeJS.ProcessEnv;
   #cables: readonly TcpProxy[];
-  #fleetd: MachineProgram | undefined;
+  #fleetd: Fleetd;
 
-  constructor(
-    machine: LightMachine,
-    publicIp: string,
-    cables: readonly TcpProxy[],
-    settings: FleetdSettings,
-  ) {
-    this.name = machine.name;
-    this.id = machine.machineId;
-    this.publicIp = publicIp;
-    this.socketPath = join(machine.path, "fleet.sock");
-    this.fleetdLog = join(machine.path, "fleetd.log");
-    this.machine = machine;
-    this.#cables = cables;
-    this.#settings = settings;
+  constructor(parts: ClusterMachineParts) {
+    this.name = parts.machine.name;
+    this.id = parts.machine.machineId;
+    this.publicIp = parts.publicIp;
+    this.socketPath = parts.socketPath;
+    this.fleetdLog = parts.fleetd.logFile;
+    this.machine = parts.machine;
+    this.#cables = parts.cables;
+    this.#fleetd = parts.fleetd;
+    this.#env = parts.env;
+  }
+
+  /** What only a full machine has: address, ssh, network cable. Fails with `lab_machine_kind` on a light one. */
+  get full(): FullMachine {
+    if (this.machine instanceof FullMachine) return this.machine;
+    throw new FleetError("lab_machine_kind", `${this.name} is a light machine`);
   }
 
   /** Value for FLEETCTL_ENDPOINT. */
@@ -58,7 +65,7 @@ export class ClusterMachine {
   }
 
   get fleetdPid(): number | undefined {
-    return this.#fleetd?.running === true ? this.#fleetd.pid : undefined;
+    return this.#fleetd.pid;
   }
 
   /** How the machine's packets to etcd fare. */
@@ -66,16 +73,13 @@ export class ClusterMachine {
     return this.#cables[0]?.mode ?? "pass";
   }
 
-  /** The environment fleetd is started with. */
+  /** What fleetd is configured with. */
   get fleetdEnvironment(): NodeJS.ProcessEnv {
     return {
-      FLEET_ETCD_SERVERS: this.#cables.map((cable) => `http://127.0.0.1:${cable.port}`).join(","),
-      FLEET_LISTEN: this.endpoint,
+      FLEET_ETCD_SERVERS: this.#cables.map((cable) => cable.url).join(","),
       FLEET_PUBLIC_IP: this.publicIp,
-      FLEET_SYSTEMD_USER: "true",
-      FLEET_UNITS_DIRECTORY: this.machine.unitsDirectory,
       FLEET_VERBOSITY: "1",
-      ...this.#settings.env,
+      ...this.#env,
     };
   }
 
@@ -87,65 +91,46 @@ export class ClusterMachine {
     options: { readonly wait?: boolean; readonly env?: NodeJS.ProcessEnv } = {},
   ): Promise<void> {
     if (this.fleetdPid !== undefined) throw new FleetError("lab_fleetd", `fleetd runs on ${this.name}`);
-    const fleetd = await this.machine.startProgram({
-      command: [this.#settings.program],
-      env: { ...this.fleetdEnvironment, ...options.env },
-      logFile: this.fleetdLog,
-    });
-    this.#fleetd = fleetd;
+    await this.#fleetd.start({ ...this.fleetdEnvironment, ...options.env });
     if (options.wait === false) return;
-    const ended = fleetd.ended.then(({ code, signal }) => {
-      throw new FleetError(
-        "lab_fleetd",
-        `fleetd on ${this.name} ended (${signal ?? `exit code ${code}`}):\n${this.logTail()}`,
-      );
-    });
-    // The race below may be over long before fleetd ends.
-    ended.catch(() => undefined);
-    const decided = new AbortController();
-    const listening = waitFor({
+    const { value } = await waitFor({
       what: `the API of ${this.name}`,
-      probe: () => this.request({ path: "/fleet/v1/machines" }),
+      probe: async () => {
+        // Whoever looks after it has ended would wait for an answer in vain.
+        if (this.fleetdPid === undefined) return "ended";
+        await this.request({ path: "/fleet/v1/machines" });
+        return "answers";
+      },
       until: () => true,
       timeoutMs: LISTEN_TIMEOUT_MS,
       context: () => this.logTail(),
-      signal: decided.signal,
     });
-    listening.catch(() => undefined);
-    try {
-      await Promise.race([listening, ended]);
-    } finally {
-      decided.abort();
-    }
+    if (value === "answers") return;
+    throw new FleetError(
+      "lab_fleetd",
+      `fleetd on ${this.name} ended (${await this.#fleetd.lastEnd()}):\n${this.logTail()}`,
+    );
   }
 
   /** SIGTERM: fleetd unloads its units and leaves. Resolves with its exit code when it is gone. */
-  async stopFleetd(): Promise<number> {
-    const fleetd = this.#fleetd;
-    if (fleetd === undefined) return 0;
-    fleetd.signal("SIGTERM");
-    const timer = setTimeout(() => fleetd.signal("SIGKILL"), STOP_TIMEOUT_MS);
-    const { code } = await fleetd.ended;
-    clearTimeout(timer);
-    if (code === null) throw new FleetError("lab_fleetd", `fleetd on ${this.name} did not end by itself`);
-    return code;
+  stopFleetd(): Promise<number> {
+    return this.#fleetd.stop();
   }
 
   /** SIGKILL: fleetd is gone, its units stay. */
-  async killFleetd(): Promise<void> {
-    this.signalFleetd("SIGKILL");
-    await this.#fleetd?.ended;
+  killFleetd(): Promise<void> {
+    return this.#fleetd.kill();
   }
 
   /** SIGHUP, SIGUSR1, SIGSTOP, SIGCONT and the like. */
   signalFleetd(name: NodeJS.Signals): void {
-    this.#fleetd?.signal(name);
+    this.#fleetd.signal(name);
   }
 
   /** Power cut: fleetd, systemd and all units are gone at once. */
   async kill(): Promise<void> {
     await this.machine.kill();
-    await this.#fleetd?.ended;
+    await this.#fleetd.kill();
   }
 
   /** Power cut and power again; fleetd starts as at a boot, unless `fleetd` is false. */
@@ -165,7 +150,7 @@ export class ClusterMachine {
     for (const cable of this.#cables) cable.mode = "pass";
   }
 
-  /** `systemctl --user` on the machine. */
+  /** systemctl on the machine, for the systemd that fleetd drives. */
   systemctl(...args: readonly string[]): Promise<CommandResult> {
     return this.machine.systemctl(...args);
   }

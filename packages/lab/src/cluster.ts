@@ -1,12 +1,9 @@
-import { existsSync } from "node:fs";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { FleetError } from "@fleet/runtime";
+import { programOf, requireBuild } from "./checkout.ts";
 import { ClusterMachine } from "./cluster-machine.ts";
 import { type Etcd, startEtcd } from "./etcd.ts";
 import { hostAbilities } from "./host.ts";
 import { LabDirectory } from "./lab-directory.ts";
-import { startLightMachine } from "./light-machine.ts";
 import {
   type ListedMachine,
   type ListedState,
@@ -15,16 +12,17 @@ import {
   listStates,
   listUnits,
 } from "./listings.ts";
+import type { Machine } from "./machine.ts";
+import { MachineMaker } from "./machine-maker.ts";
 import { type CommandResult, runCommand } from "./process.ts";
-import { TcpProxy } from "./tcp-proxy.ts";
 import { type Awaited, type WaitOptions, waitFor } from "./wait-for.ts";
 
-/** The checkout this lab belongs to; the programs are its own. */
-const CHECKOUT = fileURLToPath(new URL("../../..", import.meta.url));
 const KEY_PREFIX = "/_coreos.com/fleet/";
 const JOIN_TIMEOUT_MS = 30_000;
 
 export interface MachineSettings {
+  /** Default `light`. */
+  readonly kind?: Machine["kind"];
   /** Name in the lab and host name; `m<n>` when left out. */
   readonly name?: string;
   /** 32 hexadecimal digits; random when left out. */
@@ -39,8 +37,10 @@ export interface MachineSettings {
 export interface ClusterOptions {
   /** Name of the lab; random when left out. */
   readonly name?: string;
-  /** How many machines, or what each is to be like; default 3. */
+  /** How many light machines, or what each is to be like; default 3, or none where there are full ones. */
   readonly machines?: number | readonly MachineSettings[];
+  /** How many full machines besides; they come after the others. */
+  readonly fullMachines?: number;
   readonly etcdMembers?: number;
   /** Default 5 s. */
   readonly agentTtlMs?: number;
@@ -51,7 +51,7 @@ export interface ClusterOptions {
 }
 
 /**
- * A cluster of real machines on one host: etcd, and on each light machine a fleetd of this checkout.
+ * A cluster of real machines on one host: etcd, and on each machine a fleetd of this checkout.
  *
  * Invariant: whatever it starts ends with `down()`, and with the process that made it at the latest.
  */
@@ -59,6 +59,7 @@ export class Cluster {
   readonly directory: LabDirectory;
   readonly etcd: Etcd;
   #options: ClusterOptions;
+  #maker: MachineMaker;
   #machines: ClusterMachine[] = [];
   #numbered = 0;
   #down: Promise<void> | undefined;
@@ -67,6 +68,7 @@ export class Cluster {
     this.directory = directory;
     this.etcd = etcd;
     this.#options = options;
+    this.#maker = new MachineMaker(directory, etcd);
   }
 
   /**
@@ -86,10 +88,10 @@ export class Cluster {
       options.onProgress?.(`etcd serves ${etcd.endpoints.join(", ")} (${sinceText(startedAt)})`);
       const made = new Cluster(directory, etcd, options);
       cluster = made;
-      const wanted = options.machines ?? 3;
-      const machines = typeof wanted === "number" ? Array.from({ length: wanted }, () => ({})) : wanted;
       // Where one fails the others are waited for: what is still starting could not be taken down.
-      const added = await Promise.allSettled(machines.map((settings) => made.addMachine(settings)));
+      const added = await Promise.allSettled(
+        machinesOf(options).map((settings) => made.addMachine(settings)),
+      );
       for (const result of added) if (result.status === "rejected") throw result.reason;
       return made;
     } catch (error) {
@@ -125,19 +127,15 @@ export class Cluster {
     const number = this.#numbered;
     const name = settings.name ?? `m${number}`;
     const startedAt = performance.now();
-    const cables = await Promise.all(this.etcd.endpoints.map((endpoint) => TcpProxy.start(endpoint)));
-    const light = await startLightMachine({
-      directory: this.directory,
+    const parts = await this.#maker[settings.kind ?? "light"]({
       name,
+      number,
       ...(settings.machineId === undefined ? {} : { machineId: settings.machineId }),
-    }).catch(async (error: unknown) => {
-      await Promise.all(cables.map((cable) => cable.close()));
-      throw error;
     });
-    // Each address of 127.0.0.0/8 is the host itself, and each machine has one of its own to show.
-    const machine = new ClusterMachine(light, `127.0.0.${10 + number}`, cables, {
-      program: programOf("fleetd"),
+    const machine = new ClusterMachine({
+      ...parts,
       env: {
+        ...parts.env,
         FLEET_AGENT_TTL: `${(this.#options.agentTtlMs ?? 5_000) / 1_000}s`,
         ...(settings.metadata === undefined ? {} : { FLEET_METADATA: metadataText(settings.metadata) }),
         ...this.#options.env,
@@ -234,23 +232,10 @@ export class Cluster {
   }
 }
 
-/** Path of fleetd or fleetctl as built in this checkout. */
-export function programOf(name: "fleetd" | "fleetctl"): string {
-  return join(CHECKOUT, "node_modules", ".bin", name);
-}
-
-/** The checkout's root directory. */
-export function checkoutDirectory(): string {
-  return CHECKOUT;
-}
-
-function requireBuild(): void {
-  const missing = [join(CHECKOUT, "packages/fleetd/dist/main.js"), programOf("fleetctl")].filter(
-    (path) => !existsSync(path),
-  );
-  if (missing.length > 0) {
-    throw new FleetError("lab_build", `not built: ${missing.join(", ")}. Run: npm ci && npm run build`);
-  }
+function machinesOf({ machines, fullMachines = 0 }: ClusterOptions): readonly MachineSettings[] {
+  const others = machines ?? (fullMachines === 0 ? 3 : 0);
+  const listed = typeof others === "number" ? Array.from({ length: others }, () => ({})) : others;
+  return [...listed, ...Array.from({ length: fullMachines }, () => ({ kind: "full" }) as const)];
 }
 
 function metadataText(metadata: Readonly<Record<string, string>>): string {

@@ -1,5 +1,6 @@
 import { FleetError } from "@fleet/runtime";
-import { type Cluster, programOf } from "./cluster.ts";
+import { programOf } from "./checkout.ts";
+import type { Cluster } from "./cluster.ts";
 import type { ClusterMachine } from "./cluster-machine.ts";
 
 /** A thing that can be done to a running lab, from another process. */
@@ -32,10 +33,13 @@ export const labCommands: ReadonlyMap<string, LabCommand> = new Map([
   [
     "add-machine",
     {
-      usage: "[KEY=VALUE...]",
+      usage: "[--full] [KEY=VALUE...]",
       summary: "boots one more machine, with this metadata",
-      run: async (cluster, pairs) => {
-        const machine = await cluster.addMachine({ metadata: readMetadata(pairs) });
+      run: async (cluster, args) => {
+        const machine = await cluster.addMachine({
+          kind: args.includes("--full") ? "full" : "light",
+          metadata: readMetadata(args.filter((arg) => arg !== "--full")),
+        });
         return `${machine.name} has joined: ${machine.id}\n`;
       },
     },
@@ -182,12 +186,13 @@ function status(cluster: Cluster): string {
     machine.name,
     machine.shortId,
     machine.publicIp,
+    machine.machine.kind,
     machine.machine.running ? "on" : "off",
     machine.fleetdPid === undefined ? "down" : `pid ${machine.fleetdPid}`,
     machine.cable === "pass" ? "joined" : `cut off (${machine.cable})`,
     machine.endpoint,
   ]);
-  return `${table([["NAME", "ID", "IP", "POWER", "FLEETD", "ETCD", "ENDPOINT"], ...rows])}etcd: ${cluster.etcd.endpoints.join(" ")}\nlogs: ${cluster.directory.path}/*/*.log\n`;
+  return `${table([["NAME", "ID", "IP", "KIND", "POWER", "FLEETD", "ETCD", "ENDPOINT"], ...rows])}etcd: ${cluster.etcd.endpoints.join(" ")}\nlogs: ${cluster.directory.path}/*/*.log\n`;
 }
 
 /** Shell lines that make fleetctl talk to a machine. */

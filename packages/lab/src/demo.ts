@@ -1,7 +1,8 @@
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { errorMessage, FleetError } from "@fleet/runtime";
-import { Cluster, checkoutDirectory } from "./cluster.ts";
+import { CHECKOUT } from "./checkout.ts";
+import { Cluster } from "./cluster.ts";
 import type { ClusterMachine } from "./cluster-machine.ts";
 import { ControlServer } from "./control.ts";
 import type { ListedState, ListedUnit } from "./listings.ts";
@@ -9,7 +10,7 @@ import type { ListedState, ListedUnit } from "./listings.ts";
 const AGENT_TTL_MS = 5_000;
 /** Far more than anything here takes: a step that needs longer has failed. */
 const STEP_TIMEOUT_MS = 30_000;
-const UNITS = join(checkoutDirectory(), "examples", "units");
+const UNITS = join(CHECKOUT, "examples", "units");
 
 const MACHINES = [
   { metadata: { region: "north", disk: "ssd" } },
@@ -182,7 +183,7 @@ async function fleetctl(cluster: Cluster, signal: AbortSignal, args: readonly st
 
 /** Says how to play with the cluster, and keeps it up until somebody has had enough. */
 async function stay(cluster: Cluster, signal: AbortSignal): Promise<void> {
-  const lab = join(checkoutDirectory(), "node_modules", ".bin", "fleet-lab");
+  const lab = join(CHECKOUT, "node_modules", ".bin", "fleet-lab");
   const serving = cluster.machines.find((machine) => machine.fleetdPid !== undefined);
   heading("The cluster stays up. In another shell:");
   line(`eval "$(${lab} --name ${cluster.name} env ${serving?.name ?? ""})"

@@ -32,6 +32,8 @@ export class LabDirectory {
   readonly path: string;
   /** Name of the control group that holds one group for each machine. */
   readonly controlGroup: string;
+  /** Name of the bridge that joins its full machines; 15 characters, the kernel's limit. */
+  readonly bridge: string;
   /** File with the processes to end in a sweep. */
   readonly processesFile: string;
   #janitor: ChildProcess;
@@ -40,6 +42,7 @@ export class LabDirectory {
     this.name = name;
     this.path = path;
     this.controlGroup = `fleet-lab-${id}`;
+    this.bridge = `fl-${id}`;
     this.processesFile = join(path, "processes");
     // A session of its own: Ctrl-C in the lab's terminal must not end the one that cleans up after it.
     this.#janitor = spawn("sh", [SWEEP, "--after-stdin", path], {

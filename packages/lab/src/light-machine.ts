@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { FleetError } from "@fleet/runtime";
 import { type HostAbilities, hostAbilities } from "./host.ts";
 import type { LabDirectory } from "./lab-directory.ts";
+import { type Machine, MachineProgram, type ProgramOptions, type RunOptions } from "./machine.ts";
 import { type CommandResult, LabProcess, onlyChild, runCommand, sendSignal } from "./process.ts";
 
 const INIT = fileURLToPath(new URL("../shell/machine.sh", import.meta.url));
@@ -29,16 +30,16 @@ export interface LightMachineOptions {
  *   from the host.
  * - A boot finds no runtime directory of the previous one, as a tmpfs would have it.
  */
-export class LightMachine {
+export class LightMachine implements Machine {
+  readonly kind = "light";
   readonly name: string;
   readonly machineId: string;
-  /** What belongs to the machine, on the host and inside. */
   readonly path: string;
   /** Address of its session bus, which the host can connect to. */
   readonly busAddress: string;
-  /** XDG_RUNTIME_DIR of the machine. Empty after each boot. */
+  /** XDG_RUNTIME_DIR of the machine. */
   readonly runtimeDirectory: string;
-  /** A directory in which its systemd looks for units. Empty after each boot. */
+  /** A directory in which its systemd looks for units. */
   readonly unitsDirectory: string;
   readonly logFile: string;
   #directory: LabDirectory;
@@ -69,7 +70,6 @@ export class LightMachine {
     return this.#outer?.running === true;
   }
 
-  /** Environment of everything that runs on the machine. */
   get environment(): NodeJS.ProcessEnv {
     const home = join(this.path, "home");
     return {
@@ -86,7 +86,6 @@ export class LightMachine {
     };
   }
 
-  /** Boots a machine that is down. Resolves when its systemd has started up; fails with `lab_boot`. */
   async boot(): Promise<void> {
     if (this.running) throw new FleetError("lab_boot", `${this.name} is up`);
     rmSync(this.runtimeDirectory, { recursive: true, force: true });
@@ -110,20 +109,11 @@ export class LightMachine {
     await this.#untilBooted(this.#outer);
   }
 
-  /** Runs a command on the machine. A non-zero exit code is a value; `lab_timeout` after `timeoutMs` (60 s). */
-  run(
-    command: readonly string[],
-    options: { readonly timeoutMs?: number; readonly input?: string; readonly env?: NodeJS.ProcessEnv } = {},
-  ): Promise<CommandResult> {
+  run(command: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
     return runCommand(this.entry(command), { ...options, env: { ...this.environment, ...options.env } });
   }
 
-  /** Starts a long-running program on the machine. Its output goes to `logFile`. */
-  async startProgram(options: {
-    readonly command: readonly string[];
-    readonly env: NodeJS.ProcessEnv;
-    readonly logFile: string;
-  }): Promise<MachineProgram> {
+  async startProgram(options: ProgramOptions): Promise<MachineProgram> {
     const entry = await LabProcess.start({
       command: this.entry(options.command),
       env: { ...this.environment, ...options.env },
@@ -138,7 +128,6 @@ export class LightMachine {
     return this.run(["systemctl", "--user", "--no-pager", ...args]);
   }
 
-  /** A power cut: everything on the machine is gone at once. Resolves when it is. */
   async kill(): Promise<void> {
     const outer = this.#outer;
     if (outer === undefined || !outer.running) return;
@@ -146,13 +135,11 @@ export class LightMachine {
     await outer.ended;
   }
 
-  /** A power cut, and power again. */
   async reboot(): Promise<void> {
     await this.kill();
     await this.boot();
   }
 
-  /** The command line that runs a command on the machine, from the host. Fails with `lab_machine_down`. */
   entry(command: readonly string[]): readonly string[] {
     if (!this.running) throw new FleetError("lab_machine_down", `${this.name} is down`);
     const namespaces = ["--mount", "--uts", "--ipc", "--pid"];
@@ -178,29 +165,6 @@ export class LightMachine {
     await this.kill();
     const log = readFileSync(this.logFile, "utf8").trim();
     throw new FleetError("lab_boot", `${this.name} did not come up (${state}):\n${log}`);
-  }
-}
-
-/** A program that runs on a light machine. */
-export class MachineProgram {
-  /** The process id as the host sees it. */
-  readonly pid: number;
-  readonly ended: LabProcess["ended"];
-  #entry: LabProcess;
-
-  constructor(entry: LabProcess, pid: number) {
-    this.#entry = entry;
-    this.pid = pid;
-    this.ended = entry.ended;
-  }
-
-  get running(): boolean {
-    return this.#entry.running;
-  }
-
-  /** Sends a signal; a program that has ended already is left alone. */
-  signal(name: NodeJS.Signals): void {
-    if (this.running) sendSignal(this.pid, name);
   }
 }
 

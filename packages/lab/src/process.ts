@@ -193,7 +193,8 @@ function recordProcess(processesFile: string, pid: number): void {
   if (startTime !== undefined) appendFileSync(processesFile, `${pid} ${startTime}\n`);
 }
 
-function childrenOf(pid: number): readonly number[] {
+/** Children of a process, whatever they are. */
+export function childrenOf(pid: number): readonly number[] {
   try {
     const text = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
     return text === "" ? [] : text.split(" ").map(Number);

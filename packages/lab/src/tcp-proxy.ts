@@ -16,32 +16,42 @@ export type ProxyMode = "pass" | "drop" | "refuse";
  * retransmit it); both ends of a pair close together.
  */
 export class TcpProxy {
+  readonly host: string;
   readonly port: number;
   #server: Server;
   #target: { readonly host: string; readonly port: number };
   #mode: ProxyMode = "pass";
   #pairs = new Set<Pair>();
 
-  private constructor(server: Server, port: number, target: { host: string; port: number }) {
+  private constructor(
+    server: Server,
+    address: { host: string; port: number },
+    target: { host: string; port: number },
+  ) {
     this.#server = server;
-    this.port = port;
+    this.host = address.host;
+    this.port = address.port;
     this.#target = target;
     server.on("connection", (client) => this.#accept(client));
   }
 
-  /** Listens on a free loopback port. */
-  static async start(targetUrl: string): Promise<TcpProxy> {
+  /** Listens on a free port of the host's address. */
+  static async start(targetUrl: string, host = "127.0.0.1"): Promise<TcpProxy> {
     const url = new URL(targetUrl);
     const server = createServer({ pauseOnConnect: true });
     await new Promise<void>((resolve, reject) => {
       server.once("error", reject);
-      server.listen(0, "127.0.0.1", resolve);
+      server.listen(0, host, resolve);
     });
     const address = server.address();
     if (typeof address !== "object" || address === null) {
       throw new FleetError("lab_proxy", "the proxy has no port");
     }
-    return new TcpProxy(server, address.port, { host: url.hostname, port: Number(url.port) });
+    return new TcpProxy(server, { host, port: address.port }, { host: url.hostname, port: Number(url.port) });
+  }
+
+  get url(): string {
+    return `http://${this.host}:${this.port}`;
   }
 
   get mode(): ProxyMode {
