@@ -118,9 +118,9 @@ describe("a cluster in etcd, and no daemon", () => {
           change.entry.value.target === "launched",
       );
       if (launch?.kind !== "unit" || launch.entry.status !== "present") continue;
-      const { hash, target, generation } = launch.entry.value;
+      const { hash, generation } = launch.entry.value;
       const term = await registry.leadership.campaign({ machineId, ttlMs: 30_000 }, stop.signal);
-      const record = { hash, target, generation, awaits: [] };
+      const record = { hash, target: "launched", generation, awaits: [] } as const;
       await registry.commit(term, [{ op: "assign", machineId, unit: "hello.service", record }], stop.signal);
       const row = { hash, load: "loaded", active: "active", sub: "running", launched: true };
       await registration.publish({ put: [{ unit: "hello.service", record: row }], remove: [] });

@@ -60,7 +60,6 @@ describe("failures", () => {
     ["verify a", 2, "WARNING: The signed/verified units feature is DEPRECATED and cannot be used.\n"],
     ["status a", 1, "fleetctl status is not available in this version\n"],
     ["--tunnel=1.2.3.4 list-units", 1, "--tunnel is not available in this version\n"],
-    ["--driver=etcd list-units", 1, "--driver=etcd is not available in this version: use API\n"],
     ["--driver=x list-units", 1, "Unrecognized driver: x\n"],
     ["cat", 1, "One unit file must be provided\n"],
     ["cat a b", 1, "One unit file must be provided\n"],

@@ -6,12 +6,42 @@ export const globalFlags: readonly Flag[] = [
     name: "endpoint",
     kind: "text",
     fallback: "unix:///var/run/fleet.sock",
-    help: "Location of the fleet API: unix:///PATH, file:///PATH, http://HOST[:PORT] or https://HOST[:PORT]",
+    help: "Location of the fleet API: unix:///PATH, file:///PATH, http://HOST[:PORT] or https://HOST[:PORT]. With --driver=etcd: etcd's members, separated by commas",
   },
-  { name: "driver", kind: "text", fallback: "API", help: "Adapter used to execute fleetctl commands: API" },
-  { name: "ca-file", kind: "text", fallback: "", help: "CA file used to verify the server's certificate" },
-  { name: "cert-file", kind: "text", fallback: "", help: "Certificate file shown to the server" },
-  { name: "key-file", kind: "text", fallback: "", help: "Key file of the certificate" },
+  {
+    name: "driver",
+    kind: "text",
+    fallback: "API",
+    help: "Adapter used to execute fleetctl commands: API, or etcd (straight against etcd: no fleetd is needed)",
+  },
+  {
+    name: "etcd-key-prefix",
+    kind: "text",
+    fallback: "/_coreos.com/fleet/",
+    help: "With --driver=etcd: where the cluster's data is, etcd_key_prefix in fleet.conf",
+  },
+  { name: "etcd-username", kind: "text", fallback: "", help: "With --driver=etcd: user for etcd" },
+  {
+    name: "etcd-password",
+    kind: "text",
+    fallback: "",
+    help: "Its password; better in FLEETCTL_ETCD_PASSWORD: command lines are shown to every user",
+  },
+  {
+    name: "ca-file",
+    kind: "text",
+    fallback: "",
+    suggests: "file",
+    help: "CA file used to verify the server's certificate",
+  },
+  {
+    name: "cert-file",
+    kind: "text",
+    fallback: "",
+    suggests: "file",
+    help: "Certificate file shown to the server",
+  },
+  { name: "key-file", kind: "text", fallback: "", suggests: "file", help: "Key file of the certificate" },
   {
     name: "request-timeout",
     kind: "seconds",
@@ -31,13 +61,14 @@ export const globalFlags: readonly Flag[] = [
   { name: "help", short: "h", kind: "switch", fallback: "false", help: "Print help and exit" },
   // Known, so that it can be refused by name: connecting around it would reach another cluster.
   { name: "tunnel", kind: "text", fallback: "", help: "", hidden: true },
+  // fleet's older names for --ca-file and its like, which still count with --driver=etcd.
+  ...["etcd-keyfile", "etcd-certfile", "etcd-cafile"].map(quiet("text")),
   // The rest has no effect on the commands there are: accepted, because scripts and environments set it.
-  ...["ssh-username", "ssh-timeout", "known-hosts-file", "etcd-key-prefix"].map(ignored("text")),
-  ...["etcd-keyfile", "etcd-certfile", "etcd-cafile"].map(ignored("text")),
-  ...["strict-host-key-checking", "experimental-api"].map(ignored("switch")),
+  ...["ssh-username", "ssh-timeout", "known-hosts-file"].map(quiet("text")),
+  ...["strict-host-key-checking", "experimental-api"].map(quiet("switch")),
 ];
 
-function ignored(kind: Flag["kind"]): (name: string) => Flag {
+function quiet(kind: Flag["kind"]): (name: string) => Flag {
   return (name) => ({
     name,
     kind,
