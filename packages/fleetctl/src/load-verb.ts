@@ -12,6 +12,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Verb>>> = {
   completion: async () => (await import("./verbs/completion.ts")).completion,
   destroy: async () => (await import("./verbs/destroy.ts")).destroy,
   help: async () => (await import("./verbs/help.ts")).help,
+  import: async () => (await import("./verbs/import.ts")).importUnits,
   "list-machines": async () => (await import("./verbs/list-machines.ts")).listMachines,
   "list-unit-files": async () => (await import("./verbs/list-unit-files.ts")).listUnitFiles,
   "list-units": async () => (await import("./verbs/list-units.ts")).listUnits,

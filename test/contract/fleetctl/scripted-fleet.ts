@@ -36,6 +36,8 @@ export class ScriptedFleet {
   etcdAway = false;
   /** No machine may run anything. */
   placesNothing = false;
+  /** Units on a page; as in fleet 1.0 an empty page follows when the last one is full. */
+  pageSize = 100;
   readonly #server: Server;
 
   constructor() {
@@ -61,21 +63,22 @@ export class ScriptedFleet {
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const path = decodeURIComponent((request.url ?? "").replace(/\?.*/, "").replace("/fleet/v1", ""));
+    const { pathname, searchParams } = new URL(request.url ?? "", "http://fleet");
+    const path = decodeURIComponent(pathname.replace("/fleet/v1", ""));
     const method = request.method ?? "";
     this.requests.push(`${method} ${path}`);
     const body = await bodyOf(request);
     const [status, answer] = this.etcdAway
       ? failure(503, "fleet server unable to communicate with etcd")
-      : this.#route(method, path, body);
+      : this.#route(method, path, body, Number(searchParams.get("nextPageToken") ?? "0"));
     response.writeHead(status, { "content-type": "application/json" });
     response.end(answer === undefined ? undefined : JSON.stringify(answer));
   }
 
-  #route(method: string, path: string, body: string): readonly [number, unknown?] {
+  #route(method: string, path: string, body: string, page: number): readonly [number, unknown?] {
     const [, resource, name = ""] = path.split("/");
     if (resource === "machines") return [200, { machines: [this.machine] }];
-    if (resource === "units" && name === "") return [200, this.units.size === 0 ? {} : this.#allUnits()];
+    if (resource === "units" && name === "") return [200, this.#unitPage(page)];
     if (resource === "units") return this.#unit(method, name, body);
     if (resource === "state" && name === "") return [200, { states: this.#allStates() }];
     if (resource === "state") {
@@ -141,8 +144,10 @@ export class ScriptedFleet {
     };
   }
 
-  #allUnits(): unknown {
-    return { units: [...this.units.values()] };
+  #unitPage(page: number): unknown {
+    const units = [...this.units.values()].slice(page * this.pageSize, (page + 1) * this.pageSize);
+    if (units.length === 0) return {};
+    return { units, ...(units.length < this.pageSize ? {} : { nextPageToken: String(page + 1) }) };
   }
 
   #allStates(): readonly unknown[] {

@@ -6,6 +6,7 @@ export type CommandName =
   | "completion"
   | "destroy"
   | "help"
+  | "import"
   | "list-machines"
   | "list-unit-files"
   | "list-units"

@@ -4,12 +4,16 @@ import { notAvailable, refuseNotAvailable } from "../not-available.ts";
 import type { Command } from "./command.ts";
 import { generalCommands } from "./general-commands.ts";
 import { listingCommands } from "./listing-commands.ts";
+import { transferCommands } from "./transfer-commands.ts";
 import { unitCommands } from "./unit-commands.ts";
 
 /** Every command, by name. */
-export const commands: readonly Command[] = [...unitCommands, ...listingCommands, ...generalCommands].sort(
-  (left, right) => (left.name < right.name ? -1 : 1),
-);
+export const commands: readonly Command[] = [
+  ...unitCommands,
+  ...listingCommands,
+  ...generalCommands,
+  ...transferCommands,
+].sort((left, right) => (left.name < right.name ? -1 : 1));
 
 /**
  * The command a word names: its name, with underscores for dashes if one likes, or a beginning that no other
