@@ -1,4 +1,4 @@
-// The programs of the operating system that light machines and etcd need, and how to get them.
+// The parts of the operating system that the lab's machines and etcd need, and how to get them.
 
 import { spawnSync } from "node:child_process";
 import { accessSync, constants, existsSync, rmSync, writeFileSync } from "node:fs";
@@ -17,27 +17,52 @@ const PACKAGES = new Map([
   ["openssl", ["openssl"]],
   ["hostname", ["hostname"]],
 ]);
+/** The same for full machines, which only root can run: without them their tests are skipped, and say so. */
+const FULL_MACHINE_PACKAGES = new Map([
+  ["systemd-nspawn", ["systemd-container"]],
+  ["sshd", ["openssh-server"]],
+  ["ssh", ["openssh-client"]],
+  ["ip", ["iproute2"]],
+  ["sudo", ["sudo"]],
+  // The system's message bus; light machines have enough of the program.
+  ["dbus.socket", ["dbus"]],
+]);
 const POLICY = "/usr/sbin/policy-rc.d";
 
-/** The programs of the list above that are not installed. */
+/** What this user's machines need, of the lists above, and is not installed. */
 function missingPrograms() {
   const missing = [...PACKAGES.keys()].filter((program) => !isOnPath(program));
-  const systemd = ["/lib/systemd/systemd", "/usr/lib/systemd/systemd"].some((path) => existsSync(path));
-  return systemd || missing.includes("systemctl") ? missing : [...missing, "systemctl"];
+  if (!inSystemdDirectory("systemd") && !missing.includes("systemctl")) missing.push("systemctl");
+  if (!isRoot()) return missing;
+  const forFullMachines = [...FULL_MACHINE_PACKAGES.keys()].filter((name) =>
+    name.includes(".") ? !inSystemdDirectory(`system/${name}`) : !isOnPath(name),
+  );
+  return [...missing, ...forFullMachines];
+}
+
+function inSystemdDirectory(path) {
+  return ["/lib/systemd", "/usr/lib/systemd"].some((directory) => existsSync(join(directory, path)));
+}
+
+function isRoot() {
+  return process.getuid?.() === 0;
 }
 
 /**
  * Installs missing programs where that is possible: as root, on Debian and its relatives.
  *
  * @param {(line: string) => void} say
- * @returns {string | undefined} what stands in the way, for a person; undefined when nothing is missing
+ * @returns {string | undefined} what stands in the way, for a person; undefined when nothing is missing that the
+ * tests cannot do without
  */
 export function providePrograms(say) {
   const missing = missingPrograms();
   if (missing.length === 0) return undefined;
-  if (!isOnPath("apt-get")) return `missing on this host: ${missing.join(", ")}. Please install them`;
+  if (!isOnPath("apt-get")) {
+    return withoutFullMachines(missing, say, (left) => `missing on this host: ${left}. Please install them`);
+  }
   const packages = packagesFor(missing);
-  if (process.getuid?.() !== 0) {
+  if (!isRoot()) {
     return `missing on this host: ${missing.join(", ")}. Please run: sudo apt-get install ${packages.join(" ")}`;
   }
   if (missing.some((program) => candidatesOf(program).length === 0)) {
@@ -53,10 +78,20 @@ export function providePrograms(say) {
     chosen = packagesFor(missing);
     install(chosen);
   }
-  const left = missingPrograms();
-  return left.length === 0
-    ? undefined
-    : `apt-get could not provide ${left.join(", ")}: see above. It was asked for ${chosen.join(", ")}`;
+  return withoutFullMachines(
+    missingPrograms(),
+    say,
+    (left) => `apt-get could not provide ${left}: see above. It was asked for ${chosen.join(", ")}`,
+  );
+}
+
+/** What `explain` makes of the missing programs, or undefined, and a word on it, when only full machines lack them. */
+function withoutFullMachines(missing, say, explain) {
+  const vital = missing.filter((program) => PACKAGES.has(program));
+  if (vital.length > 0) return explain(missing.join(", "));
+  if (missing.length > 0)
+    say(`No full machines here, their tests are skipped: ${explain(missing.join(", "))}`);
+  return undefined;
 }
 
 /** Installs without starting a service: the lab starts its own etcd, on its own port. */
@@ -76,14 +111,16 @@ function apt(args) {
 }
 
 function packagesFor(programs) {
-  return [
-    ...new Set(programs.map((program) => candidatesOf(program)[0] ?? PACKAGES.get(program)?.[0])),
-  ].sort();
+  return [...new Set(programs.map((program) => candidatesOf(program)[0] ?? packagesWith(program)[0]))].sort();
+}
+
+function packagesWith(program) {
+  return PACKAGES.get(program) ?? FULL_MACHINE_PACKAGES.get(program) ?? [];
 }
 
 /** Those of a program's packages that this release has. */
 function candidatesOf(program) {
-  return (PACKAGES.get(program) ?? []).filter((name) => {
+  return packagesWith(program).filter((name) => {
     const { stdout } = spawnSync("apt-cache", ["policy", name], { encoding: "utf8" });
     return /Candidate: (?!\(none\))/.test(stdout ?? "");
   });

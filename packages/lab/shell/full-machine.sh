@@ -15,6 +15,8 @@ shift 4
 join_machine_group "$lab_group" "$name"
 
 mount --make-rprivate /
+# systemd-nspawn keeps locks and directories for every container there, and leaves them behind when it is killed.
+mount -t tmpfs -o mode=755 tmpfs /run
 disk=$directory/disk
 mkdir -p "$disk/work" "$disk/root"
 # What is written is kept on the "disk", over power cuts too; the host's own files show through, and stay as they are.
