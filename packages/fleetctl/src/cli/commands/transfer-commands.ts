@@ -9,7 +9,7 @@ export const transferCommands: readonly Command[] = [
     usage: "--from=ENDPOINT|DIRECTORY [--yes] [--replace] [--max-state=S] [--state=S] [PATTERN...]",
     summary: "Take units over from a running fleet 1.0, or from a directory of unit files",
     description:
-      "Shows what it would do, and does it with --yes. From a cluster (unix://, file://, http://, https://) it takes unit\nfiles and target states, and changes nothing there; from a directory the unit files in it. Units with other\ncontent here are left alone unless --replace is given; target states are only raised, so that it can be repeated.\nUnits launched here go on running in the old cluster until they are stopped there.",
+      "Shows what it would do, and does it with --yes. From a cluster (unix://, file://, http://, https://) it takes unit files and target states, and changes nothing there; from a directory it takes the unit files in it. Units with other content here are left alone unless --replace is given; target states are only raised, so that it can be repeated. Units launched here go on running in the old cluster until they are stopped there.",
     flags: [
       {
         name: "from",
