@@ -6,8 +6,9 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { z } from "zod";
 import { type ServedApi, serveApi } from "./served-api.ts";
 
-/** One request of fleet's own client, and fleet's own answer to it. */
+/** One request of fleet's own client, and fleet's own answer to it; test/fixtures/README.md says which is what. */
 const exchangeShape = z.object({
+  source: z.enum(["recorded", "reconstructed"]).default("recorded"),
   cmd: z.string(),
   method: z.string(),
   path: z.string(),
@@ -63,10 +64,11 @@ afterEach(async () => {
   stopping.abort();
 });
 
-test("a recorded session of fleet's own client gets the answers that fleet gave", async () => {
+test("a session of fleet's own client gets the answers that fleet gave", async () => {
   const lines = (await readFile("test/fixtures/recorded-session.jsonl", "utf8")).trim().split("\n");
   const session = lines.map((line) => exchangeShape.parse(JSON.parse(line)));
-  expect(session).toHaveLength(76);
+  expect(session.filter(({ source }) => source === "recorded")).toHaveLength(76);
+  expect(session.filter(({ source }) => source === "reconstructed")).toHaveLength(105);
   for (const [index, exchange] of session.entries()) {
     const expected = expectedJson(exchange.path, exchange.response);
     await bringAbout(exchange.path, expected);
@@ -79,6 +81,7 @@ test("a recorded session of fleet's own client gets the answers that fleet gave"
       expect(answer.status, what).toBe(exchange.status);
       expect(answer.json, what).toEqual(expected);
     }
+    if (exchange.method === "DELETE") await clearAway(exchange.path);
   }
 });
 
@@ -108,6 +111,15 @@ async function bringAbout(path: string, expected: unknown): Promise<void> {
       const record = { hash, load, active, sub, launched: true };
       await machines.get(machineID)?.publish({ put: [{ unit: name, record }], remove: [] });
     }
+  }
+}
+
+/** What engine and agents do about a unit that was destroyed. */
+async function clearAway(path: string): Promise<void> {
+  const unit = decodeURIComponent(path.replace(/^.*\/([^/?]+)\?.*$/, "$1"));
+  for (const [machineId, registration] of machines) {
+    await registry.commit(term, [{ op: "withdraw", machineId, unit }], stopping.signal);
+    await registration.publish({ put: [], remove: [unit] });
   }
 }
 
