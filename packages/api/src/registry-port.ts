@@ -1,9 +1,10 @@
-import type { ClusterGuard, MachineMetadata, Registry, UnitIntents } from "@fleet/registry";
+import type { ClusterGuard, MachineMetadata, Registry, RestartRequests, UnitIntents } from "@fleet/registry";
 
 /** The part of the registry the API uses. */
 export interface ApiRegistry {
   readonly guard: Pick<ClusterGuard, "frozen" | "verify">;
   readonly intents: Pick<UnitIntents, "read" | "put" | "destroy">;
   readonly metadata: Pick<MachineMetadata, "apply">;
+  readonly restarts: Pick<RestartRequests, "create" | "list" | "read" | "cancel">;
   readonly followCluster: Registry["followCluster"];
 }

@@ -10,7 +10,7 @@ import { type ServedApi, serveApi } from "./served-api.ts";
 interface Schema {
   readonly id?: string | undefined;
   readonly $ref?: string | undefined;
-  readonly type?: "any" | "object" | "array" | "string" | "number" | undefined;
+  readonly type?: "any" | "object" | "array" | "string" | "number" | "integer" | undefined;
   readonly format?: string | undefined;
   readonly description?: string | undefined;
   readonly required?: boolean | undefined;
@@ -26,7 +26,7 @@ const schemaShape: z.ZodType<Schema> = z.lazy(() =>
     .strictObject({
       id: z.string(),
       $ref: z.string(),
-      type: z.enum(["any", "object", "array", "string", "number"]),
+      type: z.enum(["any", "object", "array", "string", "number", "integer"]),
       format: z.string(),
       description: z.string(),
       required: z.boolean(),
@@ -47,7 +47,7 @@ const parameterShape = z.object({
 const methodShape = z.object({
   id: z.string(),
   description: z.string(),
-  httpMethod: z.enum(["GET", "PUT", "PATCH", "DELETE"]),
+  httpMethod: z.enum(["GET", "POST", "PUT", "PATCH", "DELETE"]),
   path: z.string(),
   parameters: z.record(z.string(), parameterShape),
   parameterOrder: z.array(z.string()),
@@ -90,9 +90,15 @@ beforeEach(async () => {
     registry.assign(m1, name);
     registry.publish(m1, name, {});
   }
+  addRestart();
 });
 
 afterEach(() => served.stop());
+
+function addRestart(): void {
+  const step = { unit, machineId: m1, state: "failed", message: "systemd reports failed (failed)" } as const;
+  registry.addRestart("0a1b", { units: [unit], parallel: 1, state: "failed", steps: [step], message: "m" });
+}
 
 async function documentAt(prefix: string, host = "localhost"): Promise<Document> {
   const answer = await served.ask("GET", `${prefix}/discovery`, { headers: { host } });
@@ -101,7 +107,7 @@ async function documentAt(prefix: string, host = "localhost"): Promise<Document>
 }
 
 function methodsOf(document: Document): readonly Method[] {
-  const order = ["GET", "PUT", "PATCH", "DELETE"];
+  const order = ["GET", "POST", "PUT", "PATCH", "DELETE"];
   return Object.values(document.resources)
     .flatMap(({ methods }) => Object.values(methods))
     .sort((one, other) => order.indexOf(one.httpMethod) - order.indexOf(other.httpMethod));
@@ -112,6 +118,7 @@ const known: Readonly<Record<string, string>> = {
   unitName: unit,
   machineID: m1,
   units: unit,
+  restartID: "0a1b",
   alt: "json",
 };
 
@@ -156,8 +163,10 @@ function bodyOf(document: Document, schema: Schema, field = ""): unknown {
     }
     case "array":
       return [bodyOf(document, schema.items ?? {}, field)];
+    case "integer":
+      return 1;
     default:
-      return field === "name" ? unit : "text";
+      return field === "name" || field === "units" ? unit : "text";
   }
 }
 
@@ -173,7 +182,8 @@ function misfits(document: Document, schema: Schema, value: unknown, at = "body"
     return value.flatMap((item, index) => misfits(document, schema.items ?? {}, item, `${at}.${index}`));
   }
   if (schema.type !== "object") {
-    if (typeof value !== schema.type) return [`${at}: no ${schema.type}`];
+    const typed = schema.type === "integer" ? Number.isInteger(value) : typeof value === schema.type;
+    if (!typed) return [`${at}: no ${schema.type}`];
     return schema.enum?.includes(String(value)) === false ? [`${at}: ${value}`] : [];
   }
   const fields = z.record(z.string(), z.unknown()).safeParse(value);
@@ -214,12 +224,16 @@ describe.each(["/fleet/v1", "/v1-alpha"])("the discovery document of %s", (prefi
         const answer = method.supportsSubscription
           ? { status: 101, text: "", json: await firstMessage(url) }
           : await served.ask(method.httpMethod, url, body);
-        // A unit that was destroyed by the call before is there again for the next one.
-        if (method.httpMethod === "DELETE") await registry.intents.put({ name: unit, options });
+        // What was deleted by the call before is there again for the next one.
+        if (method.httpMethod === "DELETE") {
+          await registry.intents.put({ name: unit, options });
+          addRestart();
+        }
         if (method.response === undefined) {
           expect([answer.status, answer.text], what).toEqual([expect.toBeOneOf([201, 204]), ""]);
         } else {
-          expect(answer.status, what).toBe(method.supportsSubscription ? 101 : 200);
+          const creates = method.httpMethod === "POST";
+          expect(answer.status, what).toBe(method.supportsSubscription ? 101 : creates ? 201 : 200);
           expect(misfits(document, method.response, answer.json), what).toEqual([]);
         }
         called.push(method.id);
@@ -230,6 +244,10 @@ describe.each(["/fleet/v1", "/v1-alpha"])("the discovery document of %s", (prefi
       "fleet.Machine.List",
       "fleet.Machine.Patch",
       "fleet.OpenApi.Get",
+      "fleet.Restart.Cancel",
+      "fleet.Restart.Create",
+      "fleet.Restart.Get",
+      "fleet.Restart.List",
       "fleet.Unit.Delete",
       "fleet.Unit.Get",
       "fleet.Unit.List",

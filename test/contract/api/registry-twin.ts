@@ -1,6 +1,12 @@
 import type { ApiRegistry } from "@fleet/api";
 import { type TargetState, type UnitOption, unitHash } from "@fleet/core";
-import type { Change, ChangeBatch } from "@fleet/registry";
+import type {
+  Change,
+  ChangeBatch,
+  CreateRestartOutcome,
+  RequestedRestart,
+  RestartRecord,
+} from "@fleet/registry";
 import { AbortedError, FleetError } from "@fleet/runtime";
 
 interface UnitRow {
@@ -40,6 +46,10 @@ export class RegistryTwin implements ApiRegistry {
   readonly guard: ApiRegistry["guard"];
   readonly intents: ApiRegistry["intents"];
   readonly metadata: ApiRegistry["metadata"];
+  readonly restarts: ApiRegistry["restarts"];
+  /** What POST /restarts answers with instead of a restart. */
+  restartRefusal: Extract<CreateRestartOutcome, { outcome: "refused" }> | undefined;
+  readonly #restarts = new Map<string, RequestedRestart>();
 
   constructor() {
     const twin = this;
@@ -69,6 +79,19 @@ export class RegistryTwin implements ApiRegistry {
           return { outcome: "destroyed" as const, revision: this.revision };
         }),
     };
+    this.restarts = {
+      create: (request) =>
+        this.#reach(() => {
+          if (this.restartRefusal !== undefined) return this.restartRefusal;
+          const missing = request.units.find((name) => !this.#units.has(name));
+          if (missing !== undefined) return { outcome: "refused", reason: "absent", unit: missing };
+          const record: RestartRecord = { ...request, state: "running", steps: [] };
+          return { outcome: "created", restart: this.addRestart(`c${this.revision}`, record) };
+        }),
+      list: () => this.#reach(() => [...this.#restarts.values()].reverse()),
+      read: (id) => this.#reach(() => this.#restarts.get(id)),
+      cancel: (id) => this.#reach(() => this.#restarts.delete(id)),
+    };
     this.metadata = {
       apply: (changes) =>
         this.#reach(() => {
@@ -81,6 +104,13 @@ export class RegistryTwin implements ApiRegistry {
           return this.revision;
         }),
     };
+  }
+
+  addRestart(id: string, record: RestartRecord): RequestedRestart {
+    this.revision += 1;
+    const restart = { id, record, createRevision: this.revision, modRevision: this.revision };
+    this.#restarts.set(id, restart);
+    return restart;
   }
 
   hashOf(name: string): string {

@@ -1,7 +1,9 @@
 import type { TargetState, UnitOption } from "@fleet/core";
 import { apiPrefix, query } from "../contract/paths.ts";
+import type { ApiRestart, NewRestart } from "../contract/restart.ts";
 import type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
 import { FleetApiError, FleetProtocolError } from "./errors.ts";
+import { Failover, type FailoverOptions } from "./failover.ts";
 import {
   type ClientMachine,
   readList,
@@ -11,7 +13,7 @@ import {
   readUnit,
   readUnitState,
 } from "./readers.ts";
-import { Transport, type TransportOptions } from "./transport.ts";
+import { readRestart } from "./restart-reader.ts";
 import { type WatchUpdate, watchUnits } from "./watch-stream.ts";
 
 export interface UnitChange {
@@ -35,12 +37,10 @@ const maxPages = 100_000;
  * FleetApiError when the daemon refuses, and with FleetProtocolError when something else answers.
  */
 export class FleetClient {
-  readonly #transport: Transport;
-  readonly #options: TransportOptions;
+  readonly #transport: Failover;
 
-  constructor(options: TransportOptions) {
-    this.#options = options;
-    this.#transport = new Transport(options);
+  constructor(options: FailoverOptions) {
+    this.#transport = new Failover(options);
   }
 
   /** All units, by name. Of a cluster with more than `atMost` the first of them, somewhat more than so many. */
@@ -96,18 +96,56 @@ export class FleetClient {
   }
 
   /**
+   * Has the cluster restart units, as GET /restarts/ID then tells. Undefined when the server cannot, because it knows only
+   * fleet 1.0's API.
+   */
+  async createRestart(restart: NewRestart, signal?: AbortSignal): Promise<ApiRestart | undefined> {
+    const path = `${apiPrefix}/restarts`;
+    try {
+      return readRestart((await this.#transport.send("POST", path, restart, signal)).body);
+    } catch (error) {
+      if (!(error instanceof FleetApiError) || (error.status !== 404 && error.status !== 405)) throw error;
+      // A unit of the request may be what does not exist.
+      if (error.status === 404 && (await this.#hasRestarts(signal))) throw error;
+      return undefined;
+    }
+  }
+
+  /** Undefined when there is no such request (any more). */
+  restart(id: string, signal?: AbortSignal): Promise<ApiRestart | undefined> {
+    return this.#one(`restarts/${encodeURIComponent(id)}`, readRestart, signal);
+  }
+
+  /** What is under way ends, nothing further begins; false when there was no such request. */
+  async cancelRestart(id: string, signal?: AbortSignal): Promise<boolean> {
+    try {
+      const path = `${apiPrefix}/restarts/${encodeURIComponent(id)}`;
+      await this.#transport.send("DELETE", path, undefined, signal);
+      return true;
+    } catch (error) {
+      if (error instanceof FleetApiError && error.status === 404) return false;
+      throw error;
+    }
+  }
+
+  /**
    * Follows the named units, their states and the machines they are on; all of them when no name is given.
    * The first update is a snapshot, or `unsupported` (and nothing after it) when the server has no streams:
    * poll instead. Rejects with AbortedError when the signal fires, with FleetUnreachableError when the
    * connection breaks.
    */
   watch(names: readonly string[], signal: AbortSignal): AsyncIterable<WatchUpdate> {
-    return watchUnits(this.#options, names, signal);
+    return watchUnits(this.#transport.current, names, signal);
   }
 
   /** Closes the kept connections. Requests still under way fail. */
   close(): void {
     this.#transport.close();
+  }
+
+  async #hasRestarts(signal: AbortSignal | undefined): Promise<boolean> {
+    const found = await this.#one("restarts", (body) => readObject(body, "list of restarts"), signal);
+    return found !== undefined;
   }
 
   async #one<Item>(

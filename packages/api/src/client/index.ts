@@ -1,7 +1,9 @@
+export type { ApiRestart, NewRestart } from "../contract/restart.ts";
 export type { WatchDelta, WatchSnapshot, WatchStatus } from "../contract/watch.ts";
 export type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
-export { type Endpoint, parseEndpoint } from "./endpoint.ts";
+export { type Endpoint, endpointText, parseEndpoint, parseEndpoints } from "./endpoint.ts";
 export { FleetApiError, FleetProtocolError, FleetUnreachableError } from "./errors.ts";
+export type { FailoverOptions } from "./failover.ts";
 export { FleetClient, type StateFilter, type UnitChange } from "./fleet-client.ts";
 export type { ClientMachine } from "./readers.ts";
 export type { ClientTls, TransportOptions } from "./transport.ts";

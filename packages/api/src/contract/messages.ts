@@ -26,6 +26,13 @@ export const message = {
   unknownTarget: (state: string) => `invalid value ${JSON.stringify(state)} for JobState`,
   nameMismatch: (url: string, body: string) =>
     `name in URL ${JSON.stringify(url)} differs from unit name in request body ${JSON.stringify(body)}`,
+  namedUnitAbsent: (name: string) => `unit ${JSON.stringify(name)} does not exist`,
+  restartAbsent: "restart does not exist",
+  restartInactive: (name: string) => `cannot restart unit ${JSON.stringify(name)} in state inactive`,
+  tooManyUnits: (limit: number) => `a restart is of at most ${limit} units`,
+  tooManyStopped: (limit: number) =>
+    `at most ${limit} of the units to restart may be loaded without being launched: start the others first`,
+  tooManyRestarts: (limit: number) => `there are ${limit} restarts already: wait for some, or cancel them`,
   undecodable: (why: string) => `unable to decode body: ${why}`,
   method: (allowed: readonly string[]) => `only ${joined(allowed)} supported against this resource`,
 } as const;

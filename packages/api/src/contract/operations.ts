@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { query } from "./paths.ts";
+import { newRestartShape, restartListShape, restartShape } from "./restart.ts";
 import { watchMessageShape } from "./watch.ts";
 import {
   discoveryShape,
@@ -19,7 +20,7 @@ import {
  * discovery document and the OpenAPI document all follow from this table.
  */
 
-export type HttpMethod = "GET" | "PUT" | "PATCH" | "DELETE";
+export type HttpMethod = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
 
 export interface Operation {
   /** `fleet.<Object>.<Verb>`, as fleet 1.0's discovery document has it. */
@@ -57,6 +58,8 @@ const badToken = refused("The page token is none of this server's.");
 const notJson = refused("The Content-Type is not application/json.");
 const tooLarge = refused("The body is too large.");
 const noUnit = refused("There is no such unit.");
+const restartId = { restartID: "Id of the request, from the answer to its creation." };
+const noRestart = refused("There is no such request (any more).");
 
 export const operations = {
   listUnits: {
@@ -150,6 +153,48 @@ export const operations = {
       413: tooLarge,
       415: notJson,
     },
+  },
+  listRestarts: {
+    id: "fleet.Restart.List",
+    resource: "Restarts",
+    method: "GET",
+    path: "/restarts",
+    summary: "Retrieve the requests to restart units: those under way and the latest that have ended.",
+    answers: { 200: { description: "The requests, the latest first.", shape: restartListShape } },
+  },
+  createRestart: {
+    id: "fleet.Restart.Create",
+    resource: "Restarts",
+    method: "POST",
+    path: "/restarts",
+    summary: "Have the cluster restart units one after the other, global ones machine by machine.",
+    body: newRestartShape,
+    answers: {
+      201: { description: "The request, which the cluster carries out from now on.", shape: restartShape },
+      400: refused("Bad body."),
+      404: refused("One of the units does not exist; the message names it."),
+      409: refused("One of the units is inactive or a template; the message names it."),
+      413: refused("The body is too large, or there are too many units."),
+      415: notJson,
+    },
+  },
+  getRestart: {
+    id: "fleet.Restart.Get",
+    resource: "Restarts",
+    method: "GET",
+    path: "/restarts/{restartID}",
+    summary: "Retrieve one request to restart units.",
+    pathParameters: restartId,
+    answers: { 200: { description: "The request.", shape: restartShape }, 404: noRestart },
+  },
+  cancelRestart: {
+    id: "fleet.Restart.Cancel",
+    resource: "Restarts",
+    method: "DELETE",
+    path: "/restarts/{restartID}",
+    summary: "Forget a request to restart units: what is under way ends, nothing further begins.",
+    pathParameters: restartId,
+    answers: { 204: { description: "Forgotten." }, 404: noRestart },
   },
   watch: {
     id: "fleet.Watch.Open",

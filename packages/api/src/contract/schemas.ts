@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { newRestartShape, restartListShape, restartShape, restartStepShape } from "./restart.ts";
 import { deltaShape, snapshotShape, statusShape, watchMessageShape } from "./watch.ts";
 import {
   discoveryShape,
@@ -28,6 +29,10 @@ const named = {
   MachinePage: machinePageShape,
   MachineOperation: machineOperationShape,
   MachinePatch: machinePatchShape,
+  NewRestart: newRestartShape,
+  RestartStep: restartStepShape,
+  Restart: restartShape,
+  RestartList: restartListShape,
   WatchSnapshot: snapshotShape,
   WatchDelta: deltaShape,
   WatchStatus: statusShape,

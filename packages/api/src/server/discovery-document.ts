@@ -121,6 +121,8 @@ function kindOf(schema: JsonSchema): DraftThree {
       return { type, items: draftThree(Array.isArray(schema.items) ? true : (schema.items ?? true)) };
     case "number":
       return { type, format: "double" };
+    case "integer":
+      return { type, format: "int32" };
     default: {
       const values = schema.const === undefined ? schema.enum : [schema.const];
       return { type, ...(values === undefined ? {} : { enum: values.map(String) }) };

@@ -10,6 +10,7 @@ import { documentHandlers } from "./document-routes.ts";
 import { machineHandlers } from "./machine-routes.ts";
 import { Problem, refusalOf } from "./problem.ts";
 import { isWatchPath, resourceOf } from "./resources.ts";
+import { restartHandlers } from "./restart-routes.ts";
 import type { Handler, Handlers, RouteContext } from "./route-context.ts";
 import { stateHandlers } from "./state-routes.ts";
 import { unitHandlers } from "./unit-routes.ts";
@@ -69,6 +70,7 @@ export async function buildHttpApp(
     ...unitHandlers(context),
     ...stateHandlers(context),
     ...machineHandlers(context),
+    ...restartHandlers(context),
     ...documentHandlers(),
   };
   for (const prefix of apiPrefixes) addRoutes(app, prefix, new Map(Object.entries(handlers)));
@@ -100,7 +102,7 @@ function acceptBodies(app: FastifyInstance): void {
 }
 
 function takesBody({ method }: FastifyRequest): boolean {
-  return method === "PUT" || method === "PATCH";
+  return method === "PUT" || method === "PATCH" || method === "POST";
 }
 
 /** As fleet has it. Fastify appends a charset, which JSON has none of and scripts that compare do not expect. */
