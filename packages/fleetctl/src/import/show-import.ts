@@ -85,7 +85,7 @@ function sayOfBoth(call: Invocation, { from }: ImportSource, names: readonly str
     `WARNING: launched here, and STILL RUNNING IN THE OLD CLUSTER until stopped there: ${shortened(names)}`,
   );
   call.say(
-    `  Stop them there with \`fleetctl --endpoint=${from} unload UNIT...\`, or import with --max-state=loaded and move them one by one.`,
+    `  Stop them there with \`fleetctl --endpoint=${from} unload UNIT...\`, or import with --max-state=inactive and move them one by one.`,
   );
 }
 
