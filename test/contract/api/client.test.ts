@@ -60,7 +60,6 @@ describe("endpoints", () => {
     ["http://10.0.0.1:49153", { kind: "tcp", secure: false, hostname: "10.0.0.1", port: 49153 }],
     ["http://host", { kind: "tcp", secure: false, hostname: "host", port: 80 }],
     ["https://[::1]/", { kind: "tcp", secure: true, hostname: "::1", port: 443 }],
-    ["http://a:1,http://b:2", { kind: "tcp", secure: false, hostname: "a", port: 1 }],
   ])("%s", (text, expected) => {
     expect(parseEndpoint(text)).toEqual({ ok: true, value: expected });
   });

@@ -1,14 +1,14 @@
 import { isIP } from "node:net";
 import type { Duplex } from "node:stream";
-import { connect } from "node:tls";
+import { nodeTls } from "./node-tls.ts";
 import type { TransportOptions } from "./transport.ts";
 
 /** A connection opened with `dial`, with TLS on it where the endpoint asks for that; undefined without `dial`. */
 export function dialled({ endpoint, tls, dial }: TransportOptions): (() => Duplex) | undefined {
   if (dial === undefined) return undefined;
-  if (endpoint.kind !== "tcp" || !endpoint.secure) return dial;
+  if (endpoint.kind !== "tcp" || !endpoint.secure) return () => dial(endpoint);
   const { hostname } = endpoint;
   // TLS names no server by its address.
   const name = isIP(hostname) === 0 ? { servername: hostname } : {};
-  return () => connect({ ...tls, ...name, host: hostname, socket: dial() });
+  return () => nodeTls().connect({ ...tls, ...name, host: hostname, socket: dial(endpoint) });
 }

@@ -5,24 +5,41 @@ export type Endpoint =
   | { readonly kind: "unix"; readonly socketPath: string }
   | { readonly kind: "tcp"; readonly secure: boolean; readonly hostname: string; readonly port: number };
 
+/** Reads a comma-separated list of endpoints, as parseEndpoint does. The problem is a sentence to show. */
+export function parseEndpoints(text: string): Result<readonly [Endpoint, ...Endpoint[]], string> {
+  const [first = "", ...more] = text
+    .split(",")
+    .map((part) => part.trim())
+    .filter((part) => part !== "");
+  const head = parseEndpoint(first);
+  if (!head.ok) return head;
+  const endpoints: [Endpoint, ...Endpoint[]] = [head.value];
+  for (const part of more) {
+    const parsed = parseEndpoint(part);
+    if (!parsed.ok) return parsed;
+    endpoints.push(parsed.value);
+  }
+  return { ok: true, value: endpoints };
+}
+
 /**
- * Reads `unix:///path`, `file:///path`, `http://host[:port]` or `https://host[:port]`. Of a comma-separated
- * list only the first entry counts, as in fleet. The problem is a sentence to show.
+ * Reads `unix:///path`, `file:///path`, `http://host[:port]` or `https://host[:port]`. The problem is a sentence to
+ * show.
  */
 export function parseEndpoint(text: string): Result<Endpoint, string> {
-  const first = (text.split(",")[0] ?? "").trim();
-  const local = /^(unix|file):\/\/(.*)$/.exec(first);
+  const endpoint = text.trim();
+  const local = /^(unix|file):\/\/(.*)$/.exec(endpoint);
   if (local !== null) {
     const [, scheme, path = ""] = local;
     if (path.startsWith("/")) return { ok: true, value: { kind: "unix", socketPath: path } };
     const problem =
-      `invalid endpoint ${JSON.stringify(first)}: the path of a socket must be absolute, ` +
+      `invalid endpoint ${JSON.stringify(endpoint)}: the path of a socket must be absolute, ` +
       `as in ${scheme}:///${path} (three slashes)`;
     return { ok: false, problem };
   }
-  const url = URL.canParse(first) ? new URL(first) : undefined;
+  const url = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
   if (url === undefined || (url.protocol !== "http:" && url.protocol !== "https:")) {
-    const problem = `invalid endpoint ${JSON.stringify(first)}: expected unix://, file://, http:// or https://`;
+    const problem = `invalid endpoint ${JSON.stringify(endpoint)}: expected unix://, file://, http:// or https://`;
     return { ok: false, problem };
   }
   const secure = url.protocol === "https:";
@@ -37,4 +54,10 @@ export function authority(endpoint: Endpoint): string {
   if (endpoint.kind === "unix") return "localhost";
   const host = endpoint.hostname.includes(":") ? `[${endpoint.hostname}]` : endpoint.hostname;
   return `${host}:${endpoint.port}`;
+}
+
+/** The endpoint as one would write it. */
+export function endpointText(endpoint: Endpoint): string {
+  if (endpoint.kind === "unix") return `unix://${endpoint.socketPath}`;
+  return `${endpoint.secure ? "https" : "http"}://${authority(endpoint)}`;
 }

@@ -13,11 +13,15 @@ export class FleetApiError extends FleetError {
   }
 }
 
-/** No daemon answered: connection refused, broken or timed out. Whether a write was carried out is unknown. */
+/** No daemon answered: connection refused, broken or timed out. */
 export class FleetUnreachableError extends FleetError {
-  constructor(text: string, cause?: unknown) {
+  /** Whether a request may have reached a daemon: of a write it is then not known whether it was carried out. */
+  readonly mayBeSent: boolean;
+
+  constructor(text: string, cause?: unknown, mayBeSent = true) {
     super("api_unreachable", text, { retryable: true, cause });
     this.name = "FleetUnreachableError";
+    this.mayBeSent = mayBeSent;
   }
 }
 

@@ -1,10 +1,10 @@
 import http from "node:http";
-import https from "node:https";
 import { type Duplex, pipeline, type Readable } from "node:stream";
 import { errorCode, errorMessage } from "@fleet/runtime";
 import { dialled } from "./dialled.ts";
 import { authority, type Endpoint } from "./endpoint.ts";
 import { FleetApiError, FleetProtocolError, FleetUnreachableError } from "./errors.ts";
+import { nodeHttps } from "./node-tls.ts";
 
 /** PEM texts. */
 export interface ClientTls {
@@ -23,7 +23,11 @@ export interface TransportOptions {
    * endpoint still says what to put into the Host header, and whether to speak TLS on it. A connection that cannot
    * be opened is a stream that fails.
    */
-  readonly dial?: () => Duplex;
+  readonly dial?: (endpoint: Endpoint) => Duplex;
+  /** Time that a dialled connection may take besides, before the first answer comes over it. Default 0. */
+  readonly dialTimeoutMs?: number;
+  /** Connections for requests that are open at once; more requests wait their turn. No limit when absent. */
+  readonly maxConnections?: number;
 }
 
 export interface Answer {
@@ -39,6 +43,8 @@ const maxAnswerBytes = 256 * 1024 * 1024;
 export class Transport {
   readonly #options: TransportOptions;
   readonly #agent: http.Agent;
+  /** Connections over which an answer has come. */
+  readonly #proven = new WeakSet<Duplex>();
 
   constructor(options: TransportOptions) {
     this.#options = options;
@@ -61,39 +67,41 @@ export class Transport {
   }
 
   async #exchange(method: string, path: string, body: unknown, signal?: AbortSignal): Promise<RawAnswer> {
-    const reused = { socket: false };
+    const first = new Attempt();
     try {
-      return await this.#attempt(method, path, body, signal, reused);
+      return await this.#attempt(method, path, body, signal, first);
     } catch (error) {
       // The server may close an idle kept connection just as we use it. Only a read is safe to send again.
-      const stale = reused.socket && errorCode(error) === "ECONNRESET" && method === "GET";
-      if (!stale) throw this.#failure(error, signal);
+      const stale = first.reused && errorCode(error) === "ECONNRESET" && method === "GET";
+      if (!stale) throw this.#failure(error, signal, first);
     }
+    const second = new Attempt();
     try {
-      return await this.#attempt(method, path, body, signal, reused);
+      return await this.#attempt(method, path, body, signal, second);
     } catch (error) {
-      throw this.#failure(error, signal);
+      throw this.#failure(error, signal, second);
     }
   }
 
-  #attempt(
+  async #attempt(
     method: string,
     path: string,
     body: unknown,
     signal: AbortSignal | undefined,
-    reused: { socket: boolean },
+    attempt: Attempt,
   ): Promise<RawAnswer> {
-    const { endpoint, requestTimeoutMs, dial } = this.#options;
+    const { endpoint, dial } = this.#options;
     const payload = body === undefined ? undefined : JSON.stringify(body);
-    const timeout = AbortSignal.timeout(requestTimeoutMs);
-    const request = (endpoint.kind === "tcp" && endpoint.secure ? https : http).request({
+    const deadline = new Deadline();
+    const secure = endpoint.kind === "tcp" && endpoint.secure;
+    const request = (secure ? nodeHttps() : http).request({
       ...(endpoint.kind === "unix"
         ? { socketPath: endpoint.socketPath }
         : { host: endpoint.hostname, port: endpoint.port }),
       method,
       path,
       agent: this.#agent,
-      signal: signal === undefined ? timeout : AbortSignal.any([signal, timeout]),
+      signal: signal === undefined ? deadline.signal : AbortSignal.any([signal, deadline.signal]),
       headers: {
         host: authority(endpoint),
         accept: "application/json",
@@ -104,28 +112,85 @@ export class Transport {
           : { "content-type": "application/json", "content-length": Buffer.byteLength(payload) }),
       },
     });
-    return new Promise((resolve, reject) => {
-      request.on("error", (error) => {
-        reused.socket = request.reusedSocket;
-        reject(timeout.aborted ? new Error(`no answer within ${requestTimeoutMs / 1000} s`) : error);
-      });
-      request.on("response", (response) => {
-        readAll(response).then((text) => resolve({ status: response.statusCode ?? 0, text }), reject);
-      });
-      request.end(payload);
+    request.once("socket", (socket) => {
+      // A request that waits for its turn on a connection has not begun to take time.
+      deadline.start(this.#timeoutOn(socket));
+      attempt.watch(socket, request.reusedSocket, secure, dial !== undefined);
     });
+    try {
+      const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+        request.on("error", reject);
+        request.on("response", resolve);
+        request.end(payload);
+      });
+      this.#proven.add(response.socket);
+      return { status: response.statusCode ?? 0, text: await readAll(response) };
+    } catch (error) {
+      throw deadline.error ?? error;
+    } finally {
+      deadline.stop();
+    }
   }
 
-  #failure(error: unknown, signal: AbortSignal | undefined): unknown {
+  #timeoutOn(socket: Duplex): number {
+    const { requestTimeoutMs, dialTimeoutMs = 0, dial } = this.#options;
+    return dial === undefined || this.#proven.has(socket)
+      ? requestTimeoutMs
+      : requestTimeoutMs + dialTimeoutMs;
+  }
+
+  #failure(error: unknown, signal: AbortSignal | undefined, attempt: Attempt): unknown {
     if (error instanceof FleetProtocolError || signal?.aborted) return error;
-    return new FleetUnreachableError(errorMessage(error), error);
+    return new FleetUnreachableError(errorMessage(error), error, attempt.mayBeSent);
+  }
+}
+
+/** What is known of one attempt to send a request. */
+class Attempt {
+  /** It went over a connection kept from an earlier one. */
+  reused = false;
+  /** The request may have reached a server. */
+  mayBeSent = false;
+
+  watch(socket: Duplex, reused: boolean, secure: boolean, dialled: boolean): void {
+    this.reused = reused;
+    // What was dialled takes the request before it has reached anybody, and does not tell when it has.
+    if (reused || dialled) this.mayBeSent = true;
+    else socket.once(secure ? "secureConnect" : "connect", () => (this.mayBeSent = true));
+  }
+}
+
+/** Fires a time after it was started, unless it was stopped. */
+class Deadline {
+  /** Why it has fired. */
+  error: Error | undefined;
+  readonly #fired = new AbortController();
+  #timer: NodeJS.Timeout | undefined;
+
+  get signal(): AbortSignal {
+    return this.#fired.signal;
+  }
+
+  start(afterMs: number): void {
+    this.#timer = setTimeout(() => {
+      this.error = new Error(`no answer within ${afterMs / 1000} s`);
+      this.#fired.abort();
+    }, afterMs);
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
   }
 }
 
 function agentFor(options: TransportOptions): http.Agent {
   const { endpoint, tls } = options;
   const secure = endpoint.kind === "tcp" && endpoint.secure;
-  const agent = secure ? new https.Agent({ keepAlive: true, ...tls }) : new http.Agent({ keepAlive: true });
+  const { maxConnections: maxSockets } = options;
+  const settings = { keepAlive: true, ...(maxSockets === undefined ? {} : { maxSockets }) };
+  // Without a name of its own for TLS, Node would work one out of the Host header, for nothing, and slowly.
+  const plain = { ...settings, servername: "" };
+  const agent = secure ? new (nodeHttps().Agent)({ ...settings, ...tls }) : new http.Agent(plain);
   const open = dialled(options);
   if (open !== undefined) {
     agent.createConnection = open;

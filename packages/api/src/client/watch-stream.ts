@@ -57,7 +57,7 @@ async function open(
 ): Promise<Inbox | "unsupported"> {
   // Only a command that waits pays for loading it.
   const { WebSocket } = await import("ws");
-  const { endpoint, tls, requestTimeoutMs } = options;
+  const { endpoint, tls, requestTimeoutMs, dial, dialTimeoutMs = 0 } = options;
   const secure = endpoint.kind === "tcp" && endpoint.secure;
   const search = names.length === 0 ? "" : `?${query.units}=${names.map(encodeURIComponent).join(",")}`;
   const createConnection =
@@ -65,7 +65,7 @@ async function open(
   const url = `${secure ? "wss" : "ws"}://${authority(endpoint)}${apiPrefix}/watch${search}`;
   const socket = new WebSocket(url, {
     maxPayload: maxMessageBytes,
-    handshakeTimeout: requestTimeoutMs,
+    handshakeTimeout: requestTimeoutMs + (dial === undefined ? 0 : dialTimeoutMs),
     perMessageDeflate: false,
     ...(createConnection === undefined ? {} : { createConnection }),
     ...tls,
