@@ -18,6 +18,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Verb>>> = {
   "list-units": async () => (await import("./verbs/list-units.ts")).listUnits,
   load: async () => (await import("./verbs/load.ts")).load,
   man: async () => (await import("./verbs/man.ts")).man,
+  restart: async () => (await import("./verbs/restart.ts")).restart,
   start: async () => (await import("./verbs/start.ts")).start,
   stop: async () => (await import("./verbs/stop.ts")).stop,
   submit: async () => (await import("./verbs/submit.ts")).submit,

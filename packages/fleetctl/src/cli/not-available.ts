@@ -2,7 +2,7 @@ import { CommandFailure } from "../failure.ts";
 import type { FlagValues } from "./flag.ts";
 
 /** Commands of fleet 1.0 that this version lacks: named, so that nobody takes them for typing mistakes. */
-export const notAvailable: readonly string[] = ["fd-forward", "journal", "restart", "ssh", "status"];
+export const notAvailable: readonly string[] = ["fd-forward", "journal", "ssh", "status"];
 
 export function refuseNotAvailable(name: string): void {
   if (notAvailable.includes(name))

@@ -12,6 +12,7 @@ export type CommandName =
   | "list-units"
   | "load"
   | "man"
+  | "restart"
   | "start"
   | "stop"
   | "submit"

@@ -28,6 +28,13 @@ const yes: Flag = {
 };
 const sign: Flag = { name: "sign", kind: "switch", fallback: "false", help: "", hidden: true };
 
+const parallel: Flag = {
+  name: "parallel",
+  kind: "count",
+  fallback: "1",
+  help: "Restart this many at a time: units, and machines of a global unit",
+};
+
 /** How the cluster's units are named. */
 const namesUnits =
   "A UNIT is a name, a name without .service, or a path that ends in the name. A pattern ('apache@*', db-?, " +
@@ -81,6 +88,24 @@ export const unitCommands: readonly Command[] = [
     flags: [replace, noBlock, blockAttempts, sign],
     takes: ["unit", "file"],
     examples: [["load ./units/apache@8080.service", "Submit the unit, and place it"]],
+  },
+  {
+    name: "restart",
+    usage: "[--parallel=N] [--no-block|--block-attempts=N] UNIT...",
+    summary: "Restart one or more units in the cluster, one after the other",
+    description: [
+      "The cluster carries the restart out, also when fleetctl ends: each unit once, where it is, and the next one when it " +
+        "is active again or, a oneshot, has finished; a global unit machine by machine. At the first that fails nothing " +
+        "further is restarted. Units that are loaded are started.",
+      "fleetctl tells how it goes, and waits for the end.",
+      namesUnits,
+    ].join("\n\n"),
+    flags: [parallel, noBlock, blockAttempts],
+    takes: ["unit"],
+    examples: [
+      ["restart hello.service", "Restart a unit where it is"],
+      ["restart --parallel=2 'apache@*'", "Restart all instances, two at a time"],
+    ],
   },
   {
     name: "start",
