@@ -1,86 +1,26 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { createServer, type Server, type ServerResponse } from "node:http";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { acceleratedClock, fleetctl } from "./command-line.ts";
+import { acceleratedClock, fleetctl, type Outcome } from "./command-line.ts";
+import { changesOf, type Exchange, Replay, readSession, replayServer } from "./replay.ts";
 
-/** What fleet 1.0 answered to its own client, command by command. */
-const recording = fileURLToPath(new URL("../../fixtures/recorded-session.jsonl", import.meta.url));
+const recording = new URL("../../fixtures/recorded-session.jsonl", import.meta.url);
 
-interface Exchange {
-  readonly cmd: string;
-  readonly method: string;
-  /** Decoded, without its query. */
-  readonly path: string;
-  readonly status: number;
-  readonly response?: string;
-  readonly repeated?: number;
-}
-
-function readExchange(line: string): Exchange {
-  const recorded: Exchange = JSON.parse(line);
-  return { ...recorded, path: decodeURIComponent(recorded.path.replace("?alt=json", "")) };
-}
-
-/** Answers with what was recorded for one command, the last answer to a request again and again. */
-class Replay {
-  readonly #answers = new Map<string, Exchange[]>();
-
-  constructor(exchanges: readonly Exchange[]) {
-    for (const exchange of exchanges) {
-      const request = `${exchange.method} ${exchange.path}`;
-      const times = Array.from({ length: exchange.repeated ?? 1 }, () => exchange);
-      this.#answers.set(request, [...(this.#answers.get(request) ?? []), ...times]);
-    }
-  }
-
-  answer(method: string, path: string, response: ServerResponse): void {
-    const { status, body } = this.#recorded(method, path) ?? this.#listed(path);
-    response.writeHead(status, { "content-type": "application/json" });
-    response.end(body);
-  }
-
-  #recorded(method: string, path: string): { status: number; body: string } | undefined {
-    const [next, ...later] = this.#answers.get(`${method} ${path}`) ?? [];
-    if (next === undefined) return undefined;
-    if (later.length > 0) this.#answers.set(`${method} ${path}`, later);
-    return { status: next.status, body: next.response ?? "" };
-  }
-
-  /** Where fleet's client read all units to find some, ours asks for them one by one. */
-  #listed(path: string): { status: number; body: string } {
-    const list = this.#answers.get("GET /fleet/v1/units")?.[0]?.response ?? "{}";
-    const { units = [] }: { units?: readonly { name: string }[] } = JSON.parse(list);
-    const unit = units.find(({ name }) => path.endsWith(`/units/${name}`));
-    if (unit !== undefined) return { status: 200, body: JSON.stringify(unit) };
-    return { status: 404, body: '{"error":{"code":404,"message":"unit does not exist"}}' };
-  }
-}
-
-let exchanges: readonly Exchange[];
+let session: readonly Exchange[];
 let replay: Replay;
 let server: Server;
 let endpoint: string;
 let directory: string;
 
 beforeAll(async () => {
-  const lines = (await readFile(recording, "utf8")).trim().split("\n");
-  exchanges = lines.map(readExchange);
-  server = createServer((request, response) => {
-    request.resume();
-    replay.answer(request.method ?? "", decodeURIComponent(request.url ?? ""), response);
-  });
+  session = await readSession(recording);
+  server = replayServer(() => replay);
   directory = await mkdtemp(join(tmpdir(), "fleetctl-"));
   const socketPath = join(directory, "fleet.sock");
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   endpoint = `unix://${socketPath}`;
-  const sleeper = "[Unit]\nDescription=sleeper\n[Service]\nExecStart=/bin/sleep infinity\n";
-  await writeFile(join(directory, "s.service"), sleeper);
-  await writeFile(join(directory, "t@.service"), sleeper);
-  await writeFile(join(directory, "t@1.service"), `${sleeper}Nice=5\n`);
-  await writeFile(join(directory, "g.service"), `${sleeper}[X-Fleet]\nGlobal=true\n`);
 });
 
 afterAll(async () => {
@@ -89,58 +29,173 @@ afterAll(async () => {
   await rm(directory, { recursive: true });
 });
 
-describe("the recorded answers of fleet 1.0", () => {
-  const on = "on abcd0001.../127.0.0.1";
-  const cases: readonly [cmd: string, files: readonly string[], stdout: string][] = [
-    [
-      "list-machines",
-      [],
-      "MACHINE\t\tIP\t\tMETADATA\nabcd0001...\t127.0.0.1\tn=1\nabcd0002...\t127.0.0.1\tn=2\n",
-    ],
-    ["submit s.service", ["s.service"], "Unit s.service inactive\n"],
-    ["load s.service", ["s.service"], `Unit s.service loaded ${on}\n`],
-    ["start s.service", ["s.service"], `Unit s.service launched ${on}\n`],
-    ["stop s.service", [], `Unit s.service loaded ${on}\n`],
-    ["unload s.service", [], "Unit s.service inactive\n"],
-    ["cat s.service", [], "[Unit]\nDescription=sleeper\n\n[Service]\nExecStart=/bin/sleep infinity\n"],
-    ["destroy s.service", [], "Destroyed s.service\n"],
-    ["submit t@.service", ["t@.service"], "Unit t@.service inactive\n"],
-    ["start t@1.service", [], `Unit t@1.service inactive\nUnit t@1.service launched ${on}\n`],
-    ["start --no-block t@2.service", [], "Unit t@2.service inactive\nTriggered unit t@2.service start\n"],
-    ["start g.service", ["g.service"], "Unit g.service inactive\n"],
-    ["start --replace t@1.service", ["t@1.service"], `Unit t@1.service launched ${on}\n`],
-  ];
+type Files = Readonly<Record<string, string>>;
 
-  it.each(cases)("lead %s to fleet's own lines", async (cmd, files, stdout) => {
-    const recorded = exchanges.filter((exchange) => exchange.cmd === cmd);
-    expect(recorded).not.toEqual([]);
-    replay = new Replay(recorded);
-    const args = cmd.split(" ").map((word) => (files.includes(word) ? join(directory, word) : word));
-    const outcome = await fleetctl(endpoint, args, { clock: acceleratedClock(20) });
+/** What was asked and answered for a command line. */
+function exchangesOf(source: Exchange["source"], cmd: string): readonly Exchange[] {
+  const exchanges = session.filter((exchange) => exchange.source === source && exchange.cmd === cmd);
+  expect(exchanges).not.toEqual([]);
+  return exchanges;
+}
+
+/** Runs a command line of fleet's client with ours, over what its client was answered. */
+async function replayed(source: Exchange["source"], cmd: string, files: Files = {}): Promise<Outcome> {
+  for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
+  replay = new Replay(exchangesOf(source, cmd), session);
+  const args = cmd.split(" ").map((word) => (word in files ? join(directory, word) : word));
+  return await fleetctl(endpoint, args, { clock: acceleratedClock(20) });
+}
+
+const sleeper = "[Unit]\nDescription=sleeper\n[Service]\nExecStart=/bin/sleep infinity\n";
+const nice = `${sleeper}Nice=5\n`;
+const global = `${sleeper}[X-Fleet]\nGlobal=true\n`;
+const on1 = "on abcd0001.../127.0.0.1";
+const on2 = "on abcd0002.../127.0.0.1";
+
+type Case = readonly [cmd: string, files: Files, stdout: string];
+
+const recorded: readonly Case[] = [
+  [
+    "list-machines",
+    {},
+    "MACHINE\t\tIP\t\tMETADATA\nabcd0001...\t127.0.0.1\tn=1\nabcd0002...\t127.0.0.1\tn=2\n",
+  ],
+  ["submit s.service", { "s.service": sleeper }, "Unit s.service inactive\n"],
+  ["load s.service", { "s.service": sleeper }, `Unit s.service loaded ${on1}\n`],
+  ["start s.service", { "s.service": sleeper }, `Unit s.service launched ${on1}\n`],
+  ["stop s.service", {}, `Unit s.service loaded ${on1}\n`],
+  ["unload s.service", {}, "Unit s.service inactive\n"],
+  ["cat s.service", {}, "[Unit]\nDescription=sleeper\n\n[Service]\nExecStart=/bin/sleep infinity\n"],
+  ["destroy s.service", {}, "Destroyed s.service\n"],
+  ["submit t@.service", { "t@.service": sleeper }, "Unit t@.service inactive\n"],
+  ["start t@1.service", {}, `Unit t@1.service inactive\nUnit t@1.service launched ${on1}\n`],
+  ["start --no-block t@2.service", {}, "Unit t@2.service inactive\nTriggered unit t@2.service start\n"],
+  ["start g.service", { "g.service": global }, "Unit g.service inactive\n"],
+  ["start --replace t@1.service", { "t@1.service": nice }, `Unit t@1.service launched ${on1}\n`],
+  [
+    "destroy t@1.service t@2.service g.service t@.service",
+    {},
+    "Destroyed t@1.service\nDestroyed t@2.service\nDestroyed g.service\nDestroyed t@.service\n",
+  ],
+];
+
+const hash = "50b28ccdd44cfaa19f142f33235f9848b2f25d66";
+const globalHash = "af0e6e5d1e724c0950edde034ed111c34deb376f";
+const m1 = "abcd0001000000000000000000000001/127.0.0.1";
+const m2 = "abcd0002000000000000000000000002/127.0.0.1";
+
+const reconstructed: readonly Case[] = [
+  ["load a.service", { "a.service": sleeper }, `Unit a.service inactive\nUnit a.service loaded ${on1}\n`],
+  ["submit b.service", { "b.service": sleeper }, "Unit b.service inactive\n"],
+  ["submit --replace b.service", { "b.service": nice }, "Unit b.service inactive\n"],
+  ["load --replace b.service", { "b.service": sleeper }, `Unit b.service loaded ${on2}\n`],
+  ["load t@3.service", {}, `Unit t@3.service inactive\nUnit t@3.service loaded ${on1}\n`],
+  ["start a.service b.service", {}, `Unit a.service launched ${on1}\nUnit b.service launched ${on2}\n`],
+  [
+    "list-units",
+    {},
+    [
+      "UNIT\t\tMACHINE\t\t\tACTIVE\t\tSUB",
+      "a.service\tabcd0001.../127.0.0.1\tactive\t\trunning",
+      "b.service\tabcd0002.../127.0.0.1\tactive\t\trunning",
+      "g.service\tabcd0001.../127.0.0.1\tactive\t\trunning",
+      "g.service\tabcd0002.../127.0.0.1\tactive\t\trunning",
+      "t@3.service\tabcd0001.../127.0.0.1\tinactive\tdead",
+      "",
+    ].join("\n"),
+  ],
+  [
+    "list-units --full --no-legend --fields=unit,machine,load,active,sub,hash",
+    {},
+    [
+      `a.service\t${m1}\tloaded\tactive\t\trunning\t${hash}`,
+      `b.service\t${m2}\tloaded\tactive\t\trunning\t${hash}`,
+      `g.service\t${m1}\tloaded\tactive\t\trunning\t${globalHash}`,
+      `g.service\t${m2}\tloaded\tactive\t\trunning\t${globalHash}`,
+      `t@3.service\t${m1}\tloaded\tinactive\tdead\t${hash}`,
+      "",
+    ].join("\n"),
+  ],
+  [
+    "list-units --no-legend --fields=unit,active",
+    {},
+    "a.service\tactive\nb.service\tactive\ng.service\tactive\ng.service\tactive\nt@3.service\tinactive\n",
+  ],
+  [
+    "list-unit-files",
+    {},
+    [
+      "UNIT\t\tHASH\tDSTATE\t\tSTATE\t\tTARGET",
+      `a.service\t50b28cc\tlaunched\tlaunched\tabcd0001.../127.0.0.1`,
+      `b.service\t50b28cc\tlaunched\tlaunched\tabcd0002.../127.0.0.1`,
+      `g.service\t${globalHash.slice(0, 7)}\tlaunched\t-\t\tglobal`,
+      `t@.service\t50b28cc\tinactive\tinactive\t-`,
+      `t@3.service\t50b28cc\tloaded\t\tloaded\t\tabcd0001.../127.0.0.1`,
+      "",
+    ].join("\n"),
+  ],
+  [
+    "list-unit-files --full --no-legend --fields=unit,hash,dstate,state,target,desc,global",
+    {},
+    [
+      `a.service\t${hash}\tlaunched\tlaunched\t${m1}\tsleeper\tfalse`,
+      `b.service\t${hash}\tlaunched\tlaunched\t${m2}\tsleeper\tfalse`,
+      `g.service\t${globalHash}\tlaunched\t-\t\tglobal\t\t\t\t\t\tsleeper\ttrue`,
+      `t@.service\t${hash}\tinactive\tinactive\t-\t\t\t\t\t\tsleeper\tfalse`,
+      `t@3.service\t${hash}\tloaded\t\tloaded\t\t${m1}\tsleeper\tfalse`,
+      "",
+    ].join("\n"),
+  ],
+  [
+    "list-unit-files --no-legend --fields=unit,dstate",
+    {},
+    "a.service\tlaunched\nb.service\tlaunched\ng.service\tlaunched\nt@.service\tinactive\nt@3.service\tloaded\n",
+  ],
+  [
+    "list-machines --full --no-legend --fields=machine,metadata",
+    {},
+    "abcd0001000000000000000000000001\tn=1\nabcd0002000000000000000000000002\tn=2\n",
+  ],
+  ["cat b.service", {}, "[Unit]\nDescription=sleeper\n\n[Service]\nExecStart=/bin/sleep infinity\n"],
+  ["stop --no-block a.service", {}, "Triggered unit a.service stop\n"],
+  ["unload --no-block b.service", {}, "Triggered unit b.service unload\n"],
+  ["destroy --no-block a.service", {}, "Destroyed a.service\n"],
+];
+
+describe.each([
+  ["recorded", recorded],
+  ["reconstructed", reconstructed],
+] as const)("the %s answers of fleet 1.0", (source, cases) => {
+  it.each(cases)("lead %s to fleet's own lines, and to its own changes", async (cmd, files, stdout) => {
+    const outcome = await replayed(source, cmd, files);
     expect(outcome.stdout).toBe(stdout);
     expect(outcome.code).toBe(0);
+    expect(replay.changes).toEqual(changesOf(exchangesOf(source, cmd)));
   });
+});
+
+describe("the recorded answers of fleet 1.0", () => {
+  /** The n-th time a listing was asked for; each took one request of its own, and most one for the machines. */
+  function listing(cmd: string, resource: string, time: number): Replay {
+    const answers = exchangesOf("recorded", cmd).filter(({ path }) => path === `/fleet/v1/${resource}`);
+    return new Replay(answers.slice(time, time + 1), session);
+  }
 
   it("list nothing as nothing", async () => {
-    replay = new Replay(
-      exchanges.filter(({ cmd, response }) => cmd.startsWith("list-") && response === "{}"),
-    );
+    replay = listing("list-units", "state", 0);
     expect((await fleetctl(endpoint, ["list-units", "--no-legend"])).stdout).toBe("");
+    replay = listing("list-unit-files", "units", 0);
     expect((await fleetctl(endpoint, ["list-unit-files"])).stdout).toBe(
       "UNIT\tHASH\tDSTATE\tSTATE\tTARGET\n",
     );
   });
 
   it("list units and unit files", async () => {
-    const rows = (cmd: string): Replay =>
-      new Replay(
-        exchanges.filter((exchange) => exchange.cmd === cmd && exchange.response !== "{}").slice(-2),
-      );
-    replay = rows("list-units");
+    replay = listing("list-units", "state", 2);
     expect((await fleetctl(endpoint, ["list-units", "--no-legend"])).stdout).toBe(
       "t@1.service\tabcd0001.../127.0.0.1\tactive\trunning\n",
     );
-    replay = rows("list-unit-files");
+    replay = listing("list-unit-files", "units", 2);
     const { stdout } = await fleetctl(endpoint, [
       "list-unit-files",
       "--fields=unit,dstate,state,target",
