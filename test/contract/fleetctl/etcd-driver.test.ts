@@ -1,12 +1,17 @@
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
-import { type Registration, Registry } from "@fleet/registry";
+import { promisify } from "node:util";
+import { type Registration, Registry, type Store } from "@fleet/registry";
 import { silentLogger, systemClock, systemRandom } from "@fleet/runtime";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { certificates } from "../registry/certificates.ts";
 import { answering, freePort, RealEtcd } from "../registry/real-etcd.ts";
 import { Remembering } from "../registry/registry-bench.ts";
 import { fleetctl, type Outcome } from "./command-line.ts";
-import { useFleetShell } from "./fleet-shell.ts";
+import { options, useFleetShell } from "./fleet-shell.ts";
 
+const run = promisify(execFile);
 const machineId = "0acdd9bf00000000000000000000abcd";
 let etcd: RealEtcd;
 
@@ -22,6 +27,20 @@ afterAll(() => etcd.stop());
 /** fleetctl straight against etcd, below a prefix. */
 function overEtcd(prefix: string, line: string, endpoint = etcd.endpoint): Promise<Outcome> {
   return fleetctl(endpoint, ["--driver=etcd", `--etcd-key-prefix=${prefix}`, ...line.split(" ")]);
+}
+
+/** A cluster, as the first fleetd makes it. */
+async function founded(store: Store, prefix: string): Promise<Registry> {
+  const registry = new Registry({
+    store,
+    prefix,
+    memory: new Remembering(),
+    clock: systemClock,
+    random: systemRandom,
+    logger: silentLogger,
+  });
+  await registry.guard.open(new AbortController().signal);
+  return registry;
 }
 
 async function keysBelow(prefix: string): Promise<readonly string[]> {
@@ -44,15 +63,7 @@ describe("a cluster in etcd, and no daemon", () => {
     prefix = `/driver/${clusters}/`;
     const store = etcd.client();
     close = () => store.close();
-    registry = new Registry({
-      store,
-      prefix,
-      memory: new Remembering(),
-      clock: systemClock,
-      random: systemRandom,
-      logger: silentLogger,
-    });
-    await registry.guard.open(stop.signal);
+    registry = await founded(store, prefix);
   });
 
   afterEach(() => close());
@@ -135,6 +146,15 @@ describe("a cluster in etcd, and no daemon", () => {
     await registration.leave();
   });
 
+  test("units are imported into it", async () => {
+    here.fleet.add("web@.service", options(), "inactive");
+    here.fleet.add("web@1.service", options(), "launched");
+    expect(await overEtcd(prefix, `import --from=${here.endpoint} --yes`)).toMatchObject({ code: 0 });
+    expect(await overEtcd(prefix, "list-unit-files --no-legend --fields=unit,dstate")).toMatchObject({
+      stdout: "web@.service\tinactive\nweb@1.service\tlaunched\n",
+    });
+  });
+
   test("what a daemon refuses is refused", async () => {
     await here.file("a@.service");
     expect(await overEtcd(prefix, `start ${here.directory}/a@.service`)).toMatchObject({
@@ -198,6 +218,11 @@ describe("an etcd that cannot be used", () => {
       "belong together",
     ],
     [
+      "a certificate without authority",
+      ["--endpoint=https://127.0.0.1:1", "--cert-file=/dev/null", "--key-file=/dev/null"],
+      "needs --ca-file",
+    ],
+    [
       "an authority that is not there",
       ["--endpoint=https://127.0.0.1:1", "--etcd-cafile=/nope"],
       "--etcd-cafile",
@@ -206,6 +231,60 @@ describe("an etcd that cannot be used", () => {
     const outcome = await fleetctl("http://127.0.0.1:1", ["--driver=etcd", ...flags, "list-units"]);
     expect(outcome).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining(message) });
   });
+});
+
+test("TLS, by either name of its flags", async () => {
+  const files = await certificates(etcd.directory);
+  const secured = await RealEtcd.start(files);
+  const pem = (file: string) => readFileSync(file);
+  const store = secured.client({ ca: pem(files.ca), cert: pem(files.cert), key: pem(files.key) });
+  try {
+    await answering(store);
+    await founded(store, "/_coreos.com/fleet/");
+    const { ca, cert, key } = files;
+    for (const flags of [
+      [`--ca-file=${ca}`, `--cert-file=${cert}`, `--key-file=${key}`],
+      [`--etcd-cafile=${ca}`, `--etcd-certfile=${cert}`, `--etcd-keyfile=${key}`],
+    ]) {
+      const outcome = await fleetctl(secured.endpoint, [
+        "--driver=etcd",
+        ...flags,
+        "list-units",
+        "--no-legend",
+      ]);
+      expect(outcome).toEqual({ code: 0, stdout: "", stderr: "" });
+    }
+    const untrusted = await fleetctl(secured.endpoint, ["--driver=etcd", "list-units"]);
+    expect(untrusted).toMatchObject({ code: 1, stdout: "" });
+    expect(untrusted.stderr).toMatch(new RegExp(`^Unable to use etcd at ${secured.endpoint}: .*certificate`));
+  } finally {
+    store.close();
+    await secured.stop();
+  }
+});
+
+test("a user of etcd", async () => {
+  const guarded = await RealEtcd.start();
+  const store = guarded.client();
+  try {
+    await answering(store);
+    await founded(store, "/_coreos.com/fleet/");
+    const etcdctl = (line: string) => run("etcdctl", ["--endpoints", guarded.endpoint, ...line.split(" ")]);
+    for (const line of ["user add root:secret", "user grant-role root root", "auth enable"])
+      await etcdctl(line);
+    const as = (...flags: string[]) => fleetctl(guarded.endpoint, ["--driver=etcd", ...flags, "list-units"]);
+    expect(await as("--etcd-username=root", "--etcd-password=secret")).toMatchObject({ code: 0, stderr: "" });
+    for (const flags of [[], ["--etcd-username=root", "--etcd-password=wrong"]]) {
+      expect(await as(...flags)).toMatchObject({
+        code: 1,
+        stdout: "",
+        stderr: expect.stringMatching(/^Unable to use etcd at /),
+      });
+    }
+  } finally {
+    store.close();
+    await guarded.stop();
+  }
 });
 
 /** Takes connections and says nothing, as a member does whose machine hangs. */

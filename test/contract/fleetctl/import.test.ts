@@ -93,6 +93,32 @@ describe("from a fleet 1.0", () => {
     expect(await unitsHere()).toMatchObject({ "web@1.service": "launched", "db.service": "inactive" });
   });
 
+  test("moves all at once, with the states as they were, as the page on moving says", async () => {
+    const there = (line: string): Promise<Outcome> => old.shell(line);
+    const listed = await there("list-unit-files --no-legend --fields=unit,dstate");
+    const having = (state: string): string =>
+      listed.stdout
+        .split("\n")
+        .map((line) => line.split(/\t+/))
+        .flatMap(([unit, has]) => (unit !== undefined && has === state ? [unit] : []))
+        .join(" ");
+    const [launched, loaded] = [having("launched"), having("loaded")];
+    await fromOld("--max-state=inactive --yes");
+    expect(await there(`unload ${launched} ${loaded}`)).toMatchObject({ code: 0 });
+    expect(await into(`load ${loaded}`)).toMatchObject({ code: 0 });
+    expect(await into(`start ${launched}`)).toMatchObject({ code: 0 });
+    expect(await unitsHere()).toEqual({
+      "db.service": "loaded",
+      "web@.service": "inactive",
+      "web@1.service": "launched",
+    });
+    expect([...old.fleet.units.values()].map(({ desiredState }) => desiredState)).toEqual([
+      "inactive",
+      "inactive",
+      "inactive",
+    ]);
+  });
+
   test("goes on where an interrupted one ended", async () => {
     await old.file("db.service");
     await into(`submit ${join(old.directory, "db.service")}`);

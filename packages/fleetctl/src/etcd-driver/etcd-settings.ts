@@ -52,12 +52,19 @@ function readEndpoints(flags: FlagValues): readonly string[] {
   );
 }
 
-function readTls(flags: FlagValues): Promise<TlsTexts> {
-  return readTlsFiles(flags, {
+async function readTls(flags: FlagValues): Promise<TlsTexts> {
+  const tls = await readTlsFiles(flags, {
     ca: ["ca-file", "etcd-cafile"],
     cert: ["cert-file", "etcd-certfile"],
     key: ["key-file", "etcd-keyfile"],
   });
+  // The client library would connect without showing the certificate.
+  if (tls.cert !== undefined && tls.ca === undefined) {
+    throw new CommandFailure(
+      "with --driver=etcd --cert-file needs --ca-file, the authority of etcd's certificate",
+    );
+  }
+  return tls;
 }
 
 function readLogin(flags: FlagValues): EtcdSettings["login"] {
