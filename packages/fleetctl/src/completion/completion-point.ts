@@ -60,6 +60,7 @@ export function completionPoint(line: readonly string[]): CompletionPoint {
 /** The flag that a word names and that needs a value. */
 function openFlag(word: string | undefined, flags: readonly Flag[]): Flag | undefined {
   const name = /^--?([^=]+)$/.exec(word ?? "")?.[1];
+  if (name === undefined) return undefined;
   return flags.find((flag) => flag.kind !== "switch" && (flag.name === name || flag.short === name));
 }
 

@@ -7,7 +7,7 @@ export const completionScripts: Readonly<Record<string, string>> = {
   // COMP_WORDS is cut at `@`, `=` and `:`, so that the line is read instead, and candidates are cut like it.
   bash: `# bash completion for fleetctl
 _fleetctl() {
-    local program=\${1:-fleetctl} line word kept= fits candidate
+    local program=\${1:-fleetctl} line word kept= fits= candidate at
     local -a words files
     COMPREPLY=()
     if [[ -n \${COMP_LINE-} ]]; then
@@ -18,8 +18,8 @@ _fleetctl() {
         if [[ $word == [\\'\\"]* ]]; then
             word=\${word:1}
         else
-            local at=\${#word}
-            while ((at > 0)) && [[ $COMP_WORDBREAKS != *"\${word:at-1:1}"* ]]; do ((at--)); done
+            at=\${#word}
+            while ((at > 0)) && [[ \${COMP_WORDBREAKS-} != *"\${word:at-1:1}"* ]]; do ((at--)); done
             kept=\${word:0:at}
         fi
     else

@@ -141,6 +141,7 @@ function flagTerms(flags: readonly Flag[]): Block {
 }
 
 function flagForm({ name, short, kind, fallback }: Flag): string {
-  const long = `--${name}=${kind === "text" && fallback === "" ? "..." : fallback}`;
+  const value = kind === "text" && fallback === "" ? "=..." : `=${fallback}`;
+  const long = `--${name}${kind === "switch" && fallback === "false" ? "" : value}`;
   return short === undefined ? long : `-${short}, ${long}`;
 }

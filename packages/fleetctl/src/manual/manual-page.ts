@@ -1,4 +1,8 @@
 import type { Block, Document } from "./document.ts";
+import { wrapped } from "./wrapped.ts";
+
+/** Characters of a line of source. */
+const sourceWidth = 72;
 
 /** A document as a manual page, in the macros of man(7). `related` are the pages it points to. */
 export function manualPage(
@@ -26,20 +30,25 @@ export function manualPage(
 function blockLines(block: Block, follows: boolean): readonly string[] {
   switch (block.kind) {
     case "paragraph":
-      return [...(follows ? [".PP"] : []), escaped(block.text)];
+      return [...(follows ? [".PP"] : []), ...filled(block.text)];
     case "command":
       // Not filled, so that it can be copied as it stands.
       return follows
         ? [".PP", ".RS 4", ".nf", literal(block.text), ".fi", ".RE"]
         : [".nf", literal(block.text), ".fi"];
     case "terms":
-      return block.terms.flatMap(([term, meaning]) => [".TP", `.B ${literal(term)}`, escaped(meaning)]);
+      return block.terms.flatMap(([term, meaning]) => [".TP", `.B ${literal(term)}`, ...filled(meaning)]);
   }
 }
 
 function relatedLines(related: readonly string[]): readonly string[] {
   const last = related.length - 1;
   return [".PP", ...related.map((page, index) => `.BR ${literal(page)} (1)${index === last ? "" : ","}`)];
+}
+
+/** Text that roff is to break as the page is wide. */
+function filled(text: string): readonly string[] {
+  return wrapped(text, sourceWidth).map(escaped);
 }
 
 /** Text in which roff finds nothing to obey. */

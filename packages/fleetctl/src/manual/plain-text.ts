@@ -1,4 +1,5 @@
 import type { Block, Document, Section } from "./document.ts";
+import { wrapped } from "./wrapped.ts";
 
 /** Columns that lines are broken at: what fits beside the indentation on most terminals. */
 const textWidth = 92;
@@ -20,10 +21,10 @@ export function plainText({ name, summary, sections }: Document): string {
 
 function linesOf(blocks: readonly Block[]): readonly string[] {
   return blocks.flatMap((block, index) => {
-    const before = blocks[index - 1];
+    if (index === 0) return blockLines(block);
     // What is to be typed belongs to the words before it.
-    const gap = before === undefined || (block.kind === "command" && before.kind === "paragraph") ? [] : [""];
-    return [...gap, ...blockLines(block)];
+    if (block.kind === "command") return blockLines(block).map(indented);
+    return ["", ...blockLines(block)];
   });
 }
 
@@ -49,20 +50,6 @@ function termLines(terms: readonly (readonly [string, string])[]): readonly stri
     if (term.length > width) return [term, ...[first, ...more].map((line) => margin + line)];
     return [`${term.padEnd(width)}  ${first}`, ...more.map((line) => margin + line)];
   });
-}
-
-function wrapped(text: string, width: number): readonly string[] {
-  const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    if (line !== "" && line.length + 1 + word.length > width) {
-      lines.push(line);
-      line = word;
-    } else {
-      line = line === "" ? word : `${line} ${word}`;
-    }
-  }
-  return [...lines, line];
 }
 
 function indented(line: string): string {

@@ -15,7 +15,7 @@ export async function complete(call: Invocation): Promise<number> {
   const given = new Set(point.given);
   const candidates = (await candidatesFor(point, cluster))
     .filter(([word]) => word.startsWith(part) && !given.has(word))
-    .map(([word, what]) => `${point.kept}${word}\t${what}\n`);
+    .map(([word, what]) => `${point.kept}${word}${what === "" ? "" : `\t${what}`}\n`);
   call.print(`${takesFiles(point) ? ":files" : ":words"}\n${[...new Set(candidates)].join("")}`);
   return 0;
 }

@@ -39,7 +39,7 @@ export const generalCommands: readonly Command[] = [
     name: "man",
     usage: "[COMMAND]",
     summary: "Print the manual page of fleetctl, or of one command",
-    description: "The page comes as man reads it: with a dash for the file, it shows what is piped to it.",
+    description: "Prints the source of the page (roff); man shows it when it is piped to it.",
     flags: [],
     takes: ["command"],
     examples: [["man start | man -l -", "Read the manual page of start"]],

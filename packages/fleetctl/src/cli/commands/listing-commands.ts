@@ -46,8 +46,6 @@ const machineFields = ["machine", "ip", "metadata"];
 const fileFields = ["unit", "hash", "desc", "dstate", "state", "target", "tmachine", "global"];
 const stateFields = ["unit", "load", "active", "sub", "machine", "hash"];
 
-const usage = "[-l|--full] [--no-legend] [--fields=F,...] [--sort=F,...]";
-
 /** Which units a listing shows. */
 const filters =
   "With a UNIT, lists only the units of that name (.service may be left out) or that match the pattern " +
@@ -57,7 +55,7 @@ const filters =
 export const listingCommands: readonly Command[] = [
   {
     name: "list-machines",
-    usage: `${usage} [--machine=M,...] [MACHINE|KEY=VALUE...]`,
+    usage: "[OPTIONS] [MACHINE|KEY=VALUE...]",
     summary: "Enumerate the current hosts in the cluster",
     description: [
       "Lists the machines whose fleetd is present, with their address and metadata.",
@@ -78,7 +76,7 @@ export const listingCommands: readonly Command[] = [
   },
   {
     name: "list-unit-files",
-    usage: `${usage} [--state=S,...] [--machine=M,...] [UNIT...]`,
+    usage: "[OPTIONS] [UNIT...]",
     summary: "List the units that exist in the cluster",
     description: ["Lists every submitted unit with its desired and its current state.", filters].join("\n\n"),
     flags: [
@@ -106,7 +104,7 @@ export const listingCommands: readonly Command[] = [
   },
   {
     name: "list-units",
-    usage: `${usage} [--state=S,...] [--machine=M,...] [UNIT...]`,
+    usage: "[OPTIONS] [UNIT...]",
     summary: "List the current state of units in the cluster",
     description: ["Lists what systemd reports: one row for each unit and machine.", filters].join("\n\n"),
     flags: [
