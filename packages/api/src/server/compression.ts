@@ -32,7 +32,7 @@ export async function compressed(
 }
 
 /** Whether gzip is named, or `*` that stands for it, and not with a weight of 0. */
-export function takesGzip(acceptEncoding: string | string[] | undefined): boolean {
+function takesGzip(acceptEncoding: string | string[] | undefined): boolean {
   const weights = new Map<string, number>();
   for (const entry of String(acceptEncoding ?? "").split(",")) {
     const [coding = "", ...parameters] = entry.split(";").map((part) => part.trim().toLowerCase());

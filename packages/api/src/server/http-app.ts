@@ -111,7 +111,8 @@ async function bareContentType(
   reply: FastifyReply,
   payload: unknown,
 ): Promise<unknown> {
-  if (reply.hasHeader("content-type")) void reply.header("content-type", "application/json");
+  const type = reply.getHeader("content-type");
+  if (String(type).startsWith("application/json;")) void reply.header("content-type", "application/json");
   return payload;
 }
 
