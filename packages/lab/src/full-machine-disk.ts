@@ -45,6 +45,8 @@ export interface DiskContents {
   readonly checkout: string;
   /** A second unix socket for the API, in a directory that the host sees too. */
   readonly socketPath: string;
+  /** File for what fleetd logs, in a directory that the host sees too. */
+  readonly fleetdLog: string;
 }
 
 /** Writes what tells the machine from the host: identity, network, user, sshd and fleetd. */
@@ -178,7 +180,7 @@ Restart=always
 }
 
 /** As the README says how to install it, on top of the checkout. */
-function writeFleet(disk: Disk, { checkout, socketPath }: DiskContents): void {
+function writeFleet(disk: Disk, { checkout, socketPath, fleetdLog }: DiskContents): void {
   for (const program of ["fleetd", "fleetctl"]) {
     disk.link(`/usr/bin/${program}`, `${CHECKOUT_ON_MACHINE}/node_modules/.bin/${program}`);
   }
@@ -189,6 +191,20 @@ function writeFleet(disk: Disk, { checkout, socketPath }: DiskContents): void {
     "/etc/systemd/system/fleet.socket.d/lab.conf",
     `[Socket]\nListenStream=0.0.0.0:${API_PORT}\nListenStream=${socketPath}\nSocketGroup=${SSH_USER}\n`,
   );
+  // The journal ends with the power; what a failed test shows of it must not. A service and not a program that the
+  // host runs inside: nsenter stops along with such a one when systemd freezes what is left at a shutdown, never
+  // reaps it, and systemd waits a minute and a half for it.
+  disk.write(
+    `${UNITS}/lab-log.service`,
+    `[Unit]
+Before=fleet.service
+
+[Service]
+ExecStart=journalctl --follow --lines=all --unit=fleet.service --output=cat
+StandardOutput=append:${fleetdLog}
+`,
+  );
+  enable(disk, "lab-log.service", "multi-user.target");
 }
 
 function enable(disk: Disk, unit: string, target: string): void {

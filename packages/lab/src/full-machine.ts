@@ -89,6 +89,7 @@ export class FullMachine implements Machine {
       authorizedKey: options.ssh.publicKey,
       checkout: options.checkout,
       socketPath: machine.socketPath,
+      fleetdLog: machine.fleetdLog,
     });
     await machine.boot();
     return machine;
@@ -145,7 +146,6 @@ export class FullMachine implements Machine {
     });
     this.#outerInit = await onlyChild(this.#outer);
     await this.#untilBooted(this.#outer);
-    await this.#followLog();
   }
 
   run(command: readonly string[], options: RunOptions = {}): Promise<CommandResult> {
@@ -268,15 +268,6 @@ export class FullMachine implements Machine {
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     throw new FleetError("lab_boot", `${this.name} does not answer at ${this.address}, port ${SSH_PORT}`);
-  }
-
-  /** The journal ends with the power; the log on the host does not. */
-  async #followLog(): Promise<void> {
-    await this.startProgram({
-      command: ["journalctl", "--follow", "--lines=all", "--unit=fleet.service", "--output=cat"],
-      env: {},
-      logFile: this.fleetdLog,
-    });
   }
 }
 
