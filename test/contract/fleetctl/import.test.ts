@@ -204,6 +204,16 @@ test("a fleet 1.0 without units has nothing to import", async () => {
   });
 });
 
+test("of several endpoints the next is tried, and named", async () => {
+  old.fleet.add("a.service", options(), "inactive");
+  const { code, stdout, stderr } = await into(`import --from=http://127.0.0.1:1,${old.endpoint}`);
+  expect({ code, stdout }).toEqual({
+    code: 0,
+    stdout: "UNIT\t\tCONTENT\tTARGET\na.service\tcreate\tinactive\n",
+  });
+  expect(stderr).toContain(`WARNING: http://127.0.0.1:1 cannot be reached`);
+});
+
 test("a fleet that does not answer is named", async () => {
   old.fleet.etcdAway = true;
   const { code, stderr } = await fromOld("--yes");

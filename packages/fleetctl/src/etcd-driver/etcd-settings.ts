@@ -17,12 +17,6 @@ export interface EtcdSettings {
 
 /** Throws CommandFailure for flags that name no etcd. */
 export async function readEtcdSettings(flags: FlagValues): Promise<EtcdSettings> {
-  if (flags.text("tunnel") !== "") {
-    throw new CommandFailure(
-      "--tunnel does not go together with --driver=etcd: a tunnel leads to a fleetd (leave --driver out), " +
-        "etcd is reached with `ssh -L 2379:127.0.0.1:2379 HOST` and --endpoint=http://127.0.0.1:2379",
-    );
-  }
   const endpoints = readEndpoints(flags);
   const keyPrefix = readKeyPrefix(flags.text("etcd-key-prefix"));
   if (keyPrefix === undefined) {

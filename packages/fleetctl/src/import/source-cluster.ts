@@ -1,4 +1,4 @@
-import { FleetClient, parseEndpoint } from "@fleet/api/client";
+import { endpointText, FleetClient, parseEndpoints } from "@fleet/api/client";
 import { wordedAs } from "../api-failure.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
@@ -14,11 +14,17 @@ export function isEndpoint(from: string): boolean {
  * nothing there.
  */
 export async function readSourceCluster(call: Invocation, from: string): Promise<ImportSource> {
-  const endpoint = parseEndpoint(from);
-  if (!endpoint.ok) throw new CommandFailure(`--from: ${endpoint.problem}`);
+  const endpoints = parseEndpoints(from);
+  if (!endpoints.ok) throw new CommandFailure(`--from: ${endpoints.problem}`);
   const { flags, signal } = call;
+  const [endpoint, ...alternatives] = endpoints.value;
   const client = new FleetClient({
-    endpoint: endpoint.value,
+    endpoint,
+    alternatives,
+    onFailover: (unreachable, reason, next) =>
+      call.say(
+        `WARNING: ${endpointText(unreachable)} cannot be reached (${reason}): using ${endpointText(next)}`,
+      ),
     requestTimeoutMs: flags.milliseconds("request-timeout"),
     tls: await readTlsFiles(flags, { ca: ["ca-file"], cert: ["cert-file"], key: ["key-file"] }),
   });
