@@ -1,6 +1,7 @@
 import { FleetApiError, FleetUnreachableError } from "@fleet/api/client";
 import { errorCode, errorMessage } from "@fleet/runtime";
 import { CommandFailure } from "./failure.ts";
+import { TunnelFailure } from "./remote/tunnel-failure.ts";
 
 /** How a daemon, of fleet 1.0 or of this project, begins to say that it cannot reach etcd. */
 const ETCD_AWAY = "fleet server unable to communicate with etcd";
@@ -34,7 +35,9 @@ export function isInterrupt(error: unknown): boolean {
 
 function hintsFor(error: unknown): readonly string[] {
   if (error instanceof FleetUnreachableError) {
-    const denied = errorCode(error.cause) === "EACCES";
+    const { cause } = error;
+    if (cause instanceof TunnelFailure) return cause.hints;
+    const denied = errorCode(cause) === "EACCES";
     return [
       denied
         ? "This user may not open the socket: that takes root, or its group (SocketGroup= in fleet.socket)."

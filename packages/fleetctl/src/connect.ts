@@ -1,24 +1,41 @@
-import { FleetClient, parseEndpoint } from "@fleet/api/client";
+import { type Endpoint, endpointText, FleetClient, parseEndpoints } from "@fleet/api/client";
 import type { FlagValues } from "./cli/flag.ts";
 import { CommandFailure } from "./failure.ts";
+import type { Invocation } from "./invocation.ts";
 import { readTlsFiles } from "./tls-files.ts";
 
-/** The API of the endpoint that the flags name. Throws CommandFailure; a daemon is not connected to yet. */
-export async function connect(flags: FlagValues, say: (line: string) => void): Promise<FleetClient> {
+type Surroundings = Pick<Invocation, "environment" | "say" | "relay" | "isTerminal">;
+
+/** The API of the endpoints that the flags name. Throws CommandFailure; a daemon is not connected to yet. */
+export async function connect(flags: FlagValues, surroundings: Surroundings): Promise<FleetClient> {
+  const tunnelled = flags.text("tunnel") !== "";
   if (flags.text("driver").toLowerCase() === "etcd") {
+    if (tunnelled)
+      throw new CommandFailure("--tunnel leads to a daemon, not to etcd: leave out --driver=etcd");
     const { connectToEtcd } = await import("./etcd-driver/connect-to-etcd.ts");
     return await connectToEtcd(flags);
   }
-  const text = flags.text("endpoint");
-  if (text.includes(",")) {
-    say(`WARNING: of several endpoints only the first is used: ${text.split(",")[0]}`);
-  }
-  const endpoint = parseEndpoint(text);
-  if (!endpoint.ok) throw new CommandFailure(`Unable to initialize client: ${endpoint.problem}`);
+  const endpoints = parseEndpoints(flags.text("endpoint"));
+  if (!endpoints.ok) throw new CommandFailure(`Unable to initialize client: ${endpoints.problem}`);
+  const [endpoint, ...alternatives] = endpoints.value;
   const tls = await readTlsFiles(flags, { ca: ["ca-file"], cert: ["cert-file"], key: ["key-file"] });
   return new FleetClient({
-    endpoint: endpoint.value,
+    endpoint,
+    alternatives,
+    onFailover: sayOnce(surroundings.say),
     requestTimeoutMs: flags.milliseconds("request-timeout"),
     tls,
+    ...(tunnelled ? (await import("./remote/tunnelled.ts")).tunnelled(flags, surroundings) : {}),
   });
+}
+
+/** Once for each endpoint, however often it is tried. */
+function sayOnce(say: (line: string) => void) {
+  const said = new Set<string>();
+  return (unreachable: Endpoint, reason: string, next: Endpoint): void => {
+    const name = endpointText(unreachable);
+    if (said.has(name)) return;
+    said.add(name);
+    say(`WARNING: ${name} cannot be reached (${reason}): using ${endpointText(next)}`);
+  };
 }

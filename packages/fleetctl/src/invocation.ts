@@ -17,10 +17,15 @@ export interface Invocation {
   readonly ask?: (question: string) => Promise<string>;
   /** Says a line to the user, on stderr. */
   readonly say: (line: string) => void;
+  /** Passes on to stderr what a program that fleetctl runs writes there. */
+  readonly relay: (bytes: Uint8Array) => void;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  /** Which streams somebody looks at. */
+  readonly isTerminal: { readonly stdout: boolean; readonly stderr: boolean };
   /** The API of the chosen endpoint; loaded on the first call, so that a command without it starts fast. */
   readonly connect: () => Promise<FleetClient>;
   readonly clock: Clock;
-  /** Fires on Ctrl-C. */
+  /** Fires on Ctrl-C and on other signals that end a program; the reason is the signal's name. */
   readonly signal: AbortSignal;
 }
 

@@ -1,11 +1,12 @@
 import { once } from "node:events";
 import { isatty } from "node:tty";
 import { systemClock } from "@fleet/runtime";
+import { endingSignals } from "./interrupt.ts";
 import { run } from "./run.ts";
 
 const interrupt = new AbortController();
-// A second Ctrl-C ends the process at once.
-process.once("SIGINT", () => interrupt.abort());
+// A second one ends the process at once.
+for (const signal of endingSignals) process.once(signal, () => interrupt.abort(signal));
 // `fleetctl list-units | head -1` closes stdout early: nobody is left to be told.
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
   if (error.code === "EPIPE") process.exit(0);
@@ -32,6 +33,9 @@ process.exitCode = await run(process.argv.slice(2), {
   },
   say: (line) => {
     process.stderr.write(`${line}\n`);
+  },
+  relay: (bytes) => {
+    process.stderr.write(bytes);
   },
   isTerminal: { stdout: isatty(1), stderr: isatty(2) },
   ...(isatty(0) && isatty(2) ? { ask } : {}),

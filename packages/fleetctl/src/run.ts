@@ -3,9 +3,9 @@ import type { Clock } from "@fleet/runtime";
 import { findCommand } from "./cli/commands/commands.ts";
 import { FlagValues, UsageError } from "./cli/flag.ts";
 import { flagsFromEnvironment, globalFlags } from "./cli/global-flags.ts";
-import { refuseUnavailable } from "./cli/not-available.ts";
-import { parseFlags, splitAtCommand } from "./cli/parse-flags.ts";
+import { parseFlags, parseLeadingFlags, splitAtCommand } from "./cli/parse-flags.ts";
 import { CommandFailure } from "./failure.ts";
+import { codeOfSignal, signalOf } from "./interrupt.ts";
 import { loadVerb } from "./load-verb.ts";
 import { paintFor } from "./output/colors.ts";
 
@@ -16,19 +16,20 @@ export interface Surroundings {
   readonly print: (text: string) => void;
   /** Writes a line to stderr. */
   readonly say: (line: string) => void;
+  /** Passes on to stderr what a program that fleetctl runs writes there. */
+  readonly relay: (bytes: Uint8Array) => void;
   readonly clock: Clock;
   /** Which streams somebody looks at. */
   readonly isTerminal: { readonly stdout: boolean; readonly stderr: boolean };
   /** Asks the user, and resolves to the line typed, empty without one; absent when nobody is there to ask. */
   readonly ask?: (question: string) => Promise<string>;
-  /** Fires on Ctrl-C. */
+  /** Fires on Ctrl-C and on other signals that end a program; the reason is the signal's name. */
   readonly signal: AbortSignal;
 }
 
 /** Exit codes. */
 const FAILED = 1;
 const USAGE = 2;
-const INTERRUPTED = 130;
 
 /** Runs one command line, without the program's name. Resolves to its exit code and never rejects. */
 export async function run(args: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -47,7 +48,7 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
 
     const command = findCommand(word);
     const known = [...command.flags, ...globalFlags];
-    const late = parseFlags(after, known);
+    const late = command.runsRest === true ? parseLeadingFlags(after, known) : parseFlags(after, known);
     const flags = new FlagValues(known, new Map([...environment, ...early.given, ...late.given]));
     globals = flags;
     if (flags.on("help")) {
@@ -55,22 +56,10 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
       return 0;
     }
     if (flags.on("version")) return await (await import("./verbs/version.ts")).version(surroundings);
-    const { print, say, clock, signal, ask } = surroundings;
     const connect = (): Promise<FleetClient> => client.get(flags);
     const paint = paintFor(flags.text("color"), surroundings.environment, surroundings.isTerminal.stdout);
-    const asking = ask === undefined ? {} : { ask };
     const verb = await loadVerb(command.name);
-    return await verb({
-      flags,
-      args: late.positionals,
-      print,
-      paint,
-      say,
-      clock,
-      signal,
-      connect,
-      ...asking,
-    });
+    return await verb({ ...surroundings, flags, args: late.positionals, paint, connect });
   } catch (error) {
     return report(error, globals, surroundings);
   } finally {
@@ -98,11 +87,17 @@ class LazyClient {
   }
 
   async #make(flags: FlagValues): Promise<FleetClient> {
-    refuseUnavailable(flags);
+    refuseUnknownDriver(flags);
     const { connect } = await import("./connect.ts");
-    this.#made = await connect(flags, this.#surroundings.say);
+    this.#made = await connect(flags, this.#surroundings);
     return this.#made;
   }
+}
+
+function refuseUnknownDriver(flags: FlagValues): void {
+  const driver = flags.text("driver").toLowerCase();
+  if (driver !== "api" && driver !== "etcd")
+    throw new CommandFailure(`Unrecognized driver: ${flags.text("driver")}`);
 }
 
 /** Says what went wrong; returns the exit code. */
@@ -110,7 +105,7 @@ function report(error: unknown, flags: FlagValues, surroundings: Surroundings): 
   const { say, signal, environment, isTerminal } = surroundings;
   if (signal.aborted) {
     say("Interrupted");
-    return INTERRUPTED;
+    return codeOfSignal(signalOf(signal));
   }
   const usage = error instanceof UsageError;
   const message = error instanceof Error ? error.message : String(error);

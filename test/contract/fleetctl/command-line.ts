@@ -41,6 +41,9 @@ export async function fleetctl(
     say: (line) => {
       stderr += `${line}\n`;
     },
+    relay: (bytes) => {
+      stderr += Buffer.from(bytes).toString("utf8");
+    },
     isTerminal: around.isTerminal ?? { stdout: false, stderr: false },
     ...(around.ask === undefined ? {} : { ask: around.ask }),
     clock: around.clock ?? systemClock,

@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { fleetctl } from "./command-line.ts";
-import { useFleetShell } from "./fleet-shell.ts";
+import { options, useFleetShell } from "./fleet-shell.ts";
 
 const here = useFleetShell();
 const { shell } = here;
@@ -58,8 +58,17 @@ describe("failures", () => {
   it.each([
     ["start --sign a", 2, "WARNING: The signed/verified units feature is DEPRECATED and cannot be used.\n"],
     ["verify a", 2, "WARNING: The signed/verified units feature is DEPRECATED and cannot be used.\n"],
-    ["status a", 1, "fleetctl status is not available in this version\n"],
-    ["--tunnel=1.2.3.4 list-units", 1, "--tunnel is not available in this version\n"],
+    ["status a", 1, "Unit a.service does not exist.\n"],
+    ["journal a", 1, "Unit a.service does not exist.\n"],
+    ["journal", 1, "One unit file must be provided.\n"],
+    ["status", 0, "No units given\n"],
+    ["fd-forward", 1, "One socket must be provided, as in: fleetctl fd-forward /var/run/fleet.sock\n"],
+    ["--tunnel=gate:ssh list-units", 1, '--tunnel="gate:ssh": a port is a number between 1 and 65535\n'],
+    [
+      "--tunnel=gate --driver=etcd list-units",
+      1,
+      "--tunnel leads to a daemon, not to etcd: leave out --driver=etcd\n",
+    ],
     ["--driver=x list-units", 1, "Unrecognized driver: x\n"],
     ["cat", 1, "One unit file must be provided\n"],
     ["cat a b", 1, "One unit file must be provided\n"],
@@ -86,14 +95,31 @@ describe("failures", () => {
 });
 
 describe("of several endpoints", () => {
-  it("the first counts, with a word about it", async () => {
+  it("the next is used when one cannot be reached, which is said once", async () => {
+    const endpoints = `unix://${here.directory}/none.sock,${here.endpoint}`;
+    here.fleet.add("a.service", options(), "launched");
+    const { code, stderr } = await fleetctl(endpoints, ["stop", "a"]);
+    expect(code).toBe(0);
+    const warnings = stderr.split("\n").filter((line) => line.startsWith("WARNING"));
+    expect(warnings).toEqual([
+      `WARNING: unix://${here.directory}/none.sock cannot be reached ` +
+        `(connect ENOENT ${here.directory}/none.sock): using ${here.endpoint}`,
+    ]);
+  });
+
+  it("the second is not asked while the first answers", async () => {
     const { code, stderr } = await fleetctl(`${here.endpoint},http://127.0.0.1:1`, [
       "list-units",
       "--no-legend",
     ]);
-    expect([code, stderr]).toEqual([
-      0,
-      `WARNING: of several endpoints only the first is used: ${here.endpoint}\n`,
-    ]);
+    expect([code, stderr]).toEqual([0, ""]);
+  });
+
+  it("each is named when none can be reached", async () => {
+    const endpoints = ["a", "b"].map((name) => `unix://${here.directory}/${name}.sock`);
+    const { code, stderr } = await fleetctl(endpoints.join(","), ["list-machines"]);
+    expect(code).toBe(1);
+    expect(stderr).toContain("from fleet API (none of the endpoints can be reached: ");
+    for (const endpoint of endpoints) expect(stderr).toContain(`${endpoint}: connect ENOENT`);
   });
 });

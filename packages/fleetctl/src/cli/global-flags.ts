@@ -6,7 +6,7 @@ export const globalFlags: readonly Flag[] = [
     name: "endpoint",
     kind: "text",
     fallback: "unix:///var/run/fleet.sock",
-    help: "Location of the fleet API: unix:///PATH, file:///PATH, http://HOST[:PORT] or https://HOST[:PORT]. With --driver=etcd: etcd's members, separated by commas",
+    help: "Location of the fleet API: unix:///PATH, file:///PATH, http://HOST[:PORT] or https://HOST[:PORT]. Of several, separated by commas, the first that can be reached. With --driver=etcd: etcd's members, separated by commas",
   },
   {
     name: "driver",
@@ -48,6 +48,37 @@ export const globalFlags: readonly Flag[] = [
     fallback: "3.0",
     help: "Seconds to allow a single request before it counts as failed",
   },
+  {
+    name: "tunnel",
+    kind: "text",
+    fallback: "",
+    help: "Reach the fleet API and the machines over ssh through this host, [USER@]HOST[:PORT]; --endpoint is meant as it is seen from there",
+  },
+  {
+    name: "ssh-username",
+    kind: "text",
+    fallback: "core",
+    help: "User to log in as, on machines and on the host of --tunnel. User in ssh's configuration does not count",
+  },
+  {
+    name: "ssh-timeout",
+    kind: "seconds",
+    fallback: "10.0",
+    help: "Seconds to allow ssh for connecting, ConnectTimeout of ssh",
+  },
+  {
+    name: "strict-host-key-checking",
+    kind: "switch",
+    fallback: "true",
+    help: "Verify the host keys of machines. When given as true, ssh asks about unknown ones; else StrictHostKeyChecking in its configuration counts. When false, any key is accepted and none kept",
+  },
+  {
+    name: "known-hosts-file",
+    kind: "text",
+    fallback: "~/.fleetctl/known_hosts",
+    suggests: "file",
+    help: "File that new host keys are kept in. By default those in ~/.ssh/known_hosts count as well; when given, this file only",
+  },
   { name: "json", kind: "switch", fallback: "false", help: "Print listings and errors as JSON" },
   {
     name: "color",
@@ -59,13 +90,10 @@ export const globalFlags: readonly Flag[] = [
   { name: "debug", kind: "switch", fallback: "false", help: "Print out more debug information to stderr" },
   { name: "version", short: "v", kind: "switch", fallback: "false", help: "Print the version and exit" },
   { name: "help", short: "h", kind: "switch", fallback: "false", help: "Print help and exit" },
-  // Known, so that it can be refused by name: connecting around it would reach another cluster.
-  { name: "tunnel", kind: "text", fallback: "", help: "", hidden: true },
   // fleet's older names for --ca-file and its like, which still count with --driver=etcd.
   ...["etcd-keyfile", "etcd-certfile", "etcd-cafile"].map(quiet("text")),
-  // The rest has no effect on the commands there are: accepted, because scripts and environments set it.
-  ...["ssh-username", "ssh-timeout", "known-hosts-file"].map(quiet("text")),
-  ...["strict-host-key-checking", "experimental-api"].map(quiet("switch")),
+  // Without effect, and accepted, because scripts and environments set it.
+  ...["experimental-api"].map(quiet("switch")),
 ];
 
 function quiet(kind: Flag["kind"]): (name: string) => Flag {

@@ -35,6 +35,15 @@ function unknownFlag(name: string, flags: readonly Flag[]): UsageError {
   return new UsageError(`unknown flag: ${name}`, didYouMean(name, shown));
 }
 
+/** Reads only the flags before the first word that is none: from there on everything is words. Throws UsageError. */
+export function parseLeadingFlags(args: readonly string[], flags: readonly Flag[]): ParsedArguments {
+  const { before, command, after } = splitAtCommand(args, flags);
+  return {
+    given: parseFlags(before, flags).given,
+    positionals: command === undefined ? [] : [command, ...after],
+  };
+}
+
 export interface SplitCommandLine {
   readonly before: readonly string[];
   readonly command: string | undefined;

@@ -58,7 +58,7 @@ export class ClusterNames {
     // Behind a tunnel or etcd's own authentication waits a handshake, and maybe a question for a password.
     if (this.#flags.text("tunnel") !== "" || this.#flags.text("driver").toLowerCase() !== "api") return [];
     try {
-      const client = await connect(this.#flags, () => {});
+      const client = await connect(this.#flags, nobody);
       try {
         return await question(client);
       } finally {
@@ -70,6 +70,14 @@ export class ClusterNames {
     }
   }
 }
+
+/** For whom nothing is said, since nobody could read it. */
+const nobody = {
+  environment: {},
+  say: () => {},
+  relay: () => {},
+  isTerminal: { stdout: false, stderr: false },
+} as const;
 
 function isTemplate(unit: ApiUnit): boolean {
   const parsed = parseUnitName(unit.name);

@@ -5,15 +5,19 @@ export type CommandName =
   | "cat"
   | "completion"
   | "destroy"
+  | "fd-forward"
   | "help"
   | "import"
+  | "journal"
   | "list-machines"
   | "list-unit-files"
   | "list-units"
   | "load"
   | "man"
   | "restart"
+  | "ssh"
   | "start"
+  | "status"
   | "stop"
   | "submit"
   | "unload"
@@ -32,6 +36,8 @@ export interface Command {
   readonly examples?: readonly (readonly [commandLine: string, does: string])[];
   /** What its arguments are, for the completion of a command line; nothing when absent. */
   readonly takes?: readonly ArgumentKind[];
+  /** Its arguments are a command line of their own: from the first on they are no flags of fleetctl. */
+  readonly runsRest?: true;
   /** fleet 1.0 has no such command. */
   readonly isNew?: true;
   /** For programs: not shown in help. */

@@ -1,9 +1,9 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { UsageError } from "../flag.ts";
-import { notAvailable, refuseNotAvailable } from "../not-available.ts";
 import type { Command } from "./command.ts";
 import { generalCommands } from "./general-commands.ts";
 import { listingCommands } from "./listing-commands.ts";
+import { remoteCommands } from "./remote-commands.ts";
 import { transferCommands } from "./transfer-commands.ts";
 import { unitCommands } from "./unit-commands.ts";
 
@@ -12,16 +12,16 @@ export const commands: readonly Command[] = [
   ...unitCommands,
   ...listingCommands,
   ...generalCommands,
+  ...remoteCommands,
   ...transferCommands,
 ].sort((left, right) => (left.name < right.name ? -1 : 1));
 
 /**
  * The command a word names: its name, with underscores for dashes if one likes, or a beginning that no other
- * command shares. Throws UsageError, and CommandFailure for a command of fleet that this version lacks.
+ * command shares. Throws UsageError.
  */
 export function findCommand(word: string): Command {
   const name = fullName(word);
-  refuseNotAvailable(name);
   const command = commands.find((each) => each.name === name);
   if (command === undefined) throw new UsageError(`unknown command "${word}"`, didYouMean(name, names()));
   return command;
@@ -41,8 +41,7 @@ function fullName(word: string): string {
 }
 
 function names(): readonly string[] {
-  const shown = commands.filter((command) => command.hidden !== true).map((command) => command.name);
-  return [...shown, ...notAvailable];
+  return commands.filter((command) => command.hidden !== true).map((command) => command.name);
 }
 
 function isNew(name: string): boolean {
