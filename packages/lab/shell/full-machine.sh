@@ -29,9 +29,13 @@ for entry in "$disk"/root/etc/systemd/system/* "$disk"/root/etc/systemd/network/
   if [ ! -e "$own" ] && [ ! -L "$own" ]; then rm -rf "$entry"; fi
 done
 
-# The kernel may still be taking down the port of the previous boot.
-ip link delete "$port" 2>/dev/null || true
-
-# Not exec: as process 1 systemd-nspawn would believe that it boots the host, and log to the kernel.
-"$@" &
-wait $!
+# Exit code 133 is systemd-nspawn's for "the machine wants to be booted again".
+status=133
+while [ $status -eq 133 ]; do
+  # The kernel may still be taking down the port of the previous boot.
+  ip link delete "$port" 2>/dev/null || true
+  # Not exec: as process 1 systemd-nspawn would believe that it boots the host, and log to the kernel.
+  "$@" &
+  status=0
+  wait $! || status=$?
+done
