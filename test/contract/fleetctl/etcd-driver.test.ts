@@ -207,6 +207,17 @@ describe("an etcd that cannot be used", () => {
     silent.close();
   });
 
+  test("is given up within the request timeout however many members it has", async () => {
+    const silent = await Promise.all(Array.from({ length: 8 }, silence));
+    const endpoints = silent.map(({ endpoint }) => endpoint).join(",");
+    const startedMs = performance.now();
+    const outcome = await fleetctl(endpoints, ["--driver=etcd", "--request-timeout=2", "list-units"]);
+    // 16 s if each of them had the whole time.
+    expect(performance.now() - startedMs).toBeLessThan(10_000);
+    expect(outcome.code).toBe(1);
+    for (const { close } of silent) close();
+  });
+
   test.each([
     ["an endpoint that is no etcd's", ["--endpoint=unix:///var/run/fleet.sock"], "names etcd's members"],
     ["a tunnel", ["--tunnel=core.example"], "--tunnel"],

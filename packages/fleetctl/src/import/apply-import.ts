@@ -21,7 +21,7 @@ export interface ImportOutcome {
  */
 export async function applyImport(
   plan: readonly PlannedImport[],
-  client: FleetClient,
+  client: Pick<FleetClient, "putUnit">,
   signal: AbortSignal,
 ): Promise<ImportOutcome> {
   const refused = new Map<string, string>();
