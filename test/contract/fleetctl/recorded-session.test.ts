@@ -1,8 +1,11 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import type { Server } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { machinePatchShape } from "@fleet/api";
+import { FleetClient } from "@fleet/api/client";
+import { afterAll, beforeAll, beforeEach, describe, expect, it, test } from "vitest";
 import { acceleratedClock, fleetctl, type Outcome } from "./command-line.ts";
 import { changesOf, type Exchange, Replay, readSession, replayServer } from "./replay.ts";
 
@@ -13,6 +16,10 @@ let replay: Replay;
 let server: Server;
 let endpoint: string;
 let directory: string;
+let environment: Readonly<Record<string, string>>;
+
+/** What the ssh of these tests ends with, as the command on the machine would. */
+const SSH_CODE = 3;
 
 beforeAll(async () => {
   session = await readSession(recording);
@@ -21,6 +28,10 @@ beforeAll(async () => {
   const socketPath = join(directory, "fleet.sock");
   await new Promise<void>((resolve) => server.listen(socketPath, resolve));
   endpoint = `unix://${socketPath}`;
+  // An ssh that only notes, one per line, what it was given.
+  const script = `#!/bin/sh\nprintf '%s\\n' "$@" > "$HOME/ssh-arguments"\nexit ${SSH_CODE}\n`;
+  await writeFile(join(directory, "ssh"), script, { mode: 0o755 });
+  environment = { PATH: `${directory}:${process.env.PATH ?? ""}`, HOME: directory };
 });
 
 afterAll(async () => {
@@ -43,7 +54,7 @@ async function replayed(source: Exchange["source"], cmd: string, files: Files = 
   for (const [name, text] of Object.entries(files)) await writeFile(join(directory, name), text);
   replay = new Replay(exchangesOf(source, cmd), session);
   const args = cmd.split(" ").map((word) => (word in files ? join(directory, word) : word));
-  return await fleetctl(endpoint, args, { clock: acceleratedClock(20) });
+  return await fleetctl(endpoint, args, { clock: acceleratedClock(20), environment });
 }
 
 const sleeper = "[Unit]\nDescription=sleeper\n[Service]\nExecStart=/bin/sleep infinity\n";
@@ -157,9 +168,39 @@ const reconstructed: readonly Case[] = [
     "abcd0001000000000000000000000001\tn=1\nabcd0002000000000000000000000002\tn=2\n",
   ],
   ["cat b.service", {}, "[Unit]\nDescription=sleeper\n\n[Service]\nExecStart=/bin/sleep infinity\n"],
+  ["submit t@.service", { "t@.service": sleeper }, "Unit t@.service inactive\n"],
+  ["start g.service", { "g.service": global }, "Unit g.service inactive\n"],
+  ["restart a.service", {}, `Unit a.service loaded ${on1}\nUnit a.service launched ${on1}\n`],
+  [
+    "list-machines",
+    {},
+    "MACHINE\t\tIP\t\tMETADATA\nabcd0001...\t127.0.0.1\tn=1,region=eu\nabcd0002...\t127.0.0.1\tn=two\n",
+  ],
   ["stop --no-block a.service", {}, "Triggered unit a.service stop\n"],
   ["unload --no-block b.service", {}, "Triggered unit b.service unload\n"],
   ["destroy --no-block a.service", {}, "Destroyed a.service\n"],
+  [
+    "destroy b.service g.service t@3.service t@.service",
+    {},
+    "Destroyed b.service\nDestroyed g.service\nDestroyed t@3.service\nDestroyed t@.service\n",
+  ],
+];
+
+const patching = "curl -X PATCH machines";
+/** Commands of tests that are not in the tables. */
+const elsewhere = [
+  patching,
+  "status nope.service",
+  "status a.service",
+  "status t@.service",
+  "journal --lines 20 b.service",
+  "journal g.service",
+  "ssh --machine abcd0002 true",
+  "ssh --unit b.service true",
+  "ssh abcd0002 true",
+  "ssh a.service true",
+  "start nope.service",
+  "restart t@.service",
 ];
 
 describe.each([
@@ -172,6 +213,72 @@ describe.each([
     expect(outcome.code).toBe(0);
     expect(replay.changes).toEqual(changesOf(exchangesOf(source, cmd)));
   });
+});
+
+describe("what takes ssh", () => {
+  const sshArguments = (): string => join(directory, "ssh-arguments");
+
+  beforeEach(async () => {
+    await rm(sshArguments(), { force: true });
+  });
+
+  it.each<readonly [cmd: string, command: string]>([
+    ["status a.service", "systemctl status -l a.service"],
+    ["journal --lines 20 b.service", "journalctl --unit b.service --no-pager -n 20 --output short"],
+    ["ssh --machine abcd0002 true", "true"],
+    ["ssh --unit b.service true", "true"],
+    ["ssh abcd0002 true", "true"],
+    ["ssh a.service true", "true"],
+  ])("%s runs it on the machine, whose exit code it passes on", async (cmd, command) => {
+    const { code } = await replayed("reconstructed", cmd);
+    const words = (await readFile(sshArguments(), "utf8")).trimEnd().split("\n");
+    const host = words.findIndex((word) => word.endsWith("127.0.0.1"));
+    expect([words.slice(host + 1).join(" "), code]).toEqual([command, SSH_CODE]);
+  });
+
+  it.each<readonly [source: Exchange["source"], cmd: string, stderr: string]>([
+    ["recorded", "status nope.service", "Unit nope.service does not exist."],
+    ["reconstructed", "status t@.service", "Unit t@.service does not appear to be loaded."],
+    ["reconstructed", "journal g.service", "Unable to retrieve journal of global unit g.service."],
+  ])("%s: %s has no machine to go to", async (source, cmd, stderr) => {
+    const outcome = await replayed(source, cmd);
+    expect(outcome).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining(stderr) });
+    expect(existsSync(sshArguments())).toBe(false);
+  });
+});
+
+describe("what fails", () => {
+  it.each<readonly [source: Exchange["source"], cmd: string, stderr: string]>([
+    ["recorded", "start nope.service", "unable to find Unit(nope.service) in Registry or on filesystem"],
+    ["reconstructed", "restart t@.service", "Unable to restart unit t@.service in state inactive"],
+  ])("%s: %s", async (source, cmd, stderr) => {
+    const outcome = await replayed(source, cmd);
+    expect(outcome).toMatchObject({ code: 1, stdout: "", stderr: expect.stringContaining(stderr) });
+    expect(replay.changes).toEqual([]);
+  });
+});
+
+test("PATCH /machines, for which fleet 1.0 has no command, gets our client the same answers", async () => {
+  const patches = exchangesOf("reconstructed", patching).filter(({ method }) => method === "PATCH");
+  expect(patches).toHaveLength(5);
+  const client = new FleetClient({
+    endpoint: { kind: "unix", socketPath: endpoint.replace("unix://", "") },
+    requestTimeoutMs: 5_000,
+  });
+  for (const patch of patches) {
+    replay = new Replay([patch], session);
+    const sent = client.patchMachines(machinePatchShape.parse(JSON.parse(patch.body ?? "")));
+    if (patch.status === 204) await sent;
+    else await expect(sent).rejects.toMatchObject({ status: patch.status });
+    expect(replay.changes).toEqual(changesOf([patch]));
+  }
+  client.close();
+});
+
+test("every command of the session is replayed here", () => {
+  const inTables = [...recorded, ...reconstructed].map(([cmd]) => cmd);
+  const known = new Set([...inTables, ...elsewhere]);
+  expect(session.map(({ cmd }) => cmd).filter((cmd) => !known.has(cmd))).toEqual([]);
 });
 
 describe("the recorded answers of fleet 1.0", () => {

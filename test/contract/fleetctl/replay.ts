@@ -45,17 +45,21 @@ export interface Change {
 /**
  * Answers another client than the recorded one as it was answered for one command: a unit looks as it did then after
  * the same changes to it, and the last of its looks stays. Our client asks for other things besides: where fleet's
- * read all units to find some, ours asks for them by name, and it always wants to know the machines.
+ * read all units to find some, ours asks for them by name; and ours wants to know the machines and the states of units where
+ * fleet's did not.
  */
 export class Replay {
-  readonly #session: readonly Exchange[];
-  readonly #machines: Exchange | undefined;
+  readonly #command: readonly Exchange[];
+  readonly #elsewhere: ReadonlyMap<string, Exchange>;
   readonly #phases = new Map<string, Phase[]>();
   readonly #changes = new Map<string, Change>();
 
   constructor(command: readonly Exchange[], session: readonly Exchange[]) {
-    this.#session = command;
-    this.#machines = [...command, ...session].find(({ path }) => path === "/fleet/v1/machines");
+    this.#command = command;
+    const unasked = session.filter(
+      ({ method, path }) => method === "GET" && /\/(machines|state)\b/.test(path),
+    );
+    this.#elsewhere = new Map(unasked.map((exchange) => [exchange.path, exchange]));
     for (const exchange of command) {
       const phases = this.#phases.get(exchange.path) ?? [{ write: undefined, answers: [] }];
       this.#phases.set(exchange.path, phases);
@@ -78,13 +82,17 @@ export class Replay {
       if (later.length > 0) phase?.answers.shift();
       return next;
     }
-    if (path === "/fleet/v1/machines" && this.#machines !== undefined) return this.#machines;
-    return phase?.write?.method === "DELETE" ? absent : this.#listed(path);
+    // A unit that was destroyed has no state either.
+    const [ofUnit] = this.#phases.get(path.replace("/state/", "/units/")) ?? [];
+    if (ofUnit?.write?.method === "DELETE") return absent;
+    return this.#elsewhere.get(path) ?? this.#listed(path);
   }
 
   #written(method: string, path: string, body: string) {
+    const phases = this.#phases.get(path);
+    // What fleet's client does not ask for is what its server does not have.
+    if (phases === undefined) return { ...absent, response: "404 page not found" };
     noteChange(this.#changes, { method, path, body });
-    const phases = this.#phases.get(path) ?? [];
     phases.shift();
     const answer = phases[0]?.write ?? { status: 500, response: "" };
     // Content and target may be sent in one: then fleet's client has sent the target in a request of its own.
@@ -93,7 +101,7 @@ export class Replay {
   }
 
   #listed(path: string) {
-    const list = this.#session.find((exchange) => exchange.path === "/fleet/v1/units")?.response ?? "{}";
+    const list = this.#command.find((exchange) => exchange.path === "/fleet/v1/units")?.response ?? "{}";
     const { units } = unitListShape.parse(JSON.parse(list));
     const unit = units.find(({ name }) => path === `${unitPath}${name}`);
     return unit === undefined ? absent : { status: 200, response: JSON.stringify(unit) };
@@ -115,7 +123,8 @@ function noteChange(
 ): void {
   const { method, path } = write;
   const before = changes.get(path);
-  const body = write.body === "" ? {} : bodyShape.parse(JSON.parse(write.body));
+  const sent: unknown = write.body === "" ? {} : JSON.parse(write.body);
+  const body = bodyShape.parse(Array.isArray(sent) ? { list: sent } : sent);
   const methods = before?.methods.endsWith(method) ? before.methods : `${before?.methods ?? ""} ${method}`;
   changes.set(path, { methods, path, body: { ...before?.body, ...body } });
 }
