@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { LabDirectory, labsRoot, ownerOf } from "@fleet/lab";
 import { afterEach, describe, expect, it } from "vitest";
+import { describeFullMachines } from "../full-machines.ts";
 
 const CHECKOUT = fileURLToPath(new URL("../..", import.meta.url));
 const LAB = join(CHECKOUT, "node_modules", ".bin", "fleet-lab");
@@ -42,17 +43,20 @@ afterEach(async () => {
   }
 });
 
-/** Everything a lab has on the host: its directory, and whatever names that directory or its control group. */
+/** Everything a lab has on the host: its directory, whatever names that or its control group, and its network. */
 function traces(name: string, controlGroup: string): readonly string[] {
   const path = join(labsRoot(), name);
   const processes = readdirSync("/proc").filter((pid) => /^\d+$/.test(pid) && mentions(pid, path));
   const mounts = readFileSync("/proc/self/mounts", "utf8").split("\n");
   const groups = readdirSync("/sys/fs/cgroup", { recursive: true, encoding: "utf8" });
+  const bridge = controlGroup.replace("fleet-lab-", "fl-");
   return [
     ...(existsSync(path) ? [path] : []),
     ...processes.map((pid) => `process ${pid}`),
     ...mounts.filter((mount) => mount.includes(`${path}/`)),
+    // Processes that name nothing of it, such as those of a full machine, are in here all the same.
     ...groups.filter((group) => group.endsWith(controlGroup)),
+    ...readdirSync("/sys/class/net").filter((device) => device === bridge),
   ];
 }
 
@@ -96,34 +100,9 @@ describe("fleet-lab", () => {
     expect(traces(name, controlGroup)).toEqual([]);
   });
 
-  it("leaves nothing behind when its keeper is killed, and comes up again", async () => {
-    const name = newName();
-    for (const round of [1, 2]) {
-      const up = await run(LAB, ["--name", name, "up", "--machines", "1"]);
-      expect(up.exitCode, `round ${round}: ${up.output}`).toBe(0);
-      const controlGroup = await controlGroupOf(name);
-      const keeper = ownerOf(join(labsRoot(), name));
-      expect(keeper).toBeDefined();
-      if (keeper !== undefined) process.kill(keeper, "SIGKILL");
-      await expect.poll(() => traces(name, controlGroup), { timeout: 10_000 }).toEqual([]);
-    }
-  });
+  it("leaves nothing behind when its keeper is killed, and comes up again", () => survivesKills(["1"]));
 
-  it("sweeps what a lab has left whose janitor was killed too", async () => {
-    const name = newName();
-    await run(LAB, ["--name", name, "up", "--machines", "1"]);
-    const controlGroup = await controlGroupOf(name);
-    const path = join(labsRoot(), name);
-    const janitor = readdirSync("/proc").find(
-      (pid) => /^\d+$/.test(pid) && commandLineOf(pid).endsWith(`sweep.sh --after-stdin ${path}`),
-    );
-    process.kill(Number(janitor), "SIGKILL");
-    process.kill(ownerOf(path) ?? 0, "SIGKILL");
-    await expect.poll(() => ownerOf(path)).toBeUndefined();
-    expect(existsSync(path)).toBe(true);
-    await LabDirectory.create().remove();
-    await expect.poll(() => traces(name, controlGroup), { timeout: 10_000 }).toEqual([]);
-  });
+  it("sweeps what a lab has left whose janitor was killed too", () => isSweptByTheNext(["1"]));
 
   it("that does not come up says why and leaves nothing behind, the process that tried included", async () => {
     const name = newName();
@@ -149,6 +128,74 @@ describe("fleet-lab", () => {
     });
   });
 });
+
+describeFullMachines("fleet-lab with a full machine", () => {
+  it("takes both kinds, and more of them later, and leaves nothing behind", async () => {
+    const name = newName();
+    const lab = (...args: readonly string[]): Promise<Result> => run(LAB, ["--name", name, ...args]);
+    expect(await lab("up", "--machines", "1", "--full", "1")).toMatchObject({ exitCode: 0 });
+    const controlGroup = await controlGroupOf(name);
+    expect(await lab("add-machine", "--full", "disk=ssd")).toMatchObject({ exitCode: 0 });
+    expect((await lab("status")).output).toMatch(
+      /^m1 .* light +on +pid .*\nm2 .* full +on +pid .*\nm3 .* full +on +pid /m,
+    );
+    expect((await lab("shell", "m3", "systemctl", "is-system-running")).output).toBe("running\n");
+    expect((await lab("shell", "m3", "fleetctl", "list-machines")).output).toContain("disk=ssd");
+    for (const command of ["kill-agent", "restart", "stop-agent", "restart", "kill-machine", "reboot"]) {
+      expect(await lab(command, "m2"), command).toMatchObject({ exitCode: 0 });
+    }
+    expect((await lab("status")).output).toMatch(/^m2 .* full +on +pid /m);
+    expect(await lab("down")).toMatchObject({ exitCode: 0 });
+    expect(traces(name, controlGroup)).toEqual([]);
+  });
+
+  it("leaves nothing behind when its keeper is killed, and comes up again", () =>
+    survivesKills(["0", "--full", "2"]));
+
+  it("sweeps what a lab has left whose janitor was killed too", () => isSweptByTheNext(["0", "--full", "1"]));
+
+  it("leaves nothing behind when its keeper is killed while machines boot", async () => {
+    const name = newName();
+    const path = join(labsRoot(), name);
+    const up = run(LAB, ["--name", name, "up", "--machines", "0", "--full", "2"]);
+    await expect.poll(() => existsSync(join(path, "m2", "machine.log")), { timeout: 30_000 }).toBe(true);
+    const controlGroup = await controlGroupOf(name);
+    process.kill(ownerOf(path) ?? 0, "SIGKILL");
+    expect(await up).toMatchObject({ exitCode: 1 });
+    await expect.poll(() => traces(name, controlGroup), { timeout: 10_000 }).toEqual([]);
+  });
+});
+
+/** A lab with these machines is killed, twice, and nothing of it is left. */
+async function survivesKills(machines: readonly string[]): Promise<void> {
+  const name = newName();
+  for (const round of [1, 2]) {
+    const up = await run(LAB, ["--name", name, "up", "--machines", ...machines]);
+    expect(up.exitCode, `round ${round}: ${up.output}`).toBe(0);
+    const controlGroup = await controlGroupOf(name);
+    const keeper = ownerOf(join(labsRoot(), name));
+    expect(keeper).toBeDefined();
+    if (keeper !== undefined) process.kill(keeper, "SIGKILL");
+    await expect.poll(() => traces(name, controlGroup), { timeout: 10_000 }).toEqual([]);
+  }
+}
+
+/** A lab with these machines is killed together with the one that cleans up after it: the next lab does. */
+async function isSweptByTheNext(machines: readonly string[]): Promise<void> {
+  const name = newName();
+  await run(LAB, ["--name", name, "up", "--machines", ...machines]);
+  const controlGroup = await controlGroupOf(name);
+  const path = join(labsRoot(), name);
+  const janitor = readdirSync("/proc").find(
+    (pid) => /^\d+$/.test(pid) && commandLineOf(pid).endsWith(`sweep.sh --after-stdin ${path}`),
+  );
+  process.kill(Number(janitor), "SIGKILL");
+  process.kill(ownerOf(path) ?? 0, "SIGKILL");
+  await expect.poll(() => ownerOf(path)).toBeUndefined();
+  expect(existsSync(path)).toBe(true);
+  await LabDirectory.create().remove();
+  await expect.poll(() => traces(name, controlGroup), { timeout: 10_000 }).toEqual([]);
+}
 
 describe("the demo", () => {
   it("shows units running, moved and running again, and ends with exit code 0", async () => {

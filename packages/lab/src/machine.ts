@@ -24,7 +24,12 @@ export interface Machine {
   kill(): Promise<void>;
   /** A power cut, and power again. */
   reboot(): Promise<void>;
-  /** Runs a command on the machine. A non-zero exit code is a value; `lab_timeout` after `timeoutMs` (60 s). */
+  /**
+   * Runs a command on the machine. A non-zero exit code is a value; `lab_timeout` after `timeoutMs` (60 s).
+   *
+   * One that runs while the machine shuts down in order delays that by many seconds: systemd freezes it before it
+   * kills it, whereupon nsenter stops too and never reaps it. Look from outside then.
+   */
   run(command: readonly string[], options?: RunOptions): Promise<CommandResult>;
   /** Starts a long-running program on the machine. */
   startProgram(options: ProgramOptions): Promise<MachineProgram>;
