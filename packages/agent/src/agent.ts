@@ -6,11 +6,15 @@ import {
   errorMessage,
   LevelLoop,
   type Logger,
+  type Metrics,
   type Random,
+  silentMetrics,
   sleep,
   supervise,
 } from "@fleet/runtime";
 import type { UnitDirectory, UnitManager } from "@fleet/systemd";
+import { ActivationTimes } from "./activation-times.ts";
+import { type AgentMetrics, agentMetrics } from "./agent-metrics.ts";
 import { DesiredUnits } from "./desired-units.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import type { AgentRegistry, JournalStore, Registration } from "./ports.ts";
@@ -37,6 +41,8 @@ export interface AgentOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Silent unless given. */
+  readonly metrics?: Metrics;
 }
 
 /** A look inside, for people. */
@@ -64,6 +70,8 @@ export class Agent {
   readonly #presence: Presence;
   readonly #retries: RetrySchedule;
   readonly #loop: LevelLoop;
+  readonly #metrics: AgentMetrics;
+  readonly #activations: ActivationTimes;
   readonly #stop = new AbortController();
   #journalRead: Promise<void> | undefined;
   #signal: AbortSignal | undefined;
@@ -75,6 +83,13 @@ export class Agent {
     const { registry, manager, directory, clock, random, logger } = options;
     this.#options = options;
     this.#journal = new UnitJournal(options.journal);
+    this.#metrics = agentMetrics(options.metrics ?? silentMetrics, {
+      registered: () => this.#registration !== undefined,
+      settled: () => this.#isSettled(),
+      busy: () => this.#dispatcher.busy.size,
+      activeStates: () => this.#publisher.activeStates(),
+    });
+    this.#activations = new ActivationTimes(clock, this.#metrics.activation);
     this.#retries = new RetrySchedule(clock, random, () => this.#loop.trigger());
     this.#publisher = new Publisher({
       manager,
@@ -83,6 +98,10 @@ export class Agent {
       random,
       logger,
       onRefused: (error) => this.#presence.drop(error),
+      onStatus: (unit, active) => {
+        // Of one that has not been started yet the state is that of before.
+        if (this.#journal.entries.get(unit)?.launched === true) this.#activations.seen(unit, active);
+      },
     });
     this.#dispatcher = new Dispatcher({
       executor: new UnitExecutor({
@@ -94,6 +113,7 @@ export class Agent {
         logger,
       }),
       retries: this.#retries,
+      tasks: this.#metrics.tasks,
       logger,
       onIdle: () => this.#loop.trigger(),
       onRefused: (error) => this.#presence.drop(error),
@@ -104,8 +124,11 @@ export class Agent {
       onChanges: (batch) => {
         this.#desired?.apply(batch);
         // A new order, or the change that made a task stale: worth a try at once.
-        for (const change of batch.changes)
-          if (change.kind === "assignment") this.#retries.succeeded(change.unit);
+        for (const change of batch.changes) {
+          if (change.kind !== "assignment") continue;
+          this.#retries.succeeded(change.unit);
+          this.#noteOrder(change.unit);
+        }
         this.#loop.trigger();
       },
       onLost: () => this.#onLost(),
@@ -206,13 +229,21 @@ export class Agent {
     }
     this.#desired = new DesiredUnits(this.#options.machineId);
     this.#registration = registration;
+    this.#metrics.registrations.add({});
     await this.#publisher.begin(registration);
     if (this.#leaving !== undefined) await registration.leaving();
+  }
+
+  #noteOrder(unit: string): void {
+    const ordered = this.#desired?.get(unit)?.assignment.target === "launched";
+    if (!ordered) this.#activations.cancelled(unit);
+    else if (this.#journal.entries.get(unit)?.launched !== true) this.#activations.ordered(unit);
   }
 
   #onLost(): void {
     this.#registration = undefined;
     this.#desired = undefined;
+    this.#activations.clear();
     this.#publisher.end();
   }
 

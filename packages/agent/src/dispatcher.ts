@@ -1,5 +1,5 @@
 import type { AgentTask } from "@fleet/core";
-import { errorCode, errorMessage, FleetError, type Logger } from "@fleet/runtime";
+import { type Counter, errorCode, errorMessage, FleetError, type Logger } from "@fleet/runtime";
 import type { DesiredUnits } from "./desired-units.ts";
 import type { Registration } from "./ports.ts";
 import type { RetrySchedule } from "./retry-schedule.ts";
@@ -15,6 +15,7 @@ import type {
 export interface DispatcherOptions {
   readonly executor: UnitExecutor;
   readonly retries: RetrySchedule;
+  readonly tasks: Counter<"task" | "result">;
   readonly logger: Logger;
   /** Work on a unit has ended: there may be more to do for it. */
   readonly onIdle: () => void;
@@ -145,8 +146,9 @@ export class Dispatcher {
   }
 
   #end(task: AgentTask, outcome: TaskOutcome): void {
-    const { retries, logger, onRefused } = this.#options;
+    const { retries, tasks, logger, onRefused } = this.#options;
     this.#busy.delete(task.unit);
+    tasks.add({ task: task.kind, result: resultOf(outcome) });
     if (outcome.status === "done") {
       retries.succeeded(task.unit);
       return;
@@ -166,6 +168,11 @@ export class Dispatcher {
     });
     if (error instanceof FleetError && error.code.startsWith("cluster_")) onRefused(error);
   }
+}
+
+function resultOf(outcome: TaskOutcome): string {
+  const aborted = outcome.status === "failed" && errorCode(outcome.error) === "aborted";
+  return aborted ? "aborted" : outcome.status;
 }
 
 function byKind(tasks: readonly AgentTask[]): TasksByKind {

@@ -20,6 +20,8 @@ export interface PublisherOptions {
   readonly logger: Logger;
   /** The registry refused a publication for good, or this registration is no longer the machine's. */
   readonly onRefused: (error: FleetError) => void;
+  /** systemd was asked about a unit. */
+  readonly onStatus: (unit: string, active: string) => void;
 }
 
 interface SeenStatus extends UnitStatus {
@@ -49,6 +51,8 @@ export class Publisher {
   readonly #status = new Map<string, SeenStatus>();
   readonly #admissions = new Map<string, Admission>();
   readonly #admitted = new Set<string>();
+  /** Units with a row on its way: it may be there or, until an answer says otherwise, not. */
+  readonly #uncertain = new Set<string>();
   #published = new Map<string, StateRecord | undefined>();
   #registration: Registration | undefined;
 
@@ -72,6 +76,16 @@ export class Publisher {
     return this.#status.get(unit);
   }
 
+  /** How many units of this machine have which active state, as far as systemd has been asked. */
+  activeStates(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const unit of this.#options.journal.keys()) {
+      const active = this.#rowOf(unit)?.active;
+      if (active !== undefined) counts.set(active, (counts.get(active) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   /** What `unit` is, or whether it is there at all, may have changed. */
   touch(unit: string): void {
     this.#dirty.add(unit);
@@ -92,6 +106,7 @@ export class Publisher {
   async begin(registration: Registration): Promise<void> {
     const left = await registration.published();
     this.#published = new Map([...left.keys()].map((unit) => [unit, undefined]));
+    this.#uncertain.clear();
     this.#admitted.clear();
     for (const unit of left.keys()) this.#admitted.add(unit);
     this.#registration = registration;
@@ -127,7 +142,7 @@ export class Publisher {
 
   // What changes while a pass is under way is published together by the next one: no timer is needed to debounce.
   async #pass(): Promise<void> {
-    const { manager, journal } = this.#options;
+    const { manager, journal, onStatus } = this.#options;
     const registration = this.#registration;
     const units = [...this.#dirty].sort();
     if (registration === undefined || units.length === 0) return;
@@ -136,8 +151,10 @@ export class Publisher {
       const present = units.filter((unit) => journal.has(unit));
       const restarts = new Map(present.map((unit) => [unit, journal.get(unit)?.restart]));
       const statuses = present.length === 0 ? new Map<string, UnitStatus>() : await manager.status(present);
-      for (const [unit, status] of statuses)
+      for (const [unit, status] of statuses) {
         this.#status.set(unit, { ...status, restart: restarts.get(unit) });
+        onStatus(unit, status.active);
+      }
       await this.#publish(registration, units);
     } catch (error) {
       for (const unit of units) this.#dirty.add(unit);
@@ -160,16 +177,21 @@ export class Publisher {
       if (record !== undefined && admission !== undefined) {
         put.push({ unit, record, assignedAt: admission.assignedAt });
       } else if (record !== undefined && this.#mayPublish(unit)) {
-        if (!sameRow(this.#published.get(unit), record)) put.push({ unit, record });
+        const known = this.#uncertain.has(unit) ? undefined : this.#published.get(unit);
+        if (!sameRow(known, record)) put.push({ unit, record });
       } else if (this.#published.has(unit)) remove.push(unit);
     }
     if (put.length + remove.length === 0) return;
     // Until the answer is here each may be there or not, and if the answer gets lost: a new one has to be removed one
     // day all the same, and on an old one no unit may be started any more.
-    for (const { unit } of put) if (!this.#published.has(unit)) this.#published.set(unit, undefined);
+    for (const { unit } of put) {
+      this.#uncertain.add(unit);
+      if (!this.#published.has(unit)) this.#published.set(unit, undefined);
+    }
     for (const unit of remove) this.#published.set(unit, undefined);
     const { stale } = await registration.publish({ put, remove });
     if (this.#registration !== registration) return;
+    for (const { unit } of put) this.#uncertain.delete(unit);
     for (const { unit, record, assignedAt } of put)
       this.#wasPut(unit, record, assignedAt, stale.includes(unit));
     for (const unit of remove) {

@@ -6,9 +6,12 @@ import {
   errorCode,
   errorMessage,
   type Logger,
+  type Metrics,
   type Random,
+  silentMetrics,
   sleep,
 } from "@fleet/runtime";
+import { type EngineMetrics, engineMetrics, type TermOverview } from "./engine-metrics.ts";
 import type { EngineRegistry } from "./engine-port.ts";
 import { Leading } from "./leading.ts";
 
@@ -17,6 +20,8 @@ export interface EngineOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Silent unless given. */
+  readonly metrics?: Metrics;
   /** The machine this engine runs on. */
   readonly machineId: string;
   /** How long a leader that has died may block its successor; etcd's minimum is 2 s. */
@@ -40,10 +45,12 @@ export interface EngineStatus {
  */
 export class Engine {
   readonly #options: EngineOptions;
-  #leading: { readonly term: number; readonly work: Leading } | undefined;
+  readonly #metrics: EngineMetrics;
+  #leading: { readonly term: number; readonly sinceMs: number; readonly work: Leading } | undefined;
 
   constructor(options: EngineOptions) {
     this.#options = options;
+    this.#metrics = engineMetrics(options.metrics ?? silentMetrics, () => this.#overview());
   }
 
   /** For dumps and explanations; looks at every machine for each waiting unit. */
@@ -76,6 +83,12 @@ export class Engine {
     }
   }
 
+  #overview(): TermOverview | undefined {
+    if (this.#leading === undefined) return undefined;
+    const { term, sinceMs, work } = this.#leading;
+    return { number: term, since: sinceMs / 1_000, work: work.overview() };
+  }
+
   /** Undefined when the campaign ended because the signal fired. */
   async #elected(campaign: Promise<Term>, signal: AbortSignal): Promise<Term | undefined> {
     try {
@@ -93,10 +106,12 @@ export class Engine {
       clock,
       random,
       logger: logger.child({ term: term.number }),
+      metrics: this.#metrics,
       agentTtlMs,
       auditIntervalMs,
     });
-    this.#leading = { term: term.number, work };
+    this.#leading = { term: term.number, sinceMs: clock.now(), work };
+    this.#metrics.terms.add({});
     try {
       await work.run(signal);
     } finally {

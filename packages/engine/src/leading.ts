@@ -1,4 +1,4 @@
-import { type PendingUnit, type Plan, plan, type Step } from "@fleet/core";
+import { type ClusterModel, type PendingUnit, type Plan, plan, type Step } from "@fleet/core";
 import type { Change, ChangeBatch, EngineWrite, Term } from "@fleet/registry";
 import {
   AbortedError,
@@ -10,6 +10,7 @@ import {
   type Random,
   sleep,
 } from "@fleet/runtime";
+import { type EngineMetrics, labelsOf, type WorkOverview } from "./engine-metrics.ts";
 import type { EngineRegistry } from "./engine-port.ts";
 import { PendingReport } from "./pending-report.ts";
 import { planWrites } from "./plan-writes.ts";
@@ -20,6 +21,7 @@ export interface LeadingOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly metrics: EngineMetrics;
   /** How long a machine counts as present after it was last heard of. */
   readonly agentTtlMs: number;
   /** How often everything is planned anew, which must find nothing to do. */
@@ -78,6 +80,16 @@ export class Leading {
   /** Units that wait for a machine, and why. */
   pending(): readonly PendingUnit[] {
     return this.#report.current();
+  }
+
+  /** For metrics: nothing of it looks at machines for each unit. */
+  overview(): WorkOverview {
+    const { model } = this.#projection;
+    return {
+      machines: () => countMachines(model),
+      unplaced: () => model.unplaced.size,
+      pending: () => this.#report.counts(),
+    };
   }
 
   /** Leads until the signal fires or leadership is lost, then returns. Rejects when a commit failed. */
@@ -143,6 +155,7 @@ export class Leading {
 
   async #pass(signal: AbortSignal): Promise<void> {
     if (this.#revision === undefined) return;
+    const { clock, metrics } = this.#options;
     const { model } = this.#projection;
     // Steps for what has just changed are no finding: an audit waits for the next pass then.
     const audit = this.#auditDue && !model.isDirty;
@@ -154,7 +167,9 @@ export class Leading {
       for (let first = true; model.isDirty; first = false) {
         const dirty = model.takeDirty(roundSize);
         // An audit looks at every waiting unit; their reasons are known already.
+        const begunMs = clock.monotonic();
         const decided = plan(model, dirty, audit && first ? { explanations: 0 } : {});
+        metrics.planDuration.observe((clock.monotonic() - begunMs) / 1_000, {});
         this.#report.note(decided);
         if (audit && first && decided.steps.length > 0) this.#reportFinding(decided);
         if (decided.steps.length > 0) await this.#carryOut(decided, signal);
@@ -171,7 +186,10 @@ export class Leading {
   async #carryOut(decided: Plan, signal: AbortSignal): Promise<void> {
     const { writes, cancelled } = planWrites(decided.steps);
     const revision = await this.#commit(writes, signal);
-    for (const step of decided.steps) this.#logStep(step);
+    for (const step of decided.steps) {
+      this.#logStep(step);
+      this.#options.metrics.steps.add(labelsOf(step));
+    }
     await this.#caughtUp(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
     // Others were planned around these; that they are gone again is an event no watch will tell of.
     for (const assignment of cancelled) {
@@ -182,9 +200,14 @@ export class Leading {
 
   async #commit(writes: readonly EngineWrite[], signal: AbortSignal): Promise<number> {
     if (writes.length === 0) return 0;
+    const { metrics } = this.#options;
     const result = await this.#options.registry
       .commit(this.#term, writes, signal)
-      .catch((error: unknown): never => this.#giveUp(error, signal));
+      .catch((error: unknown): never => {
+        if (!signal.aborted) metrics.commits.add({ result: "failed" });
+        return this.#giveUp(error, signal);
+      });
+    metrics.commits.add({ result: result.outcome });
     if (result.outcome === "committed") return result.revision;
     this.#options.logger.warn("engine_fenced", { term: this.#term.number });
     this.#over.abort();
@@ -283,6 +306,7 @@ export class Leading {
   }
 
   #reportFinding(decided: Plan): void {
+    this.#options.metrics.auditFindings.add({}, decided.steps.length);
     const units = decided.steps.map((step) =>
       step.kind === "settle" ? step.machineId : step.kind === "withdraw" ? step.unit : step.assignment.unit,
     );
@@ -291,6 +315,20 @@ export class Leading {
       of: units.slice(0, 10),
     });
   }
+}
+
+function countMachines(model: ClusterModel): ReadonlyMap<string, number> {
+  const counts = new Map([
+    ["open", 0],
+    ["leaving", 0],
+    ["unreadable", 0],
+  ]);
+  for (const machineId of model.machineIds()) {
+    const machine = model.machine(machineId);
+    const state = machine === undefined ? "unreadable" : machine.leaving ? "leaving" : "open";
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
+  return counts;
 }
 
 function assignedMachine(change: Change): readonly string[] {

@@ -8,8 +8,8 @@ const explanationsPerFlush = 200;
 export class PendingReport {
   readonly #model: ClusterModel;
   readonly #logger: Logger;
-  /** Unit → its reason as last logged. */
-  readonly #logged = new Map<string, string>();
+  /** Unit → its reason as last logged, and the causes in it. */
+  readonly #logged = new Map<string, { readonly text: string; readonly causes: ReadonlySet<string> }>();
   readonly #unexplained = new Set<string>();
 
   constructor(model: ClusterModel, logger: Logger) {
@@ -39,6 +39,15 @@ export class PendingReport {
     return [...this.#model.unplaced].sort().map((unit) => ({ unit, causes: explain(this.#model, unit) }));
   }
 
+  /** How many of the waiting units wait for what, as far as it has been explained. */
+  counts(): ReadonlyMap<string, number> {
+    const counts = new Map<string, number>();
+    for (const { causes } of this.#logged.values()) {
+      for (const cause of causes) counts.set(cause, (counts.get(cause) ?? 0) + 1);
+    }
+    return counts;
+  }
+
   #forget(unit: string): void {
     this.#logged.delete(unit);
     this.#unexplained.delete(unit);
@@ -49,19 +58,23 @@ export class PendingReport {
     this.#unexplained.delete(unit);
     const reasons = causes.map(describe);
     const text = reasons.join(",");
-    if (this.#logged.get(unit) === text) return;
-    this.#logged.set(unit, text);
+    if (this.#logged.get(unit)?.text === text) return;
+    this.#logged.set(unit, { text, causes: new Set(causes.map(nameOf)) });
     this.#logger.info("unit_pending", { unit, reasons });
   }
 }
 
 /** Without counts and machines: a reason is news, how many machines share it is not. */
 function describe(cause: PendingCause): string {
+  return cause.kind === "held" ? `${nameOf(cause)}:${cause.machineId}` : nameOf(cause);
+}
+
+function nameOf(cause: PendingCause): string {
   switch (cause.kind) {
     case "no_machine":
       return "no_machine";
     case "held":
-      return `still_on:${cause.machineId}`;
+      return "still_on";
     case "closed":
       return `machine_${cause.why}`;
     case "unable":

@@ -2,12 +2,13 @@ import { networkInterfaces } from "node:os";
 import { Agent, JournalFile } from "@fleet/agent";
 import { createApi } from "@fleet/api";
 import { Engine } from "@fleet/engine";
-import { Etcd3Store, Registry } from "@fleet/registry";
+import { Etcd3Store, MeasuredStore, Registry } from "@fleet/registry";
 import { Backoff, type Clock, type Logger, type Random, sleep, supervise } from "@fleet/runtime";
 import { DbusUnitManager, DiskUnitDirectory } from "@fleet/systemd";
 import type { ClusterMemoryFile } from "./cluster-memory-file.ts";
 import type { Config, EtcdConfig } from "./config.ts";
 import type { Components } from "./lifecycle.ts";
+import type { PrometheusMetrics } from "./prometheus-metrics.ts";
 import { detectPublicIp, readRoutes } from "./public-ip.ts";
 import type { RunDirectory } from "./run-directory.ts";
 import { version } from "./version.ts";
@@ -24,6 +25,7 @@ export interface Host {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  readonly metrics: PrometheusMetrics;
 }
 
 const restartBackoff = { initialMs: 100, maxMs: 5_000 };
@@ -37,11 +39,18 @@ const firstLookMs = 1_000;
  * than `firstLookMs`, holds nothing up: the API says 503 then.
  */
 export async function startDaemon(config: Config, host: Host): Promise<Components> {
-  const { machineId, memory, clock, random, logger } = host;
-  const common = { clock, random, logger };
-  const store = new Etcd3Store({ ...etcdOptions(config.etcd), clock, random });
+  const { machineId, memory, clock, random, logger, metrics } = host;
+  const common = { clock, random, logger, metrics };
+  const etcd = new Etcd3Store({ ...etcdOptions(config.etcd), clock, random });
+  const store = new MeasuredStore(etcd, clock, metrics);
   const registry = new Registry({ ...common, store, prefix: config.etcd.keyPrefix, memory });
-  const api = await createApi({ ...common, registry, version, tokenLimit: config.tokenLimit });
+  const api = await createApi({
+    ...common,
+    registry,
+    exposition: metrics,
+    version,
+    tokenLimit: config.tokenLimit,
+  });
   const agent = await buildAgent(config, host, registry);
   const engine = config.engineEnabled
     ? new Engine({
@@ -109,7 +118,7 @@ async function firstLook(registry: Registry, clock: Clock, signal: AbortSignal):
 }
 
 async function buildAgent(config: Config, host: Host, registry: Registry): Promise<Agent> {
-  const { machineId, bootId, busAddress, runDirectory, clock, random, logger } = host;
+  const { machineId, bootId, busAddress, runDirectory, clock, random, logger, metrics } = host;
   return new Agent({
     machineId,
     token: runDirectory.token,
@@ -130,6 +139,7 @@ async function buildAgent(config: Config, host: Host, registry: Registry): Promi
     clock,
     random,
     logger,
+    metrics,
   });
 }
 

@@ -9,6 +9,8 @@ import { Lifecycle } from "./lifecycle.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { Listeners } from "./listeners.ts";
 import { readMachineId } from "./machine-id.ts";
+import { addProcessMetrics } from "./process-metrics.ts";
+import { PrometheusMetrics } from "./prometheus-metrics.ts";
 import { RunDirectory } from "./run-directory.ts";
 import { noServiceManager, type ServiceManager, SystemdNotify } from "./sd-notify.ts";
 import { handleSignals, type SignalSource } from "./signals.ts";
@@ -55,7 +57,9 @@ export async function runFleetd(configPath: string | undefined, host: ProcessHos
     await listeners.open(inherited, config.listen ?? (inherited.length === 0 ? [defaultSocket] : []));
     logger.info("starting", { version, machine: machineId, etcd: config.etcd.servers });
     const memory = new ClusterMemoryFile(runDirectory.clusterFile);
-    const parts = { machineId, bootId, busAddress, runDirectory, memory, logger };
+    const metrics = new PrometheusMetrics();
+    addProcessMetrics(metrics);
+    const parts = { machineId, bootId, busAddress, runDirectory, memory, logger, metrics };
     lifecycle = new Lifecycle({
       config,
       reloadConfig: () => loadConfig({ path: configPath, environment }),

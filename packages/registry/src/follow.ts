@@ -11,6 +11,7 @@ import type { Change, ChangeBatch, FollowObserver } from "./changes.ts";
 import type { ClusterGuard } from "./cluster-guard.ts";
 import { decodeChange } from "./decode-change.ts";
 import type { Keyspace } from "./keyspace.ts";
+import type { FollowMetrics } from "./registry-metrics.ts";
 import { readAll, type Snapshot } from "./snapshot.ts";
 import { type KeyRange, type Store, StoreError, type WatchBatch, type WatchEvent } from "./store.ts";
 
@@ -22,6 +23,7 @@ export interface FollowOptions {
   readonly random: Random;
   readonly range: Required<KeyRange>;
   readonly observer: FollowObserver | undefined;
+  readonly metrics: FollowMetrics;
 }
 
 const reconnectBackoff = { initialMs: 100, maxMs: 5_000 };
@@ -72,11 +74,13 @@ export class Follow {
   }
 
   async *#connection(signal: AbortSignal): AsyncGenerator<ChangeBatch, void> {
-    const { store, guard, range } = this.#options;
+    const { store, guard, range, metrics } = this.#options;
     // Of a frozen cluster: perhaps the store is itself again, and nobody else may be asking.
     await (guard.frozen === undefined ? guard.verify() : guard.open(signal));
     this.#report(true);
+    if (!this.#first) metrics.reconnects.add({});
     if (this.#nextRevision === undefined) {
+      if (!this.#first) metrics.relists.add({});
       const snapshot = await readAll(guard, range);
       yield this.#take({ revision: snapshot.revision, events: this.#differences(snapshot) });
     }

@@ -6,6 +6,7 @@ export { Etcd3Store, type Etcd3StoreOptions } from "./etcd3-store.ts";
 export { type KeySubject, Keyspace } from "./keyspace.ts";
 export type { Candidate, Leadership, Term } from "./leadership.ts";
 export type { MachineMetadata, MetadataChange } from "./machine-metadata.ts";
+export { MeasuredStore } from "./measured-store.ts";
 export { MemoryEtcd } from "./memory-etcd.ts";
 export { MemoryStore } from "./memory-store.ts";
 export {

@@ -1,5 +1,5 @@
 import type { UnitOption } from "@fleet/core";
-import type { Clock, Logger, Random } from "@fleet/runtime";
+import { type Clock, type Logger, type Metrics, type Random, silentMetrics } from "@fleet/runtime";
 import type { ChangeBatch, FollowObserver } from "./changes.ts";
 import { ClusterGuard, type ClusterMemory } from "./cluster-guard.ts";
 import { type CommitOutcome, Committer, type EngineWrite } from "./commit.ts";
@@ -8,6 +8,7 @@ import { Keyspace } from "./keyspace.ts";
 import { Leadership, type Term } from "./leadership.ts";
 import { MachineMetadata } from "./machine-metadata.ts";
 import { Registrations } from "./registrations.ts";
+import { type FollowMetrics, registryMetrics } from "./registry-metrics.ts";
 import { RestartRequests } from "./restart-requests.ts";
 import type { KeyRange, Store } from "./store.ts";
 import { UnitIntents } from "./unit-intents.ts";
@@ -20,6 +21,8 @@ export interface RegistryOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Silent unless given. */
+  readonly metrics?: Metrics;
   /** See ClusterGuardOptions: false keeps an empty prefix empty. */
   readonly mayCreate?: boolean;
 }
@@ -40,6 +43,7 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #keys: Keyspace;
   readonly #committer: Committer;
+  readonly #metrics: FollowMetrics;
 
   constructor(options: RegistryOptions) {
     const { store, clock, random, logger } = options;
@@ -48,6 +52,7 @@ export class Registry {
     this.#options = options;
     this.#keys = keys;
     this.guard = guard;
+    this.#metrics = registryMetrics(options.metrics ?? silentMetrics, guard);
     this.intents = new UnitIntents(guard, keys);
     this.metadata = new MachineMetadata(guard, keys);
     this.restarts = new RestartRequests(guard, keys, random);
@@ -90,6 +95,9 @@ export class Registry {
   ): AsyncIterable<ChangeBatch> {
     const { store, clock, random } = this.#options;
     const { guard } = this;
-    return new Follow({ store, guard, keys: this.#keys, clock, random, range, observer }).batches(signal);
+    const metrics = this.#metrics;
+    return new Follow({ store, guard, keys: this.#keys, clock, random, range, observer, metrics }).batches(
+      signal,
+    );
   }
 }

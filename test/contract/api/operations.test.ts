@@ -31,7 +31,13 @@ async function routed(): Promise<readonly string[]> {
     idleMs: 0,
   });
   const access = new ClusterAccess({ registry, cache, clock: systemClock, deadlineMs: 1, proofMs: 1 });
-  const app = await buildHttpApp({ registry, access, pageLimit: 100 }, "fleetd/9.9.9", silentLogger);
+  const app = await buildHttpApp({
+    context: { registry, access, pageLimit: 100 },
+    serverName: "fleetd/9.9.9",
+    logger: silentLogger,
+    metrics: { answered: () => {} },
+    exposition: undefined,
+  });
   const routes: string[] = [];
   const pieces: string[] = [];
   for (const line of app.printRoutes({ commonPrefix: false }).split("\n")) {
@@ -47,8 +53,9 @@ async function routed(): Promise<readonly string[]> {
   return routes.sort();
 }
 
-test("the table of operations and the routes are the same, but for streams, which are no routes", async () => {
-  expect(await routed()).toEqual(described().filter((call) => !call.endsWith(watchPath)));
+test("the routes are the table of operations, without streams, which are no routes, and metrics, which are no API", async () => {
+  const calls = described().filter((call) => !call.endsWith(watchPath));
+  expect(await routed()).toEqual([...calls, "GET /metrics"].sort());
 });
 
 describe("a path of the table", () => {

@@ -4,6 +4,9 @@ export const apiPrefixes = ["/fleet/v1", "/v1-alpha"] as const;
 /** The prefix our own client uses. */
 export const apiPrefix = apiPrefixes[0];
 
+/** Outside the API, as fleet has it: what Prometheus scrapes. */
+export const metricsPath = "/metrics";
+
 /** Query parameters, spelled as on the wire. */
 export const query = {
   pageToken: "nextPageToken",

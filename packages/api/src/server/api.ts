@@ -1,11 +1,13 @@
 import http from "node:http";
-import type { Clock, Logger, Random } from "@fleet/runtime";
+import { type Clock, type Logger, type Metrics, type Random, silentMetrics } from "@fleet/runtime";
 import type { FastifyInstance } from "fastify";
 import { ClusterCache } from "../cache/cluster-cache.ts";
 import { message } from "../contract/messages.ts";
 import type { ApiRegistry } from "../registry-port.ts";
 import { refuse, WatchHub } from "../stream/watch-hub.ts";
+import { apiMetrics } from "./api-metrics.ts";
 import { ClusterAccess } from "./cluster-access.ts";
+import type { Exposition } from "./exposition.ts";
 import { buildHttpApp } from "./http-app.ts";
 
 export interface ApiOptions {
@@ -13,6 +15,10 @@ export interface ApiOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
+  /** Silent unless given. */
+  readonly metrics?: Metrics;
+  /** What `GET /metrics` answers with; 404 unless given. */
+  readonly exposition?: Exposition;
   /** Version for the `Server` header. */
   readonly version: string;
   /** Rows of a page (fleet's token_limit), 1–65535. */
@@ -63,7 +69,14 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     idleMs: options.cacheIdleMs ?? 60 * secondMs,
   });
   const access = new ClusterAccess({ registry, cache, clock, deadlineMs, proofMs });
-  const app = await buildHttpApp({ registry, access, pageLimit: options.tokenLimit }, serverName, logger);
+  const metrics = apiMetrics(options.metrics ?? silentMetrics, () => hub.size);
+  const app = await buildHttpApp({
+    context: { registry, access, pageLimit: options.tokenLimit },
+    serverName,
+    logger,
+    metrics,
+    exposition: options.exposition,
+  });
   const hub = new WatchHub({
     cache,
     registry,
@@ -71,6 +84,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     serverName,
     limits: { drainMs: options.streamDrainMs ?? 10 * secondMs, pingMs, patienceMs: deadlineMs },
     maxStreams: options.maxStreams ?? 256,
+    answered: (status) => metrics.answered("watch", status),
   });
   return {
     createServer: () => buildServer(app, hub, serverName),

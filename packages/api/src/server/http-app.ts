@@ -3,10 +3,12 @@ import { errorCode, errorMessage } from "@fleet/runtime";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { message } from "../contract/messages.ts";
 import { operationList } from "../contract/operations.ts";
-import { apiPrefixes } from "../contract/paths.ts";
+import { apiPrefixes, metricsPath } from "../contract/paths.ts";
 import type { ErrorBody } from "../contract/wire.ts";
+import { type ApiMetrics, operationsByRoute, otherOperation, routeUrl } from "./api-metrics.ts";
 import { compressed } from "./compression.ts";
 import { documentHandlers } from "./document-routes.ts";
+import { addExposition, type Exposition } from "./exposition.ts";
 import { machineHandlers } from "./machine-routes.ts";
 import { Problem, refusalOf } from "./problem.ts";
 import { isWatchPath, resourceOf } from "./resources.ts";
@@ -24,12 +26,18 @@ const bodyLimitBytes = 7 * 1024 * 1024;
 /** Any the listeners let through: what is wrong with a name that is too long is said where names are read. */
 const maxParameterLength = 32 * 1024;
 
-/** The routes, without any listener. `serverName` goes into the `Server` header of every response. */
-export async function buildHttpApp(
-  context: RouteContext,
-  serverName: string,
-  logger: Logger,
-): Promise<FastifyInstance> {
+export interface HttpAppOptions {
+  readonly context: RouteContext;
+  /** Goes into the `Server` header of every response. */
+  readonly serverName: string;
+  readonly logger: Logger;
+  readonly metrics: ApiMetrics;
+  readonly exposition: Exposition | undefined;
+}
+
+/** The routes, without any listener. */
+export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInstance> {
+  const { context, serverName, logger, metrics, exposition } = options;
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = refusalOf(error);
     if (refusal.status >= 500) {
@@ -66,6 +74,7 @@ export async function buildHttpApp(
   });
   app.addHook("onSend", bareContentType);
   app.addHook("onSend", compressed);
+  countAnswers(app, metrics);
   const handlers: Handlers = {
     ...unitHandlers(context),
     ...stateHandlers(context),
@@ -74,6 +83,7 @@ export async function buildHttpApp(
     ...documentHandlers(),
   };
   for (const prefix of apiPrefixes) addRoutes(app, prefix, new Map(Object.entries(handlers)));
+  addExposition(app, exposition);
   await app.ready();
   return app;
 }
@@ -82,8 +92,18 @@ function addRoutes(app: FastifyInstance, prefix: string, handlers: ReadonlyMap<s
   for (const [name, { method, path }] of operationList) {
     const handler = handlers.get(name);
     if (handler === undefined) continue;
-    app.route({ method, url: `${prefix}${path.replaceAll(/\{([^}]+)\}/g, ":$1")}`, handler });
+    app.route({ method, url: routeUrl(prefix, path), handler });
   }
+}
+
+function countAnswers(app: FastifyInstance, metrics: ApiMetrics): void {
+  const operations = new Map([...operationsByRoute(apiPrefixes), [`GET ${metricsPath}`, "metrics"]]);
+  app.addHook("onResponse", async (request, reply) => {
+    // HEAD goes with GET.
+    const method = request.method === "HEAD" ? "GET" : request.method;
+    const operation = operations.get(`${method} ${request.routeOptions.url}`) ?? otherOperation;
+    metrics.answered(operation, reply.statusCode, reply.elapsedTime);
+  });
 }
 
 /** JSON where a body is wanted; elsewhere whatever a client sends along is skipped, as fleet does. */

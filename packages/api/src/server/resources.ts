@@ -1,5 +1,5 @@
 import { type Operation, operationList, operations } from "../contract/operations.ts";
-import { apiPrefixes } from "../contract/paths.ts";
+import { apiPrefixes, metricsPath } from "../contract/paths.ts";
 
 /** One path with the operations on it. */
 export interface Resource {
@@ -16,11 +16,14 @@ function pattern(path: string): RegExp {
   return new RegExp(`^${prefix}${path.replaceAll(".", "\\.").replaceAll(/\{[^}]+\}/g, "[^/]+")}$`);
 }
 
-const resources: readonly Resource[] = [...operationsByPath()].map(([path, ofPath]) => ({
-  path: pattern(path),
-  methods: ofPath.map(({ method }) => method),
-  otherMethods: ofPath.find(({ otherMethods }) => otherMethods !== undefined)?.otherMethods ?? 405,
-}));
+const resources: readonly Resource[] = [
+  ...[...operationsByPath()].map(([path, ofPath]) => ({
+    path: pattern(path),
+    methods: ofPath.map(({ method }) => method),
+    otherMethods: ofPath.find(({ otherMethods }) => otherMethods !== undefined)?.otherMethods ?? 405,
+  })),
+  { path: new RegExp(`^${metricsPath}$`), methods: ["GET"], otherMethods: 405 },
+];
 
 function operationsByPath(): Map<string, Operation[]> {
   const byPath = new Map<string, Operation[]>();

@@ -20,6 +20,8 @@ export interface WatchHubOptions {
   readonly limits: StreamLimits;
   /** Streams open at once; more are refused with 503. */
   readonly maxStreams: number;
+  /** An upgrade was answered with this status. */
+  readonly answered: (status: number) => void;
 }
 
 /** Receivers have nothing to say; this is for control frames and the curious. */
@@ -43,21 +45,24 @@ export class WatchHub {
     this.#server.on("headers", (headers) => headers.push(`Server: ${options.serverName}`));
   }
 
+  /** Streams open. */
+  get size(): number {
+    return this.#sessions.size;
+  }
+
   /** A listener's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => socket.destroy());
     const url = requestUrl(request);
-    const { cache, registry, clock, limits, serverName } = this.#options;
-    if (url === undefined) {
-      refuse(socket, 400, message.badPath, serverName);
-      return;
-    }
+    const { cache, registry, clock, limits, serverName, answered } = this.#options;
     const refusal = this.#refusal(request, url);
     if (refusal !== undefined) {
+      answered(refusal.status);
       refuse(socket, refusal.status, refusal.text, serverName);
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
+      answered(101);
       const session = new WatchSession({
         socket: webSocket,
         cache,
@@ -81,8 +86,9 @@ export class WatchHub {
 
   #refusal(
     request: IncomingMessage,
-    url: URL,
+    url: URL | undefined,
   ): { readonly status: number; readonly text: string } | undefined {
+    if (url === undefined) return { status: 400, text: message.badPath };
     if (!isWatchPath(url.pathname)) {
       return resourceOf(url.pathname) === undefined
         ? { status: 404, text: message.notFound }
@@ -105,9 +111,8 @@ function requestUrl(request: IncomingMessage): URL | undefined {
     : undefined;
 }
 
-function namesOf(url: URL): ReadonlySet<string> | undefined {
-  const names = url.searchParams
-    .getAll(query.units)
+function namesOf(url: URL | undefined): ReadonlySet<string> | undefined {
+  const names = (url?.searchParams.getAll(query.units) ?? [])
     .flatMap((text) => text.split(","))
     .filter((name) => name !== "");
   return names.length === 0 ? undefined : new Set(names);
