@@ -33,7 +33,7 @@ await build({
   // The WebSocket library is CommonJS and requires Node's modules, which an ES module has no `require` for. Every
   // file has this line, and most need it never: it must cost nothing.
   banner: {
-    js: "const require = (name) => { const found = process.getBuiltinModule(name); if (found === undefined) throw new Error(`no module ${name}`); return found; };",
+    js: 'const require = (name) => { const found = process.getBuiltinModule(name); if (found === undefined) throw new Error("no module " + name); return found; };',
   },
 });
 

@@ -17,6 +17,8 @@ export interface Invocation {
   readonly ask?: (question: string) => Promise<string>;
   /** Says a line to the user, on stderr. */
   readonly say: (line: string) => void;
+  /** Says what failed when the command goes on with the rest all the same; `hints` help to put it right. */
+  readonly fail: (message: string, hints?: readonly string[]) => void;
   /** Passes on to stderr what a program that fleetctl runs writes there. */
   readonly relay: (bytes: Uint8Array) => void;
   readonly environment: Readonly<Record<string, string | undefined>>;

@@ -58,8 +58,10 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     if (flags.on("version")) return await (await import("./verbs/version.ts")).version(surroundings);
     const connect = (): Promise<FleetClient> => client.get(flags);
     const paint = paintFor(flags.text("color"), surroundings.environment, surroundings.isTerminal.stdout);
+    const fail = (message: string, hints: readonly string[] = []): void =>
+      sayFailure({ code: "failed", message, hints }, flags, surroundings);
     const verb = await loadVerb(command.name);
-    return await verb({ ...surroundings, flags, args: late.positionals, paint, connect });
+    return await verb({ ...surroundings, flags, args: late.positionals, paint, fail, connect });
   } catch (error) {
     return report(error, globals, surroundings);
   } finally {
@@ -102,7 +104,7 @@ function refuseUnknownDriver(flags: FlagValues): void {
 
 /** Says what went wrong; returns the exit code. */
 function report(error: unknown, flags: FlagValues, surroundings: Surroundings): number {
-  const { say, signal, environment, isTerminal } = surroundings;
+  const { say, signal } = surroundings;
   if (signal.aborted) {
     say("Interrupted");
     return codeOfSignal(signalOf(signal));
@@ -110,15 +112,27 @@ function report(error: unknown, flags: FlagValues, surroundings: Surroundings): 
   const usage = error instanceof UsageError;
   const message = error instanceof Error ? error.message : String(error);
   const hints = error instanceof CommandFailure || error instanceof UsageError ? error.hints : [];
-  if (flags.on("json")) {
-    say(JSON.stringify({ error: { code: usage ? "usage" : "failed", message, hints } }));
-  } else {
-    say(paintFor(flags.text("color"), environment, isTerminal.stderr)("failed", message));
-    for (const hint of hints) say(`  ${hint}`);
-    if (usage) say('Run "fleetctl help" for usage.');
-  }
+  sayFailure({ code: usage ? "usage" : "failed", message, hints }, flags, surroundings);
+  if (usage && !flags.on("json")) say('Run "fleetctl help" for usage.');
   if (flags.on("debug") && error instanceof Error) sayStack(error, say);
   return usage ? USAGE : FAILED;
+}
+
+interface Failure {
+  readonly code: "usage" | "failed";
+  readonly message: string;
+  readonly hints: readonly string[];
+}
+
+/** For people in red with the hints below it, for programs (--json) as one line of JSON. */
+function sayFailure(failure: Failure, flags: FlagValues, surroundings: Surroundings): void {
+  const { say, environment, isTerminal } = surroundings;
+  if (flags.on("json")) {
+    say(JSON.stringify({ error: failure }));
+    return;
+  }
+  say(paintFor(flags.text("color"), environment, isTerminal.stderr)("failed", failure.message));
+  for (const hint of failure.hints) say(`  ${hint}`);
 }
 
 function sayStack(error: Error, say: (line: string) => void): void {

@@ -15,6 +15,8 @@ export interface Section {
 
 export type Block =
   | { readonly kind: "paragraph"; readonly text: string }
+  /** How a command line is made up. */
+  | { readonly kind: "usage"; readonly text: string }
   /** What is to be typed. */
   | { readonly kind: "command"; readonly text: string }
   /** Terms with what they mean. */

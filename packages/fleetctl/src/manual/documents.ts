@@ -132,7 +132,7 @@ export function shownCommands(): readonly Command[] {
 }
 
 function usage(line: string): Section {
-  return { title: "USAGE", blocks: [{ kind: "command", text: line }] };
+  return { title: "USAGE", blocks: [{ kind: "usage", text: line }] };
 }
 
 function flagTerms(flags: readonly Flag[]): Block {

@@ -1,5 +1,5 @@
 import type { Block, Document } from "./document.ts";
-import { wrapped } from "./wrapped.ts";
+import { wrapped, wrappedUsage } from "./wrapped.ts";
 
 /** Characters of a line of source. */
 const sourceWidth = 72;
@@ -31,11 +31,11 @@ function blockLines(block: Block, follows: boolean): readonly string[] {
   switch (block.kind) {
     case "paragraph":
       return [...(follows ? [".PP"] : []), ...filled(block.text)];
+    case "usage":
+      return [".nf", ...wrappedUsage(block.text, sourceWidth).map(literal), ".fi"];
     case "command":
       // Not filled, so that it can be copied as it stands.
-      return follows
-        ? [".PP", ".RS 4", ".nf", literal(block.text), ".fi", ".RE"]
-        : [".nf", literal(block.text), ".fi"];
+      return [".PP", ".RS 4", ".nf", literal(block.text), ".fi", ".RE"];
     case "terms":
       return block.terms.flatMap(([term, meaning]) => [".TP", `.B ${literal(term)}`, ...filled(meaning)]);
   }

@@ -1,5 +1,5 @@
 import type { Block, Document, Section } from "./document.ts";
-import { wrapped } from "./wrapped.ts";
+import { wrapped, wrappedUsage } from "./wrapped.ts";
 
 /** Columns that lines are broken at: what fits beside the indentation on most terminals. */
 const textWidth = 92;
@@ -32,6 +32,8 @@ function blockLines(block: Block): readonly string[] {
   switch (block.kind) {
     case "paragraph":
       return wrapped(block.text, textWidth);
+    case "usage":
+      return wrappedUsage(block.text, textWidth);
     case "command":
       return [block.text];
     case "terms":

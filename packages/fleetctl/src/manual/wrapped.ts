@@ -12,3 +12,9 @@ export function wrapped(text: string, width: number): readonly string[] {
   }
   return [...lines, line];
 }
+
+/** The same for a command line: what follows the first line is set in. */
+export function wrappedUsage(text: string, width: number): readonly string[] {
+  const [first = "", ...more] = wrapped(text, width - 4);
+  return [first, ...more.map((line) => `    ${line}`)];
+}

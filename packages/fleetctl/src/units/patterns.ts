@@ -49,9 +49,11 @@ export async function expandPatterns(
   return { args, matched, unmatched: unmatched.length };
 }
 
+/** `unfit` units match, but are none for this command. */
 function nothingMatches(pattern: string, unfit: number): string {
-  const which = unfit === 0 ? "" : ` (${unfit} match, and are left out: this command cannot act on them)`;
-  return `No unit in the cluster fits ${JSON.stringify(pattern)}${which}`;
+  const quoted = JSON.stringify(pattern);
+  if (unfit === 0) return `No unit in the cluster matches ${quoted}`;
+  return `${quoted} matches only units that this command cannot act on (${unfit})`;
 }
 
 async function allUnits(call: Invocation): Promise<readonly ApiUnit[]> {

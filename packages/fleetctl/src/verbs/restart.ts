@@ -22,7 +22,7 @@ export async function restart(call: Invocation): Promise<number> {
   const found = await findUnits(call, isActivated);
   const units = found.filter(canBeRestarted);
   for (const unit of found) {
-    if (!units.includes(unit)) call.say(`Unable to restart unit ${unit.name} in state inactive`);
+    if (!units.includes(unit)) call.fail(`Unable to restart unit ${unit.name} in state inactive`);
   }
   const code = units.length === 0 ? 0 : await restartUnits(call, units, parallel);
   return units.length === found.length ? code : 1;

@@ -53,8 +53,7 @@ async function machineToAsk(
     return chosenMachine(call, unit, machines);
   } catch (error) {
     if (!(error instanceof CommandFailure) || of === 1) throw error;
-    call.say(error.message);
-    for (const hint of error.hints) call.say(`  ${hint}`);
+    call.fail(error.message, error.hints);
     return undefined;
   }
 }

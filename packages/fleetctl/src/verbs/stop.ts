@@ -12,7 +12,7 @@ export async function stop(call: Invocation): Promise<number> {
     (unit) => isGlobal(unit) || (unit.currentState ?? "inactive") !== "inactive",
   );
   for (const unit of found) {
-    if (!stoppable.includes(unit)) call.say(`Unable to stop unit ${unit.name} in state inactive`);
+    if (!stoppable.includes(unit)) call.fail(`Unable to stop unit ${unit.name} in state inactive`);
   }
   const code = await deactivate(call, stoppable, { verb: "stop", done: "stopped", target: "loaded" });
   return stoppable.length === found.length ? code : 1;

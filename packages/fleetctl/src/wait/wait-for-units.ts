@@ -116,14 +116,15 @@ class Waiting {
       step = step.reached !== undefined && sight !== undefined ? goal.look(sight, nowMs) : undefined;
     }
     if (nowMs < this.#limitMs) return;
-    this.#call.say(`Error waiting for units: ${goal.timeoutText}`);
+    this.#call.fail(`Error waiting for units: ${goal.timeoutText}`);
     this.#open.delete(goal);
     this.#allReached = false;
   }
 
   async #tell(goal: Goal, step: Step): Promise<void> {
     if (step.say !== undefined) {
-      this.#call.say(step.verdict === "failed" ? `Error waiting for units: ${step.say}` : step.say);
+      if (step.verdict === "failed") this.#call.fail(`Error waiting for units: ${step.say}`);
+      else this.#call.say(step.say);
     }
     if (step.unplaced !== undefined) {
       for (const line of await this.#whyUnplaced(step.unplaced)) this.#call.say(`  ${line}`);
