@@ -27,6 +27,8 @@ describe("parseFlags", () => {
     ["-n=5", { lines: "5" }, []],
     ["-ln 5", { full: "true", lines: "5" }, []],
     ["--lines -1", { lines: "-1" }, []],
+    // What a flag waits for is its value, even when it looks like another flag with one dash.
+    ["--endpoint -full a", { endpoint: "-full" }, ["a"]],
     ["a -l b", { full: "true" }, ["a", "b"]],
     ["-- -l --no-legend", {}, ["-l", "--no-legend"]],
     ["a -- -full", {}, ["a", "-full"]],
