@@ -26,4 +26,20 @@ describe("a row that was written although its answer got lost", () => {
     expect(bench.systemd.files()).toEqual([]);
     expect(bench.row("a.service")).toBeUndefined();
   });
+
+  test("is written over when the unit is as before by the time the agent can write again", async () => {
+    await bench.assign("a.service", sleeper, "launched");
+    await bench.clock.advance(200);
+    expect(bench.row("a.service")).toBe("active running launched");
+    agent.store.loseReplies(1);
+    await bench.assign("a.service", sleeper, "loaded");
+    await bench.clock.advanceUntil(() => bench.row("a.service") !== "active running launched", 1_000, 1);
+    // By then it waits before it tries again.
+    await bench.clock.advance(500);
+    await bench.assign("a.service", sleeper, "launched");
+    await bench.clock.advanceUntil(() => bench.starts("a.service") === 2, 1_000, 1);
+    agent.store.loseReplies(0);
+    await bench.clock.advance(10_000);
+    expect(bench.row("a.service")).toBe("active running launched");
+  });
 });
