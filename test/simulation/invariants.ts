@@ -1,5 +1,6 @@
 import { eligibility, parseUnitFile, type Requirements, requirementsOf, unitHash } from "@fleet/core";
 import type { FakeSystemdEvent } from "@fleet/systemd";
+import { RestartInvariants } from "./restart-invariants.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
 
@@ -25,12 +26,19 @@ export class Invariants {
   readonly #calm: boolean;
   readonly #seen = new Map<string, number>();
   readonly #runs = new Map<string, UnitRun>();
+  readonly #restarts: RestartInvariants;
   #revision = 0;
 
   /** `calm`: no fault is injected in this run, so not even a lost machine may explain a double run. */
   constructor(cluster: SimulatedCluster, calm: boolean) {
     this.#cluster = cluster;
     this.#calm = calm;
+    this.#restarts = new RestartInvariants(cluster, calm);
+  }
+
+  /** See RestartInvariants. */
+  checkRestartsEnded(): void {
+    this.#restarts.checkEnded();
   }
 
   check(): void {
@@ -40,6 +48,7 @@ export class Invariants {
       this.#eventsAreInOrder(machine);
     }
     if (this.#calm) this.#nothingRunsTwice();
+    this.#restarts.check();
     this.#revision = this.#cluster.etcd.revision;
   }
 

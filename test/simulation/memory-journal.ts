@@ -8,6 +8,8 @@ const writesAtOneInstant = 1000;
 /** What tmpfs keeps of a journal while fleetd processes come and go. */
 export class MemoryJournal {
   readonly entries = new Map<string, JournalEntry>();
+  /** When which restart of which unit was about to be asked for. */
+  readonly restarts: { readonly at: number; readonly unit: string; readonly number: number }[] = [];
   readonly #clock: Clock;
   #instant = 0;
   #writes = 0;
@@ -33,7 +35,13 @@ export class MemoryJournal {
     };
     return {
       load: async () => [...entries.values()],
-      put: (entry) => write(() => entries.set(entry.unit, entry)),
+      put: (entry) =>
+        write(() => {
+          entries.set(entry.unit, entry);
+          const { unit, restarting } = entry;
+          if (restarting === undefined) return;
+          this.restarts.push({ at: this.#clock.monotonic(), unit, number: restarting.number });
+        }),
       remove: (unit) => write(() => entries.delete(unit)),
       kill: () => {
         dead = true;

@@ -83,8 +83,22 @@ function userActions(cluster: SimulatedCluster, random: Random): readonly Action
     await cluster.destroy(unit);
     return unit;
   };
+  const restart = async (): Promise<string> => {
+    const candidates = [...cluster.acknowledged].filter(([, { target }]) => target !== "inactive");
+    const units = candidates.map(([unit]) => unit).filter(() => random() < 0.6);
+    const parallel = random() < 0.6 ? 1 : 2;
+    const id = units.length === 0 ? undefined : await cluster.restart(units, parallel);
+    return id === undefined ? "nothing" : `${units.join(" ")}, ${parallel} at a time`;
+  };
+  const cancel = async (): Promise<string> => {
+    const [oldest] = cluster.rows("restarts/").filter(({ value }) => value.includes('"running"'));
+    if (oldest !== undefined) await cluster.cancelRestart(oldest.key);
+    return oldest?.key ?? "nothing";
+  };
   return [
     { weight: 12, name: "ask", act: ask },
+    { weight: 3, name: "restart", act: restart },
+    { weight: 1, name: "cancel restart", act: cancel },
     { weight: 2, name: "destroy", act: destroy },
   ];
 }
@@ -132,6 +146,7 @@ export async function run(seed: number, options: { readonly calm: boolean }): Pr
     trace.push(`${(cluster.clock.monotonic() / 1000).toFixed(3)} s faults end`);
     await endFaults(cluster, invariants);
     checkConverged(cluster);
+    invariants.checkRestartsEnded();
   } catch (cause) {
     throw new SimulationFailure(seed, trace, cause);
   } finally {
@@ -153,7 +168,10 @@ async function watch(cluster: SimulatedCluster, invariants: Invariants, duration
   }
 }
 
-/** Everything heals; the cluster must then come to rest within two minutes, and write nothing more. */
+/**
+ * Everything heals; the cluster must then come to rest within ten minutes (some requests to restart units are
+ * slow ones, and wait for each other), and write nothing more.
+ */
 async function endFaults(cluster: SimulatedCluster, invariants: Invariants): Promise<void> {
   for (const machine of cluster.machines) {
     machine.heal();
@@ -163,7 +181,7 @@ async function endFaults(cluster: SimulatedCluster, invariants: Invariants): Pro
   }
   let quietSince = cluster.clock.monotonic();
   let revision = cluster.etcd.revision;
-  const deadline = quietSince + 120_000;
+  const deadline = quietSince + 600_000;
   while (cluster.clock.monotonic() - quietSince < 20_000) {
     await watch(cluster, invariants, 500);
     for (const machine of cluster.machines) machine.start();

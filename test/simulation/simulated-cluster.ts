@@ -18,6 +18,8 @@ export class SimulatedCluster {
   readonly machines: readonly SimulatedMachine[];
   /** What was acknowledged, by unit. */
   readonly acknowledged = new Map<string, AcknowledgedIntent>();
+  /** When something was last asked for, by unit. */
+  readonly askedAt = new Map<string, number>();
   readonly #user: Registry;
 
   constructor(
@@ -53,6 +55,7 @@ export class SimulatedCluster {
 
   /** A user asks for something through the API of a healthy fleetd. */
   async ask(unit: string, target: TargetState, text?: string): Promise<void> {
+    this.askedAt.set(unit, this.clock.monotonic());
     const file = text === undefined ? undefined : parseUnitFile(text);
     const options = file?.ok === true ? { options: file.value } : {};
     const outcome = await this.#user.intents.put({ name: unit, target, ...options });
@@ -61,8 +64,24 @@ export class SimulatedCluster {
   }
 
   async destroy(unit: string): Promise<void> {
+    this.askedAt.set(unit, this.clock.monotonic());
     await this.#user.intents.destroy(unit);
     this.acknowledged.delete(unit);
+  }
+
+  /** A user asks for a restart; undefined when it is refused. Units that are loaded are launched with that. */
+  async restart(units: readonly string[], parallel: number): Promise<string | undefined> {
+    const outcome = await this.#user.restarts.create({ units, parallel });
+    if (outcome.outcome === "refused") return undefined;
+    for (const unit of units) {
+      const asked = this.acknowledged.get(unit);
+      if (asked?.target === "loaded") this.acknowledged.set(unit, { ...asked, target: "launched" });
+    }
+    return outcome.restart.id;
+  }
+
+  async cancelRestart(id: string): Promise<void> {
+    await this.#user.restarts.cancel(id);
   }
 
   machinesWithMetadata(): readonly { readonly id: string; readonly metadata: ReadonlyMap<string, string> }[] {
@@ -70,13 +89,16 @@ export class SimulatedCluster {
   }
 
   /** Keys and values below a sub-prefix of the store, without the sub-prefix. */
-  rows(
-    below: string,
-  ): readonly { readonly key: string; readonly value: string; readonly modRevision: number }[] {
+  rows(below: string): readonly {
+    readonly key: string;
+    readonly value: string;
+    readonly modRevision: number;
+    readonly createRevision: number;
+  }[] {
     const from = `${prefix}${below}`;
     const to = `${from.slice(0, -1)}0`;
-    return this.etcd.range({ from, to }).rows.map(({ key, value, modRevision }) => {
-      return { key: key.slice(from.length), value, modRevision };
+    return this.etcd.range({ from, to }).rows.map(({ key, value, modRevision, createRevision }) => {
+      return { key: key.slice(from.length), value, modRevision, createRevision };
     });
   }
 

@@ -58,6 +58,11 @@ export class SimulatedMachine {
     return this.#process?.agent.report();
   }
 
+  /** Number of the restart that the unit underwent, or was about to, at a moment. */
+  restartAt(unit: string, at: number): number | undefined {
+    return this.#journal.restarts.findLast((each) => each.unit === unit && each.at <= at)?.number;
+  }
+
   get runaway(): boolean {
     return this.#journal.runaway;
   }

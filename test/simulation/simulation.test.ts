@@ -16,7 +16,7 @@ describe("a simulated cluster", () => {
     }
     console.info(`injected: ${[...totals].map(([name, count]) => `${name} ${count}`).join(", ")}`);
     // A fault that never comes up proves nothing.
-    expect(totals.size).toBe(11);
+    expect(totals.size).toBe(13);
   });
 
   test.skipIf(seed !== undefined)("never runs a unit twice while nothing fails, 50 seeds", async () => {

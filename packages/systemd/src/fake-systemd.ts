@@ -32,6 +32,8 @@ export interface FakeSystemdEvent {
   readonly kind: FakeSystemdEventKind;
   /** Empty for what concerns the whole machine. */
   readonly unit: string;
+  /** The unit's when it happened; empty when it had none. */
+  readonly invocation: string;
 }
 
 /** Told once: that the unit is inactive, or that a start has replaced the stop job. */
@@ -397,7 +399,7 @@ export class FakeSystemd {
   }
 
   #record(kind: FakeSystemdEventKind, unit: string): void {
-    this.#history.push({ at: this.#clock.monotonic(), kind, unit });
+    this.#history.push({ at: this.#clock.monotonic(), kind, unit, invocation: this.invocation(unit) });
   }
 }
 

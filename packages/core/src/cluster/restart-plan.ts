@@ -150,8 +150,9 @@ function judge(model: ClusterModel, number: number, step: RestartStep): RestartS
     if (verdict !== undefined) return { unit: name, machineId: home, ...verdict };
     return home === machineId ? step : { unit: name, machineId: home, state: "restarting" };
   }
-  // It had to leave its machine. A cluster short of a machine for a moment is no failure of the unit's.
   if (model.holders(name).length > 0 || step.message !== undefined) return step;
+  if (machineId === undefined) return notPlaced(name);
+  // It had to leave its machine. A cluster short of a machine for a moment is no failure of the unit's.
   return { unit: name, state: "restarting", message: "it waits for a machine that can run it" };
 }
 

@@ -10,7 +10,8 @@ export interface RestartOutcome {
  * One unit of a request, or one machine of a global unit.
  *
  * - `restarting`: the turn has come; the assignments concerned carry the request's number
- * - `done`: systemd has begun a new invocation, and the unit is up or has finished
+ * - `done`: systemd has begun a new invocation, and the unit is up or has finished. What a later request has brought about
+ *   before this turn came counts as well
  * - `failed`: it did not come up; nothing further begins
  * - `skipped`: there was nothing to restart (any more)
  */

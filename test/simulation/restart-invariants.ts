@@ -1,0 +1,135 @@
+import type { FakeSystemdEvent } from "@fleet/systemd";
+import type { SimulatedCluster } from "./simulated-cluster.ts";
+import type { SimulatedMachine } from "./simulated-machine.ts";
+
+interface RestartRow {
+  readonly number: number;
+  readonly units: readonly string[];
+  readonly parallel: number;
+  readonly state: string;
+  readonly steps: readonly { readonly unit: string; readonly state: string; readonly machineId?: string }[];
+}
+
+interface Happening {
+  readonly machine: SimulatedMachine;
+  readonly event: FakeSystemdEvent;
+}
+
+/** What ends a unit's being down because of a restart: it runs, or something else has to do with it now. */
+const endsOfRestart: ReadonlySet<FakeSystemdEvent["kind"]> = new Set([
+  "started",
+  "failed",
+  "stop-queued",
+  "removed",
+  "lost",
+]);
+
+/** What requests to restart units promise, checked against what the systemds did. */
+export class RestartInvariants {
+  readonly #cluster: SimulatedCluster;
+  readonly #calm: boolean;
+  readonly #seen = new Map<string, number>();
+  /** Number → how many may be down at a time. */
+  readonly #parallel = new Map<number, number>();
+  /** Number → units that are down because of it, and since when. */
+  readonly #down = new Map<number, Map<string, number>>();
+  /** Number, unit (and machine of a global unit) → the invocation that was replaced; empty when none was. */
+  readonly #replaced = new Map<string, string>();
+
+  constructor(cluster: SimulatedCluster, calm: boolean) {
+    this.#cluster = cluster;
+    this.#calm = calm;
+  }
+
+  check(): void {
+    for (const { number, parallel } of this.#rows()) this.#parallel.set(number, parallel);
+    for (const { machine, event } of this.#news()) this.#follow(machine, event);
+  }
+
+  /** Once faults have ended and the cluster has come to rest: every request has ended, and did what it says. */
+  checkEnded(): void {
+    for (const row of this.#rows()) {
+      const ended = new Set(row.steps.filter(({ state }) => state !== "restarting").map(({ unit }) => unit));
+      // It had a machine when its turn came; a later request for it waits, too.
+      const homeless = row.units.filter((unit) => !ended.has(unit) && !this.#isAssigned(unit));
+      if (row.state === "running" && homeless.length === 0) {
+        throw new Error(`restart ${row.number} does not end: ${JSON.stringify(row)}`);
+      }
+      for (const { unit, state, machineId } of row.steps) {
+        if (state !== "done" || machineId === undefined) continue;
+        // One that a later request has brought about in between counts as well.
+        const carriedOut = [...this.#replaced.keys()].some((key) => {
+          const [number, name, where = machineId] = key.split(" ");
+          return Number(number) >= row.number && name === unit && where === machineId;
+        });
+        if (!carriedOut) {
+          throw new Error(`restart ${row.number} says that ${unit} was restarted, and nothing was`);
+        }
+      }
+    }
+  }
+
+  #rows(): readonly RestartRow[] {
+    return this.#cluster.rows("restarts/").map(({ value, createRevision }) => {
+      const { units, parallel, state, steps } = JSON.parse(value);
+      return { number: createRevision, units, parallel, state, steps };
+    });
+  }
+
+  #isAssigned(unit: string): boolean {
+    return this.#cluster.assignments().some((key) => key.endsWith(`/${unit}`));
+  }
+
+  /** What has happened since the last look, on all machines, in order. */
+  #news(): readonly Happening[] {
+    const news = this.#cluster.machines.flatMap((machine) => {
+      const { history } = machine.systemd;
+      const from = this.#seen.get(machine.id) ?? 0;
+      this.#seen.set(machine.id, history.length);
+      return history.slice(from).map((event) => ({ machine, event }));
+    });
+    return news.sort((left, right) => left.event.at - right.event.at);
+  }
+
+  #follow(machine: SimulatedMachine, event: FakeSystemdEvent): void {
+    const { kind, unit } = event;
+    // Of a global unit on a machine that is out of reach a restart may go on after the request has.
+    const key = isGlobal(unit) ? `${unit} ${machine.id}` : unit;
+    if (endsOfRestart.has(kind)) for (const units of this.#down.values()) units.delete(key);
+    if (kind !== "restart-queued") return;
+    const number = machine.restartAt(unit, event.at);
+    if (number === undefined) throw new Error(`${unit} was restarted on ${machine.id} without a reason`);
+    this.#isReplacedOnce(`${number} ${key}`, event);
+    const counts = event.invocation !== "" && (this.#calm || !isGlobal(unit));
+    if (counts) this.#isWithinBounds(number, key, event.at);
+  }
+
+  #isReplacedOnce(key: string, { invocation }: FakeSystemdEvent): void {
+    const former = this.#replaced.get(key) ?? "";
+    if (former !== "" && invocation !== "" && former !== invocation) {
+      throw new Error(`restart ${key}: invocation ${former} was replaced, and then ${invocation} as well`);
+    }
+    this.#replaced.set(key, former === "" ? invocation : former);
+  }
+
+  #isWithinBounds(number: number, unit: string, at: number): void {
+    const down = this.#down.get(number) ?? new Map<string, number>();
+    this.#down.set(number, down.set(unit, at));
+    const parallel = this.#parallel.get(number) ?? Number.POSITIVE_INFINITY;
+    // What the user asked for since is a reason of its own to be down, and ends the unit's turn.
+    const because = [...down].filter(([key, since]) => (this.#askedAt(key) ?? 0) < since);
+    if (because.length > parallel) {
+      const units = because.map(([key]) => key).join(", ");
+      throw new Error(`restart ${number} has these down at once, and may have ${parallel}: ${units}`);
+    }
+  }
+
+  #askedAt(key: string): number | undefined {
+    return this.#cluster.askedAt.get(key.split(" ")[0] ?? "");
+  }
+}
+
+/** In simulated clusters global units are recognised by their name. */
+function isGlobal(unit: string): boolean {
+  return unit.startsWith("global");
+}
