@@ -52,7 +52,7 @@ export class LabCluster {
 
   /** Brings it up; `useLabCluster` calls it. */
   async up(
-    options: Omit<ClusterOptions, "machines"> & { machines: readonly MachineSettings[] },
+    options: Omit<ClusterOptions, "machines" | "fullMachines"> & { machines: readonly MachineSettings[] },
   ): Promise<void> {
     const machines = options.machines.map((settings, index) => ({
       machineId: String(index + 1)
@@ -231,7 +231,9 @@ export class LabCluster {
   recordingService(
     options: { readonly stopSeconds?: number; readonly xFleet?: readonly string[] } = {},
   ): string {
-    const fileState = "$$(test -e %t/systemd/user/%n && echo with || echo without) file";
+    // Where units lie on a light machine and on a full one.
+    const fileThere = "test -e %t/systemd/user/%n || test -e %t/fleet/units/%n";
+    const fileState = `$$( { ${fileThere}; } && echo with || echo without) file`;
     const stop = [
       this.note("stopping"),
       `sleep ${options.stopSeconds ?? 0}`,
@@ -254,6 +256,7 @@ export class LabCluster {
     for (const machine of this.machines) {
       machine.heal();
       if (!machine.machine.running) await machine.machine.boot();
+      else if (machine.machine.kind === "full") await machine.full.plugIn();
       if (machine.fleetdPid === undefined) await machine.startFleetd();
     }
     await this.cluster.waitFor({
@@ -283,7 +286,7 @@ export class LabCluster {
   }
 }
 
-export interface UseLabClusterOptions extends Omit<ClusterOptions, "machines"> {
+export interface UseLabClusterOptions extends Omit<ClusterOptions, "machines" | "fullMachines"> {
   /** Default: three. */
   readonly machines?: readonly MachineSettings[];
   /** Default true: restore() after each test. */
