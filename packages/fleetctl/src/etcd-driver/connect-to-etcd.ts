@@ -1,5 +1,5 @@
 import type { FleetClient } from "@fleet/api/client";
-import { Etcd3Store, Registry, type RememberedCluster, type Store } from "@fleet/registry";
+import { Etcd3Store, Registry, type RememberedCluster } from "@fleet/registry";
 import { errorCode, errorMessage, FleetError, silentLogger, systemClock, systemRandom } from "@fleet/runtime";
 import type { FlagValues } from "../cli/flag.ts";
 import { CommandFailure } from "../failure.ts";
@@ -12,11 +12,7 @@ import { inProcessClient } from "./in-process-client.ts";
  */
 export async function connectToEtcd(flags: FlagValues): Promise<FleetClient> {
   const settings = await readEtcdSettings(flags);
-  return await connectToStore(new Etcd3Store(storeOptions(settings)), settings);
-}
-
-/** As connectToEtcd, over a store, which the client closes. */
-export async function connectToStore(store: Store, settings: EtcdSettings): Promise<FleetClient> {
+  const store = new Etcd3Store(storeOptions(settings));
   const registry = new Registry({
     store,
     prefix: settings.keyPrefix,
