@@ -1,6 +1,7 @@
 import { Agent, type AgentReport, type JournalStore } from "@fleet/agent";
 import { parseUnitFile, type TargetState, unitHash } from "@fleet/core";
 import {
+  type AssignmentRecord,
   MemoryEtcd,
   MemoryStore,
   Registry,
@@ -50,6 +51,7 @@ export class AgentBench {
   #remembered: RememberedCluster | undefined;
   #term: Term | undefined;
   #generation = 0;
+  readonly #assigned = new Map<string, AssignmentRecord>();
   readonly #stop = new AbortController();
 
   constructor(seed = 1) {
@@ -127,12 +129,29 @@ export class AgentBench {
     text: string,
     target: Exclude<TargetState, "inactive">,
     awaits: readonly string[] = [],
+    restart?: number,
   ) {
     const file = parseUnitFile(text);
     if (!file.ok) throw new Error("bad unit file in the test");
     await this.#registry.intents.put({ name, options: file.value, target });
     this.#generation += 1;
-    const record = { hash: unitHash(file.value), target, generation: this.#generation, awaits };
+    const record = {
+      hash: unitHash(file.value),
+      target,
+      generation: this.#generation,
+      awaits,
+      ...(restart === undefined ? {} : { restart }),
+    };
+    this.#assigned.set(name, record);
+    await this.#commit([{ op: "assign", machineId, unit: name, record }]);
+  }
+
+  /** Orders a restart of an assigned unit, or takes the order back. */
+  async restart(name: string, number: number | undefined): Promise<void> {
+    const assigned = this.#assigned.get(name);
+    if (assigned === undefined) throw new Error("assign() first");
+    const { restart, ...rest } = assigned;
+    const record = number === undefined ? rest : { ...rest, restart: number };
     await this.#commit([{ op: "assign", machineId, unit: name, record }]);
   }
 

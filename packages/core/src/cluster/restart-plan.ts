@@ -59,12 +59,12 @@ function advance(
   let changed = steps.some((step, index) => step !== restart.steps[index]);
   let failure = restart.message;
   let left = false;
+  let underWay = steps.filter(({ state }) => state === "restarting").length;
   if (failure === undefined && !steps.some(({ state }) => state === "failed")) {
     let bytes = steps.reduce((sum, step) => sum + stepBytes(step), 0);
     for (const step of nextSteps(model, restart.units, steps)) {
       const taken = busy.get(step.unit);
-      const free = restart.parallel - steps.filter(({ state }) => state === "restarting").length;
-      left = free <= 0 || (taken !== undefined && taken !== restart.id);
+      left = underWay >= restart.parallel || (taken !== undefined && taken !== restart.id);
       // Order counts: what comes after a unit that has to wait waits, too.
       if (left) break;
       bytes += stepBytes(step);
@@ -75,11 +75,13 @@ function advance(
       }
       steps.push(step);
       changed = true;
-      if (step.state === "restarting") busy.set(step.unit, restart.id);
+      if (step.state !== "restarting") continue;
+      underWay += 1;
+      busy.set(step.unit, restart.id);
     }
   }
   const message = failure === undefined ? {} : { message: failure };
-  if (left || steps.some(({ state }) => state === "restarting")) {
+  if (left || underWay > 0) {
     return changed ? { state: "running", steps, ...message } : undefined;
   }
   const failed = failure !== undefined || steps.some(({ state }) => state === "failed");
@@ -142,9 +144,8 @@ function judge(model: ClusterModel, number: number, step: RestartStep): RestartS
   if (unit === undefined && model.unit(name) !== undefined) return step;
   const unwanted = whyUnwanted(unit);
   if (unwanted !== undefined) return { ...step, state: "skipped", message: unwanted };
-  const machines = sorted(model.machinesOf(name));
-  if (unit?.requirements.global === true) return judgeGlobal(model, number, step, machines);
-  const [home] = machines;
+  if (unit?.requirements.global === true) return judgeGlobal(model, number, step);
+  const [home] = sorted(model.machinesOf(name));
   if (home !== undefined) {
     const verdict = verdictOn(model, number, home, name);
     if (verdict !== undefined) return { unit: name, machineId: home, ...verdict };
@@ -156,14 +157,10 @@ function judge(model: ClusterModel, number: number, step: RestartStep): RestartS
   return { unit: name, state: "restarting", message: "it waits for a machine that can run it" };
 }
 
-function judgeGlobal(
-  model: ClusterModel,
-  number: number,
-  step: RestartStep,
-  machines: readonly string[],
-): RestartStep {
+function judgeGlobal(model: ClusterModel, number: number, step: RestartStep): RestartStep {
   const { unit, machineId } = step;
-  const concerned = machines.filter((each) => machineId === undefined || each === machineId);
+  const here = machineId !== undefined && model.isAssigned(machineId, unit) ? [machineId] : [];
+  const concerned = machineId === undefined ? sorted(model.machinesOf(unit)) : here;
   if (concerned.length === 0) {
     return { ...step, state: "skipped", message: "it was taken off the machine" };
   }

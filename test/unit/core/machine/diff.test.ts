@@ -106,6 +106,45 @@ const cases: readonly {
     tasks: [],
   },
   {
+    name: "a restart that is ordered is due",
+    view: view({ assignments: [assignment({ restart: 9 })], journal: [entry()] }),
+    tasks: ["restart a.service requested"],
+  },
+  {
+    name: "a restart is carried out once",
+    view: view({
+      assignments: [assignment({ restart: 9 }), assignment({ unit: "b.service" })],
+      journal: [entry({ restart: { number: 9 } }), entry({ unit: "b.service", restart: { number: 9 } })],
+    }),
+    tasks: [],
+  },
+  {
+    name: "a restart that was about to be carried out is",
+    view: view({
+      assignments: [assignment({ restart: 9 })],
+      journal: [entry({ restart: { number: 4 }, restarting: { number: 9, invocation: "i" } })],
+    }),
+    tasks: ["restart a.service requested"],
+  },
+  {
+    name: "a restart of what systemd would not take is answered, too",
+    view: view({ assignments: [assignment({ restart: 9 })], journal: [entry({ problem: "no such alias" })] }),
+    tasks: ["restart a.service requested"],
+  },
+  {
+    name: "the start of a unit is its restart",
+    view: view({ assignments: [assignment({ generation: 8, restart: 9 })], journal: [entry()] }),
+    tasks: ["start a.service intent"],
+  },
+  {
+    name: "what is not to run is not restarted",
+    view: view({
+      assignments: [assignment({ target: "loaded", restart: 9 })],
+      journal: [entry({ launched: false })],
+    }),
+    tasks: [],
+  },
+  {
     name: "leaving unloads everything and loads nothing",
     view: view({
       assignments: [assignment(), assignment({ unit: "c.service" })],
