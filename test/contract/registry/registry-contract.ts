@@ -5,6 +5,7 @@ import { describeLeading } from "./leading-contract.ts";
 import { describeMachineMetadata } from "./machine-metadata-contract.ts";
 import { describeRegistration } from "./registration-contract.ts";
 import { type EtcdUnderContract, RegistryBench } from "./registry-bench.ts";
+import { describeRestartRequests } from "./restart-requests-contract.ts";
 import { describeUnitIntents } from "./unit-intents-contract.ts";
 
 /** What the registry promises, whatever store is below it. */
@@ -19,6 +20,7 @@ export function describeRegistry(name: string, start: () => Promise<EtcdUnderCon
     describeClusterGuard(bench);
     describeUnitIntents(bench);
     describeMachineMetadata(bench);
+    describeRestartRequests(bench);
     describeRegistration(bench);
     describeLeading(bench);
     describeFollowing(bench);
