@@ -70,6 +70,6 @@ function listKept(prefix: string, value: string): string {
 }
 
 function takesNext(command: Command, given: readonly string[]): readonly ArgumentKind[] {
-  const takesOne = !command.usage.includes("...");
+  const takesOne = command.runsRest === true || !command.usage.includes("...");
   return takesOne && given.length > 0 ? [] : (command.takes ?? []);
 }

@@ -4,7 +4,7 @@ import type { Look } from "./colors.ts";
 import { tabTable } from "./tab-table.ts";
 
 /** A column of a table, its field's name apart. */
-export interface Column<Row> {
+interface Column<Row> {
   /** The text of its cell for a row; `full` shows ids and hashes whole. */
   readonly text: (row: Row, full: boolean) => string;
   /** How its cell looks on a terminal with colours. */

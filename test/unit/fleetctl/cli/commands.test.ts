@@ -8,7 +8,10 @@ describe("findCommand", () => {
     ["list-m", "list-machines"],
     ["list_unit_files", "list-unit-files"],
     ["list-units", "list-units"],
+    // fleet has no completion: what is new takes no beginning from what is old.
     ["c", "cat"],
+    ["co", "completion"],
+    ["m", "man"],
     ["star", "start"],
     ["sto", "stop"],
     ["u", "unload"],

@@ -35,6 +35,9 @@ describe("completionPoint", () => {
     ["start ", "unit and file"],
     ["stop -- --", "unit"],
     ["help st", "command"],
+    ["ssh ", "machine and unit"],
+    // What follows is the command.
+    ["ssh hello ", "nothing"],
   ])("after %j: %s", (line, expected) => {
     expect(wanted(line)).toBe(expected);
   });

@@ -33,7 +33,7 @@ export const remoteCommands: readonly Command[] = [
     name: "journal",
     usage: "[-f|--follow] [--lines=N] [--output=MODE] [--sudo] [--machine=M] [--ssh-port=N] UNIT",
     summary: "Print the journal of a unit to stdout",
-    description: `Runs journalctl on the machine that the unit is on. A global unit is on many: --machine says which.\n${overSsh}`,
+    description: `Runs journalctl on the machine that the unit is on. A global unit is on many: --machine says which.\n\n${overSsh}`,
     flags: [
       { name: "lines", kind: "count", fallback: "10", help: "Show so many of the latest lines" },
       {
