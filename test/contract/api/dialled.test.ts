@@ -1,9 +1,14 @@
+import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { createServer } from "node:http";
+import { createServer as createTlsServer } from "node:https";
 import { createConnection } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { type Duplex, duplexPair } from "node:stream";
 import { type Endpoint, FleetClient, FleetUnreachableError } from "@fleet/api/client";
 import { describe, expect, it } from "vitest";
 import { OneMachineCluster } from "../fleetctl/one-machine-cluster.ts";
+import { certificates } from "../registry/certificates.ts";
 
 const endpoint: Endpoint = { kind: "tcp", secure: false, hostname: "fleet.example", port: 80 };
 
@@ -55,6 +60,9 @@ describe("a client whose connections are dialled", () => {
       },
     });
     await Promise.all(Array.from({ length: 20 }, () => client.machines()));
+    // Requests that have waited for the connection, and such that find it idle.
+    await client.machines();
+    await Promise.all(Array.from({ length: 3 }, (_, index) => client.destroyUnit(`${index}.service`)));
     expect(dialled).toBe(1);
     client.close();
     await cluster.close();
@@ -87,6 +95,34 @@ describe("a client whose connections are dialled", () => {
     connect();
     client.close();
     await cluster.close();
+  });
+
+  it("speaks TLS where the endpoint asks for it, and checks the certificate", async () => {
+    const directory = await mkdtemp(join(tmpdir(), "dialled-"));
+    const files = await certificates(directory);
+    const [ca, cert, key] = await Promise.all(
+      [files.ca, files.cert, files.key].map((path) => readFile(path, "utf8")),
+    );
+    const server = createTlsServer({ cert, key }, (_, response) => response.end('{"machines":[{"id":"a"}]}'));
+    const socketPath = join(directory, "daemon.sock");
+    await new Promise<void>((done) => server.listen(socketPath, done));
+    const secure: Endpoint = { kind: "tcp", secure: true, hostname: "127.0.0.1", port: 1 };
+    const through = { endpoint: secure, requestTimeoutMs: 5_000, dial: () => overPipes(socketPath) };
+    const knowing = new FleetClient({ ...through, ...(ca === undefined ? {} : { tls: { ca } }) });
+    expect(await knowing.machines()).toMatchObject([{ id: "a" }]);
+    expect(await knowing.machines()).toMatchObject([{ id: "a" }]);
+    const elsewhere = new FleetClient({
+      ...through,
+      endpoint: { ...secure, hostname: "fleet.example" },
+      ...(ca === undefined ? {} : { tls: { ca } }),
+    });
+    await expect(elsewhere.machines()).rejects.toThrow("Hostname/IP does not match certificate's altnames");
+    const unknowing = new FleetClient(through);
+    await expect(unknowing.machines()).rejects.toThrow(/certificate/);
+    for (const client of [knowing, elsewhere, unknowing]) client.close();
+    server.closeAllConnections();
+    await new Promise((done) => server.close(done));
+    await rm(directory, { recursive: true });
   });
 
   it("gives the reason why a connection could not be opened", async () => {

@@ -192,12 +192,7 @@ function agentFor(options: TransportOptions): http.Agent {
   const plain = { ...settings, servername: "" };
   const agent = secure ? new (nodeHttps().Agent)({ ...settings, ...tls }) : new http.Agent(plain);
   const open = dialled(options);
-  if (open !== undefined) {
-    agent.createConnection = open;
-    // Kept as they are: what was dialled need not be a socket, with a socket's calls for keeping it alive.
-    agent.keepSocketAlive = () => true;
-    agent.reuseSocket = () => {};
-  }
+  if (open !== undefined) agent.createConnection = open;
   return agent;
 }
 

@@ -1,5 +1,6 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { Duplex } from "node:stream";
+import { type ChildExit, endOfChild } from "./end-of-child.ts";
 
 export interface ChildStreamOptions {
   readonly command: string;
@@ -13,10 +14,7 @@ export interface ChildStreamOptions {
   readonly onStderr?: (bytes: Uint8Array) => void;
 }
 
-export interface ChildEnd {
-  /** Null when a signal ended it, or when it could not be run. */
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
+export interface ChildEnd extends ChildExit {
   /** The end of what it wrote to stderr. */
   readonly stderr: string;
   /** Whether it ever wrote to stdout. */
@@ -62,8 +60,7 @@ export class ChildStream extends Duplex {
       if (failure !== undefined) this.destroy(failure);
       else this.push(null);
     };
-    child.once("error", (error) => end({ code: null, signal: null, error }));
-    child.once("close", (code, signal) => end({ code, signal }));
+    endOfChild(child).then(end, (error: unknown) => end({ code: null, signal: null, error }));
     child.stdin.on("error", () => {});
   }
 

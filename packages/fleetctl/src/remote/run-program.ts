@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { errorCode, errorMessage } from "@fleet/runtime";
 import { CommandFailure } from "../failure.ts";
 import { codeOfSignal, signalOf } from "../interrupt.ts";
+import { endOfChild } from "./end-of-child.ts";
 
 export interface Program {
   readonly command: string;
@@ -56,10 +57,8 @@ export async function runProgram(program: Program): Promise<ProgramEnd> {
   process.on("SIGINT", outlive);
   try {
     if (signal.aborted) passOn();
-    const code = await new Promise<number>((resolve, reject) => {
-      child.once("error", reject);
-      child.once("close", (code, killer) => resolve(killer === null ? (code ?? 0) : codeOfSignal(killer)));
-    });
+    const end = await endOfChild(child);
+    const code = end.signal === null ? (end.code ?? 0) : codeOfSignal(end.signal);
     return { code, stderr: Buffer.from(stderr, "latin1").toString("utf8") };
   } catch (error) {
     const reason =
