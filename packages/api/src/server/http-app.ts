@@ -63,7 +63,11 @@ export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInst
     logger: false,
     bodyLimit: bodyLimitBytes,
     routerOptions: { maxParamLength: maxParameterLength },
-    frameworkErrors: answer,
+    frameworkErrors: (error, request, reply) => {
+      answer(error, request, reply);
+      // A path that cannot be decoded is answered without passing the hooks.
+      metrics.answered(otherOperation, reply.statusCode);
+    },
   });
   app.setErrorHandler(answer);
   app.setNotFoundHandler((request, reply) => answer(new Problem(404, message.notFound), request, reply));
