@@ -113,6 +113,10 @@ export class FullMachine implements Machine {
     return `/proc/${this.#initPid()}/root/run/fleet/units`;
   }
 
+  get busSocket(): string {
+    return `/proc/${this.#initPid()}/root/run/dbus/system_bus_socket`;
+  }
+
   get environment(): NodeJS.ProcessEnv {
     return {
       PATH: "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",

@@ -35,8 +35,7 @@ export class LightMachine implements Machine {
   readonly name: string;
   readonly machineId: string;
   readonly path: string;
-  /** Address of its session bus, which the host can connect to. */
-  readonly busAddress: string;
+  readonly busSocket: string;
   /** XDG_RUNTIME_DIR of the machine. */
   readonly runtimeDirectory: string;
   /** A directory in which its systemd looks for units. */
@@ -52,7 +51,7 @@ export class LightMachine implements Machine {
     this.machineId = options.machineId ?? randomBytes(16).toString("hex");
     this.path = options.directory.subdirectory(options.name);
     this.runtimeDirectory = join(this.path, "run");
-    this.busAddress = `unix:path=${join(this.runtimeDirectory, "bus")}`;
+    this.busSocket = join(this.runtimeDirectory, "bus");
     this.unitsDirectory = join(this.runtimeDirectory, "systemd", "user");
     this.logFile = join(this.path, "machine.log");
     this.#directory = options.directory;
@@ -82,7 +81,7 @@ export class LightMachine implements Machine {
       XDG_DATA_HOME: join(home, "data"),
       XDG_STATE_HOME: join(home, "state"),
       XDG_CACHE_HOME: join(home, "cache"),
-      DBUS_SESSION_BUS_ADDRESS: this.busAddress,
+      DBUS_SESSION_BUS_ADDRESS: `unix:path=${this.busSocket}`,
     };
   }
 

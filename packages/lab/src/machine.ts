@@ -13,6 +13,8 @@ export interface Machine {
   readonly runtimeDirectory: string;
   /** The directory of fleet's unit files, as the host reaches it. Empty after each boot. */
   readonly unitsDirectory: string;
+  /** Message bus of the systemd that fleetd drives, as the host reaches it. */
+  readonly busSocket: string;
   readonly logFile: string;
   readonly running: boolean;
   /** Environment of what the host runs on the machine. */

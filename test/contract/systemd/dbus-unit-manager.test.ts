@@ -1,18 +1,18 @@
-import { existsSync, mkdirSync, readlinkSync } from "node:fs";
+import { existsSync, readlinkSync } from "node:fs";
 import { join } from "node:path";
 import { LabDirectory, type LightMachine, startLightMachine } from "@fleet/lab";
-import { type Logger, silentLogger, systemClock, systemRandom } from "@fleet/runtime";
+import { silentLogger, systemClock, systemRandom } from "@fleet/runtime";
 import { DbusUnitManager, DiskUnitDirectory } from "@fleet/systemd";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { CuttableSocket } from "./cuttable-socket.ts";
-import { type UnitManagerWorld, unitManagerContract, until } from "./unit-manager-contract.ts";
+import { type DbusWorld, openDbusWorld } from "./dbus-world.ts";
+import { unitManagerContract, until } from "./unit-manager-contract.ts";
 
 const never = new AbortController().signal;
 const running = "[Service]\nExecStart=/bin/sleep infinity\n";
 
 let lab: LabDirectory;
 let machine: LightMachine;
-let worlds = 0;
 
 beforeAll(async () => {
   lab = LabDirectory.create();
@@ -24,68 +24,9 @@ afterAll(async () => {
   await lab.remove();
 });
 
-interface DbusWorld extends UnitManagerWorld {
-  readonly manager: DbusUnitManager;
-  readonly bus: CuttableSocket;
-  readonly events: readonly string[];
-}
-
 /** A manager connected to the machine, which has no units of an earlier test. */
-async function open(options: { unitsDirectory?: string; callTimeoutMs?: number } = {}): Promise<DbusWorld> {
-  const { unitsDirectory = machine.unitsDirectory, callTimeoutMs = 10_000 } = options;
-  worlds += 1;
-  const traces = join(machine.path, `traces-${worlds}`);
-  mkdirSync(traces);
-  const trace = (name: string): string => join(traces, name.replaceAll("\\", "-"));
-  const bus = new CuttableSocket(join(machine.path, `bus-${worlds}`), join(machine.runtimeDirectory, "bus"));
-  await bus.listen();
-  const events: string[] = [];
-  const record = (event: string): void => {
-    events.push(event);
-  };
-  const logger: Logger = { ...silentLogger, debug: record, info: record, warn: record, error: record };
-  const manager = new DbusUnitManager({
-    address: `unix:path=${bus.path}`,
-    directory: unitsDirectory,
-    clock: systemClock,
-    random: systemRandom,
-    logger,
-    callTimeoutMs,
-  });
-  const stopped = new AbortController();
-  const run = manager.run(stopped.signal);
-  await until(() => events.includes("systemd_connected"));
-  const disk = new DiskUnitDirectory(unitsDirectory);
-  const written = new Set<string>();
-  return {
-    manager,
-    bus,
-    events,
-    directory: {
-      write: (name, text) => {
-        written.add(name);
-        return disk.write(name, text);
-      },
-      read: (name) => disk.read(name),
-      remove: (name) => disk.remove(name),
-    },
-    execStop: (name, seconds) => `/bin/sh -c 'sleep ${seconds}; touch ${trace(name)}'`,
-    stopCompleted: (name) => existsSync(trace(name)),
-    reloads: () => events.filter((event) => event === "systemd_reload").length,
-    cut: () => bus.cut(),
-    heal: () => bus.listen(),
-    close: async () => {
-      stopped.abort();
-      await run;
-      await bus.cut();
-      const names = [...written];
-      await machine.systemctl("stop", ...names);
-      await machine.systemctl("disable", "--runtime", ...names);
-      for (const name of names) await disk.remove(name);
-      await machine.systemctl("reset-failed");
-      await machine.systemctl("daemon-reload");
-    },
-  };
+function open(options: { unitsDirectory?: string; callTimeoutMs?: number } = {}): Promise<DbusWorld> {
+  return openDbusWorld(machine, { unitsDirectory: machine.unitsDirectory, ...options });
 }
 
 unitManagerContract("DbusUnitManager", () => open());
@@ -277,7 +218,7 @@ describe("DbusUnitManager with a real systemd", () => {
   });
 
   test("no bus: says so once, and connects when it comes", async () => {
-    const bus = new CuttableSocket(join(machine.path, "late-bus"), join(machine.runtimeDirectory, "bus"));
+    const bus = new CuttableSocket(join(machine.path, "late-bus"), machine.busSocket);
     const events: string[] = [];
     const record = (event: string): void => {
       events.push(event);
