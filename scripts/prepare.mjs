@@ -15,13 +15,14 @@ const OLDEST_NODE = [20, 17];
  * Installs and builds what is missing or stale. Throws an Error with a message for people when something cannot
  * be had.
  *
- * @param {{ machines: boolean }} needs machines: whether real machines and etcd will be run
+ * @param {{ machines: boolean, fullMachines?: boolean }} needs machines: whether real machines and etcd will be run;
+ * fullMachines: whether also such with a network of their own
  */
 export function prepare(needs) {
   const say = (line) => process.stderr.write(`» ${line}\n`);
   requireNode();
   if (needs.machines) {
-    const problem = providePrograms(say);
+    const problem = providePrograms(say, needs);
     if (problem !== undefined) throw new Error(problem);
   }
   if (!dependenciesAreCurrent()) {
@@ -78,5 +79,5 @@ function npm(args) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await orExplain(() => prepare({ machines: true }));
+  await orExplain(() => prepare({ machines: true, fullMachines: true }));
 }

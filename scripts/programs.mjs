@@ -30,10 +30,10 @@ const FULL_MACHINE_PACKAGES = new Map([
 const POLICY = "/usr/sbin/policy-rc.d";
 
 /** What this user's machines need, of the lists above, and is not installed. */
-function missingPrograms() {
+function missingPrograms({ fullMachines = false }) {
   const missing = [...PACKAGES.keys()].filter((program) => !isOnPath(program));
   if (!inSystemdDirectory("systemd") && !missing.includes("systemctl")) missing.push("systemctl");
-  if (!isRoot()) return missing;
+  if (!fullMachines || !isRoot()) return missing;
   const forFullMachines = [...FULL_MACHINE_PACKAGES.keys()].filter((name) =>
     name.includes(".") ? !inSystemdDirectory(`system/${name}`) : !isOnPath(name),
   );
@@ -52,11 +52,12 @@ function isRoot() {
  * Installs missing programs where that is possible: as root, on Debian and its relatives.
  *
  * @param {(line: string) => void} say
+ * @param {{ fullMachines?: boolean }} needs
  * @returns {string | undefined} what stands in the way, for a person; undefined when nothing is missing that the
  * tests cannot do without
  */
-export function providePrograms(say) {
-  const missing = missingPrograms();
+export function providePrograms(say, needs) {
+  const missing = missingPrograms(needs);
   if (missing.length === 0) return undefined;
   if (!isOnPath("apt-get")) {
     return withoutFullMachines(missing, say, (left) => `missing on this host: ${left}. Please install them`);
@@ -79,7 +80,7 @@ export function providePrograms(say) {
     install(chosen);
   }
   return withoutFullMachines(
-    missingPrograms(),
+    missingPrograms(needs),
     say,
     (left) => `apt-get could not provide ${left}: see above. It was asked for ${chosen.join(", ")}`,
   );

@@ -15,7 +15,7 @@ const machines = projects.length === 0 || projects.some((project) => !PURE_PROJE
 
 await orExplain(() => {
   try {
-    prepare({ machines });
+    prepare({ machines, fullMachines: machines });
   } catch (error) {
     if (!machines || !(error instanceof Error)) throw error;
     const pure = [...PURE_PROJECTS].map((project) => `--project ${project}`).join(" ");

@@ -59,6 +59,7 @@ export class FullMachine implements Machine {
   readonly ssh: LabSsh;
   #directory: LabDirectory;
   #place: NetworkPlace;
+  #checkout: string;
   #outer: LabProcess | undefined;
   #outerInit = 0;
 
@@ -74,8 +75,6 @@ export class FullMachine implements Machine {
     this.#place = options.network.place();
     this.#checkout = options.checkout;
   }
-
-  readonly #checkout: string;
 
   /** Creates a machine and boots it. Fails with `lab_host` where none can run, `lab_boot` when this one does not. */
   static async start(options: FullMachineOptions): Promise<FullMachine> {

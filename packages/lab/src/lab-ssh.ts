@@ -54,7 +54,7 @@ export class LabSsh {
     return new LabSsh(identityFile, environment);
   }
 
-  /** Runs a command at an address over ssh, host keys unchecked. A non-zero exit code is a value. */
+  /** Has a shell at an address run the words of a command, host keys unchecked. A non-zero exit code is a value. */
   run(address: string, command: readonly string[]): Promise<CommandResult> {
     const options = {
       IdentityFile: this.identityFile,

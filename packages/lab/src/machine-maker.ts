@@ -77,11 +77,8 @@ export class MachineMaker {
 
   /** What all full machines of the lab have in common, made for the first. */
   async #share(): Promise<{ readonly network: LabNetwork; readonly ssh: LabSsh }> {
-    const [network, ssh] = await Promise.all([
-      LabNetwork.create(this.#directory),
-      LabSsh.start(this.#directory),
-    ]);
-    return { network, ssh };
+    const network = await LabNetwork.create(this.#directory);
+    return { network, ssh: await LabSsh.start(this.#directory) };
   }
 
   async #withCables(
