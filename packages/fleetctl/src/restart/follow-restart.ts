@@ -25,8 +25,10 @@ export async function followRestart(
     let present: ApiRestart | undefined = restart;
     for (let poll = 1; ; poll += 1) {
       if (present === undefined) {
-        call.say("Error restarting units: the request was cancelled");
-        telling.sayLeft(restart.units);
+        call.say(
+          "Error restarting units: the request was cancelled; what was under way ends, nothing further begins",
+        );
+        telling.sayLeft(restart.units, "Not seen to begin");
         return 1;
       }
       await telling.tell(present);
@@ -112,10 +114,10 @@ class RestartTelling {
   }
 
   /** Names the units whose turn has not come. */
-  sayLeft(units: readonly string[]): void {
+  sayLeft(units: readonly string[], what = "Not restarted"): void {
     const begun = new Set(this.#last?.steps.map(({ unit }) => unit));
     const left = units.filter((unit) => !begun.has(unit));
-    if (left.length > 0) this.#call.say(`Not restarted: ${left.join(" ")}`);
+    if (left.length > 0) this.#call.say(`${what}: ${left.join(" ")}`);
   }
 
   async #sayWaiting(restart: ApiRestart): Promise<void> {

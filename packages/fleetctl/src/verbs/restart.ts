@@ -1,5 +1,11 @@
-import type { ApiUnit } from "@fleet/api/client";
-import { wordedAs } from "../api-failure.ts";
+import {
+  type ApiRestart,
+  type ApiUnit,
+  type FleetClient,
+  FleetUnreachableError,
+  type NewRestart,
+} from "@fleet/api/client";
+import { isInterrupt, wordedAs } from "../api-failure.ts";
 import { UsageError } from "../cli/flag.ts";
 import type { Invocation } from "../invocation.ts";
 import { followRestart } from "../restart/follow-restart.ts";
@@ -37,12 +43,24 @@ async function restartUnits(call: Invocation, units: readonly ApiUnit[], paralle
   const client = await call.connect();
   const names = units.map(({ name }) => name);
   const blocking = blockingOf(call.flags);
-  const restart = await wordedAs(
-    (reason) => `Error restarting units: ${reason}`,
-    client.createRestart({ units: names, parallel: Math.min(parallel, maxParallel) }, call.signal),
-  );
+  const restart = await request(call, client, { units: names, parallel: Math.min(parallel, maxParallel) });
   if (restart === undefined) return await restartOneByOne(call, units, blocking);
   if (blocking.wait) return await followRestart(call, restart, blocking.attempts);
   for (const name of names) call.print(`Triggered unit ${name} restart\n`);
   return 0;
+}
+
+async function request(
+  call: Invocation,
+  client: FleetClient,
+  wanted: NewRestart,
+): Promise<ApiRestart | undefined> {
+  const creation = client.createRestart(wanted, call.signal).catch((error: unknown): never => {
+    // Asked again it might be done twice.
+    if (error instanceof FleetUnreachableError || isInterrupt(error)) {
+      call.say("The request may have been accepted all the same: the cluster carries it out then.");
+    }
+    throw error;
+  });
+  return await wordedAs((reason) => `Error restarting units: ${reason}`, creation);
 }
