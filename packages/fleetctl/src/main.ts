@@ -15,7 +15,12 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 
 async function ask(question: string): Promise<string> {
   const { createInterface } = await import("node:readline/promises");
-  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  const terminal = createInterface({
+    input: process.stdin,
+    output: process.stderr,
+    // Otherwise readline takes Ctrl-C for itself.
+    terminal: false,
+  });
   // The end of the input (Ctrl-D) closes the interface, and would leave the question open for ever.
   const ended = once(terminal, "close").then(() => "");
   try {

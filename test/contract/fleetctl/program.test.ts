@@ -67,6 +67,32 @@ describe("the bundled program", () => {
     await fleet.close();
   });
 
+  it.each([
+    ["n\n", 1, true],
+    // Ctrl-D
+    ["\u0004", 1, true],
+    // Ctrl-C
+    ["\u0003", 130, true],
+    ["y\n", 0, false],
+  ])("asks on a terminal before it destroys what a pattern matches: %j", async (answer, code, stays) => {
+    const fleet = new ScriptedFleet();
+    fleet.add("a.service", [], "inactive");
+    const endpoint = await fleet.listen();
+    const line = `'${process.execPath}' '${program}' --endpoint=${endpoint} destroy 'a*'`;
+    // script(1) runs it on a terminal.
+    const child = spawn("script", ["-qec", line, "/dev/null"]);
+    const exited = once(child, "exit");
+    let shown = "";
+    child.stdout.on("data", (text) => {
+      shown += String(text);
+      if (shown.endsWith("Destroy 1 unit? [y/N] ")) child.stdin.write(answer);
+    });
+    expect(await exited).toEqual([code, null]);
+    expect(shown).toContain("Matched 1 unit: a.service");
+    expect(fleet.units.has("a.service")).toBe(stays);
+    await fleet.close();
+  });
+
   it("does not mind that nobody reads its output to the end", async () => {
     const { stdout, stderr } = await run("sh", ["-c", `"${process.execPath}" "${program}" help | head -n 1`]);
     expect([stdout, stderr]).toEqual(["NAME:\n", ""]);
