@@ -137,6 +137,18 @@ describe("a tunnel that cannot be had", () => {
   });
 });
 
+describe("a tunnel that comes to nothing", () => {
+  it("is waited for with a word about it", async () => {
+    const args = ["--tunnel=gate", "--ssh-timeout=0.5", "list-machines"];
+    const child = here.spawn(args, { environment: { FAKE_SSH: "hang" } });
+    const [said] = await once(child.stderr, "data");
+    expect(String(said)).toContain("Still waiting for an answer through core@gate: ssh may be asking");
+    child.kill("SIGTERM");
+    expect(await once(child, "exit")).toEqual([143, null]);
+    await allGone();
+  });
+});
+
 describe("ssh ends with fleetctl", () => {
   it.each(["SIGINT", "SIGTERM", "SIGHUP"] as const)("that %s ends while ssh connects", async (signal) => {
     const child = here.spawn(["--tunnel=gate", "list-machines"], { environment: { FAKE_SSH: "hang" } });

@@ -13,8 +13,9 @@ export interface TunnelOptions {
   readonly settings: SshSettings;
   readonly host: SshDestination;
   readonly environment: Readonly<Record<string, string | undefined>>;
-  /** Is told what is run, and what that says meanwhile; absent: only failures are told. */
-  readonly debug?: { readonly say: (line: string) => void; readonly relay: (bytes: Uint8Array) => void };
+  readonly say: (line: string) => void;
+  /** Gets what ssh says meanwhile, and has its command line told; absent: only failures are. */
+  readonly debug?: (bytes: Uint8Array) => void;
 }
 
 /** Lines of ssh's own that are shown of a failure. */
@@ -38,25 +39,40 @@ export class Tunnel {
   /** Opens a connection. One that cannot be opened is a stream that fails with TunnelFailure. */
   dial(endpoint: Endpoint): Duplex {
     if (this.#failure !== undefined && !this.#wasUp) return failing(this.#failure);
-    const { settings, host, environment, debug } = this.#options;
+    const { settings, host, environment, say, debug } = this.#options;
     const args = tunnelArguments(settings, host, endpoint);
-    debug?.say(`Tunnel: ${shellLine(["ssh", ...args])}`);
+    if (debug !== undefined) say(`Tunnel: ${shellLine(["ssh", ...args])}`);
+    // Connecting is over by then.
+    const slow = setTimeout(() => say(stillWaiting(this.#options)), settings.connectTimeoutSeconds * 1000);
     return new ChildStream({
       command: "ssh",
       args,
       environment,
       failureOf: (end) => {
+        clearTimeout(slow);
         // A daemon that closes a connection it has used ends the session in order.
         if (end.code === 0 && end.wasUp) return undefined;
         this.#failure = failureOf(end, endpoint, this.#options);
         return this.#failure;
       },
       onUp: () => {
+        clearTimeout(slow);
         this.#wasUp = true;
       },
-      ...(debug === undefined ? {} : { onStderr: debug.relay }),
+      ...(debug === undefined ? {} : { onStderr: debug }),
     });
   }
+}
+
+function stillWaiting({ settings, host }: TunnelOptions): string {
+  return (
+    `Still waiting for an answer through ${nameOf(settings, host)}: ssh may be asking for a password, ` +
+    "or what it connects to does not answer."
+  );
+}
+
+function nameOf(settings: SshSettings, { user = settings.user, host, port }: SshDestination): string {
+  return `${user}@${host}${port === undefined ? "" : `:${port}`}`;
 }
 
 function failing(failure: TunnelFailure): Duplex {
@@ -67,8 +83,7 @@ function failing(failure: TunnelFailure): Duplex {
 }
 
 function failureOf(end: ChildEnd, endpoint: Endpoint, { settings, host }: TunnelOptions): TunnelFailure {
-  const { user = settings.user, port } = host;
-  const where = `${user}@${host.host}${port === undefined ? "" : `:${port}`}`;
+  const where = nameOf(settings, host);
   const message = end.wasUp ? `the tunnel through ${where} broke` : `no tunnel through ${where}`;
   const lines = end.stderr
     .split(/\r?\n/)
@@ -76,7 +91,7 @@ function failureOf(end: ChildEnd, endpoint: Endpoint, { settings, host }: Tunnel
     .slice(-shownLines);
   return new TunnelFailure(`${message}: ${reasonOf(end, endpoint)}`, {
     wasUp: end.wasUp,
-    hints: [...lines, ...hintsOf(end, endpoint, settings, host, user)],
+    hints: [...lines, ...hintsOf(end, endpoint, settings, host)],
     cause: end.error,
   });
 }
@@ -97,9 +112,8 @@ function reasonOf({ code, signal, error }: ChildEnd, endpoint: Endpoint): string
 function hintsOf(
   { code, stderr }: ChildEnd,
   endpoint: Endpoint,
-  { hostKeys }: SshSettings,
-  { host, port }: SshDestination,
-  user: string,
+  settings: SshSettings,
+  { user = settings.user, host, port }: SshDestination,
 ): readonly string[] {
   if (endpoint.kind === "unix" && code === 127) {
     return [
@@ -107,6 +121,7 @@ function hintsOf(
       "Without it, choose an endpoint that listens on TCP, as that host reaches it: --endpoint=http://127.0.0.1:49153",
     ];
   }
+  const { hostKeys } = settings;
   const knownHostsFile = hostKeys.check ? hostKeys.files[0] : undefined;
   return sshTrouble(stderr, { user, host, port, knownHostsFile });
 }

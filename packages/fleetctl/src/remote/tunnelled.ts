@@ -28,7 +28,7 @@ export function tunnelled(
     const known = tunnels.get(name);
     const tunnel =
       known ??
-      new Tunnel({ settings, host, environment, ...(flags.on("debug") ? { debug: { say, relay } } : {}) });
+      new Tunnel({ settings, host, environment, say, ...(flags.on("debug") ? { debug: relay } : {}) });
     tunnels.set(name, tunnel);
     return tunnel.dial(endpoint);
   };
