@@ -42,6 +42,18 @@ describe("JournalFile", () => {
     ]);
   });
 
+  test("remembers restarts, those under way too, and forgets them with the boot", async () => {
+    const { journal } = await opened("boot-1");
+    const restarted = entry("a.service", { restart: { number: 7, refused: "bad setting" } });
+    const restarting = entry("b.service", { restarting: { number: 8, invocation: "abc" } });
+    await journal.put(restarted);
+    await journal.put(restarting);
+    expect((await opened("boot-1")).entries).toEqual([restarted, restarting]);
+    for (const { restart, restarting: underWay } of (await opened("boot-2")).entries) {
+      expect([restart, underWay]).toEqual([undefined, undefined]);
+    }
+  });
+
   test("survives a crash in the middle of a line", async () => {
     const { journal } = await opened();
     await journal.put(entry("a.service"));

@@ -324,3 +324,105 @@ describe("engine", () => {
     expect(log.at(-1)).toMatchObject({ event: "record_unreadable", fields: { unit: "a.service" } });
   });
 });
+
+describe("the engine and restarts", () => {
+  const restart = (id: string, units: readonly string[], state: "running" | "done" = "running"): Change => ({
+    kind: "restart",
+    id,
+    entry: registry.entry({ units, parallel: 1, state, steps: [] }),
+  });
+  const row = (machineId: string, name: string, number: number, active = "active"): Change => ({
+    kind: "state",
+    machineId,
+    unit: name,
+    entry: registry.entry({
+      hash: "h1",
+      load: "loaded",
+      active,
+      sub: "running",
+      launched: true,
+      ...(number === 0 ? {} : { restart: { number } }),
+    }),
+  });
+  /** The restart that the unit's assignment carries now. */
+  const ordered = (name: string): number | undefined => {
+    const last = registry.commits.flat().findLast((write) => write.op === "assign" && write.unit === name);
+    return last?.op === "assign" ? last.record.restart : undefined;
+  };
+
+  beforeEach(async () => {
+    registry.set(machine("m1"), machine("m2"));
+    registry.set(body("h1"), unit("a.service"), unit("b.service"));
+    await quiet();
+    registry.set(row("m1", "a.service", 0), row("m2", "b.service", 0));
+    await quiet();
+    registry.commits.length = 0;
+  });
+
+  test("carry each step on when the row of the one before says so", async () => {
+    const number = registry.revision;
+    registry.set(restart("r", ["a.service", "b.service"]));
+    await quiet();
+    expect(words()).toEqual(["restart running a.service restarting", "assign a.service m1"]);
+    expect(ordered("a.service")).toBe(number);
+    registry.set(row("m1", "a.service", number, "activating"));
+    await quiet();
+    expect(words()).toHaveLength(2);
+    registry.set(row("m1", "a.service", number));
+    await quiet();
+    expect(words().slice(2)).toEqual([
+      "restart running a.service done,b.service restarting",
+      "assign a.service m1",
+      "assign b.service m2",
+    ]);
+    expect([ordered("a.service"), ordered("b.service")]).toEqual([undefined, number]);
+    registry.set(row("m2", "b.service", number));
+    await quiet();
+    expect(words().slice(5)).toEqual(["restart done a.service done,b.service done", "assign b.service m2"]);
+    expect(ordered("b.service")).toBeUndefined();
+  });
+
+  test("are taken up by the next leader where they are", async () => {
+    const number = registry.revision;
+    registry.set(restart("r", ["a.service", "b.service"]));
+    await quiet();
+    registry.loseTerm();
+    await quiet();
+    registry.becomeVacant();
+    await quiet();
+    expect(words().filter((each) => each.startsWith("restart"))).toHaveLength(1);
+    registry.set(row("m1", "a.service", number));
+    await quiet();
+    expect(words()).toContain("restart running a.service done,b.service restarting");
+  });
+
+  test("that are cancelled order nothing any more", async () => {
+    registry.set(restart("r", ["a.service", "b.service"]));
+    await quiet();
+    registry.set({
+      kind: "restart",
+      id: "r",
+      entry: { status: "absent", modRevision: registry.revision + 1 },
+    });
+    await quiet();
+    expect(ordered("a.service")).toBeUndefined();
+    expect(words()).toHaveLength(3);
+  });
+
+  test("a record that cannot be read changes nothing", async () => {
+    const number = registry.revision;
+    registry.set(restart("r", ["a.service", "b.service"]));
+    await quiet();
+    const entry = { status: "corrupt", problem: "not JSON", modRevision: registry.revision + 1 } as const;
+    registry.set({ kind: "restart", id: "r", entry });
+    await quiet();
+    expect(ordered("a.service")).toBe(number);
+    expect(log.map(({ event }) => event)).toContain("record_unreadable");
+  });
+
+  test("that have ended are kept, fifty of them", async () => {
+    for (let index = 0; index < 52; index += 1) registry.set(restart(`r${index}`, ["a.service"], "done"));
+    await quiet();
+    expect(words().sort()).toEqual(["forget r0", "forget r1"]);
+  });
+});

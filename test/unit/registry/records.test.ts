@@ -4,6 +4,7 @@ import {
   assignmentCodec,
   machineCodec,
   metadataCodec,
+  stateCodec,
   unitCodec,
 } from "../../../packages/registry/src/records.ts";
 import { decodeBody, encodeBody } from "../../../packages/registry/src/unit-body.ts";
@@ -36,6 +37,19 @@ describe("records", () => {
     ["generation 0", JSON.stringify({ v: 1, hash, target: "loaded", generation: 0 })],
   ])("%s is a problem, not a unit", (_, text) => {
     expect(unitCodec.decode(text)).toMatchObject({ ok: false, problem: expect.stringMatching(/./) });
+  });
+
+  test("assignments and states of before there were restarts are read", () => {
+    const assignment = { v: 1, hash, target: "loaded", generation: 7, awaits: [] };
+    const state = { v: 1, hash, load: "loaded", active: "active", sub: "running", launched: true };
+    for (const [codec, record] of [
+      [assignmentCodec, assignment],
+      [stateCodec, state],
+    ] as const) {
+      const read = codec.decode(JSON.stringify(record));
+      expect(read.ok && "restart" in read.value).toBe(false);
+      expect(read.ok).toBe(true);
+    }
   });
 
   test("metadata is a value or a tombstone", () => {
