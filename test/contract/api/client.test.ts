@@ -114,6 +114,18 @@ describe("calls", () => {
     expect((await client.machines()).map((machine) => machine.id)).toEqual(["m1", "m2", "m3"]);
   });
 
+  test("ask for no more pages of units than wanted", async () => {
+    let pages = 0;
+    handle = (_request, response) => {
+      pages += 1;
+      const unit = { name: `u${pages}.service`, desiredState: "inactive" };
+      response.end(JSON.stringify({ units: [unit, unit], nextPageToken: "more" }));
+    };
+    // One more than wanted tells that there are more.
+    expect(await client.units(undefined, 4)).toHaveLength(6);
+    expect(pages).toBe(3);
+  });
+
   test("tell created from changed, destroyed from absent", async () => {
     answers(201, "");
     expect(await client.putUnit({ name: "a.service", options: [] })).toBe("created");
