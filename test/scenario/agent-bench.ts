@@ -9,7 +9,7 @@ import {
   type Store,
   type Term,
 } from "@fleet/registry";
-import { type Random, silentLogger } from "@fleet/runtime";
+import { type Metrics, type Random, silentLogger, silentMetrics } from "@fleet/runtime";
 import { FakeSystemd, FakeUnitDirectory, FakeUnitManager } from "@fleet/systemd";
 import { FaultyStore } from "../simulation/faulty-store.ts";
 import { MemoryJournal } from "../simulation/memory-journal.ts";
@@ -76,7 +76,9 @@ export class AgentBench {
   }
 
   /** `journal` wraps what the process keeps its journal in. */
-  start(options: { token?: string; journal?: (journal: JournalStore) => JournalStore } = {}): AgentProcess {
+  start(
+    options: { token?: string; journal?: (journal: JournalStore) => JournalStore; metrics?: Metrics } = {},
+  ): AgentProcess {
     const store = new FaultyStore(new MemoryStore(this.etcd), this.clock, this.#random);
     const held = new HeldStore(store);
     const manager = new FakeUnitManager(this.systemd);
@@ -96,6 +98,7 @@ export class AgentBench {
       clock: this.clock,
       random: this.#random,
       logger: silentLogger,
+      metrics: options.metrics ?? silentMetrics,
     });
     const process = new AbortController();
     const ended = agent.run(process.signal);
