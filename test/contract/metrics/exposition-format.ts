@@ -3,14 +3,14 @@
  * introduced by HELP and TYPE, its samples follow at once, no series comes twice, a histogram adds up.
  */
 
-export interface Sample {
+interface Sample {
   /** With the suffix that a histogram's or summary's samples have. */
   readonly name: string;
   readonly labels: Readonly<Record<string, string>>;
   readonly value: number;
 }
 
-export interface Family {
+interface Family {
   readonly name: string;
   readonly help: string;
   readonly type: string;
