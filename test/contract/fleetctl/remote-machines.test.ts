@@ -124,6 +124,13 @@ describe("fleetctl ssh", () => {
     expect([code, stderr]).toEqual([1, "cannot run ssh: it is not installed, or not in PATH\n"]);
   });
 
+  it("ends with ssh, though a program that ssh has started does not", async () => {
+    // As a ControlMaster does that stays in the background.
+    await here.script("ssh", `sleep 1000 > /dev/null & echo $! > ${here.home}/pid; exit 4`);
+    expect((await here.run(["ssh", "0acd", "true"])).code).toBe(4);
+    process.kill(Number(await here.read("pid")));
+  });
+
   it("makes the directory of known hosts, for its owner only", async () => {
     await here.run(["ssh", "0acd", "true"]);
     expect((await stat(join(here.home, ".fleetctl"))).mode & 0o777).toBe(0o700);
@@ -148,6 +155,7 @@ describe("fleetctl ssh", () => {
 describe("fleetctl status", () => {
   it("shows the units one after the other, and reads no input", async () => {
     launched("a.service", "b\\x2dc.service");
+    await here.script("systemctl", 'cat; echo "systemctl $*"');
     const { code, stdout, stderr } = await here.run(["status", "a", "b\\x2dc.service"], {
       input: "for others",
     });
@@ -198,6 +206,7 @@ describe("fleetctl journal", () => {
     [["a"], "journalctl --unit a.service --no-pager -n 10 --output short\n"],
     [["--lines", "20", "--output=json", "a"], "journalctl --unit a.service --no-pager -n 20 --output json\n"],
     [["-f", "a"], "journalctl --unit a.service --no-pager -n 10 --output short -f\n"],
+    [["--follow", "a"], "journalctl --unit a.service --no-pager -n 10 --output short -f\n"],
     [["--sudo", "a"], "sudo\njournalctl --unit a.service --no-pager -n 10 --output short\n"],
     [["--output=x; reboot", "a"], "journalctl --unit a.service --no-pager -n 10 --output x; reboot\n"],
   ])("%j", async (args, stdout) => {

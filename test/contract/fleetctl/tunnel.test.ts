@@ -160,13 +160,17 @@ describe("ssh ends with fleetctl", () => {
   });
 
   it("that does not wait for an ssh that will not end", async () => {
-    await here.script("ssh", `echo $$ > ${here.home}/pid; trap '' TERM; while :; do sleep 0.1; done`);
+    await here.script(
+      "ssh",
+      `echo $$ > ${here.home}/pid; trap 'echo told > ${here.home}/told' TERM; while :; do sleep 0.1; done`,
+    );
     const child = here.spawn(["--tunnel=gate", "list-machines"]);
     const pid = async (): Promise<number> => Number(await here.read("pid"));
     await until(async () => (await pid()) > 0);
     child.kill("SIGTERM");
     expect(await once(child, "exit")).toEqual([143, null]);
     await gone(await pid());
+    expect(await here.read("told")).toBe("told\n");
   });
 
   it("that is killed while it waits", async () => {
