@@ -36,6 +36,17 @@ describe("the bundled program", () => {
     expect(stdout).toBe(`fleetctl version ${VERSION}\n`);
   });
 
+  it.each(["--version", "-v"])("prints its version for %s", async (flag) => {
+    const { stdout } = await run(process.execPath, [program, flag]);
+    expect(stdout).toBe(`fleetctl version ${VERSION}\n`);
+  });
+
+  it.each(["--help", "-h"])("prints the help of a command for %s", async (flag) => {
+    const help = await run(process.execPath, [program, "help", "list-units"]);
+    expect((await run(process.execPath, [program, "list-units", flag])).stdout).toBe(help.stdout);
+    expect((await run(process.execPath, [program, flag])).stdout).toContain("COMMANDS");
+  });
+
   it("starts a unit, following the stream", async () => {
     const path = join(directory, "a.service");
     await writeFile(path, "[Service]\nExecStart=/bin/sleep infinity\n");
