@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { declaredMetrics } from "./declared-metrics.ts";
 import { type Families, parseExposition } from "./exposition-format.ts";
-import { metricsOfLoneDaemon } from "./lone-daemon.ts";
+import { LoneDaemon } from "./lone-daemon.ts";
 import { promtool, withoutPromtool } from "./promtool.ts";
 
 const checkout = fileURLToPath(new URL("../../..", import.meta.url));
@@ -13,13 +15,17 @@ const examples = join(checkout, "examples/monitoring");
 const page = readFileSync(join(checkout, "docs/metrics.md"), "utf8");
 
 const grid = z.object({ x: z.number(), y: z.number(), w: z.number(), h: z.number() });
-const dashboard = z.object({ panels: z.array(z.object({ id: z.number(), gridPos: grid })).min(20) });
+const target = z.object({ expr: z.string() });
+const panel = z.object({ id: z.number(), gridPos: grid, targets: z.array(target).default([]) });
+const dashboardShape = z.object({ panels: z.array(panel).min(20) });
 
 let scraped: string;
 let families: Families;
 
 beforeAll(async () => {
-  scraped = await metricsOfLoneDaemon();
+  const daemon = await LoneDaemon.start();
+  scraped = await daemon.get("/metrics");
+  await daemon.stop();
   families = parseExposition(scraped);
 });
 
@@ -101,8 +107,7 @@ describe("examples/monitoring", () => {
   });
 
   test("the dashboard's panels have ids of their own and do not overlap", () => {
-    const json: unknown = JSON.parse(readFileSync(join(examples, "grafana-dashboard.json"), "utf8"));
-    const { panels } = dashboard.parse(json);
+    const panels = dashboardPanels();
     expect(new Set(panels.map(({ id }) => id)).size).toBe(panels.length);
     const cells = panels.flatMap(({ gridPos: { x, y, w, h } }) =>
       Array.from({ length: w * h }, (_, cell) => `${x + (cell % w)} ${y + Math.floor(cell / w)}`),
@@ -110,6 +115,28 @@ describe("examples/monitoring", () => {
     expect(new Set(cells).size).toBe(cells.length);
     for (const { gridPos } of panels) expect(gridPos.x + gridPos.w).toBeLessThanOrEqual(24);
   });
+
+  test.skipIf(withoutPromtool !== undefined)(
+    `promtool takes the dashboard's queries${because()}`,
+    async () => {
+      const queries = dashboardPanels().flatMap(({ targets }) => targets.map(({ expr }) => expr));
+      expect(queries.length).toBeGreaterThan(20);
+      const rules = queries.map((query, index) => {
+        const expr = query
+          .replaceAll("$job", "fleet")
+          .replaceAll("$instance", ".*")
+          .replaceAll("$__rate_interval", "1m");
+        return { record: `query_${index}`, expr };
+      });
+      const directory = await mkdtemp(join(tmpdir(), "fleet-dashboard-"));
+      const file = join(directory, "queries.yml");
+      // JSON is YAML, too.
+      await writeFile(file, JSON.stringify({ groups: [{ name: "dashboard", rules }] }));
+      const said = promtool(["check", "rules", file]);
+      await rm(directory, { recursive: true });
+      expect(said).toContain(`SUCCESS: ${queries.length} rules found`);
+    },
+  );
 
   test.skipIf(withoutPromtool !== undefined).each([
     ["check", "config", "prometheus.yml"],
@@ -120,6 +147,11 @@ describe("examples/monitoring", () => {
     expect(promtool([...args.slice(0, -1), join(examples, file)])).toContain("SUCCESS");
   });
 });
+
+function dashboardPanels(): z.infer<typeof dashboardShape>["panels"] {
+  const json: unknown = JSON.parse(readFileSync(join(examples, "grafana-dashboard.json"), "utf8"));
+  return dashboardShape.parse(json).panels;
+}
 
 function because(): string {
   return withoutPromtool === undefined ? "" : ` (skipped: ${withoutPromtool})`;
