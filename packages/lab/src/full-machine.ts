@@ -21,6 +21,7 @@ import { type CommandResult, childrenOf, LabProcess, onlyChild, runCommand, send
 
 const HARDWARE = fileURLToPath(new URL("../shell/full-machine.sh", import.meta.url));
 const BOOT_TIMEOUT_MS = 60_000;
+const POWER_OFF_TIMEOUT_MS = 120_000;
 const SSH_PORT = 22;
 
 export interface FullMachineOptions {
@@ -182,12 +183,27 @@ export class FullMachine implements Machine {
     await this.boot();
   }
 
-  /** Shuts it down in order, as `systemctl poweroff` does. Resolves when it is off; `boot()` starts it again. */
+  /**
+   * Shuts it down in order, as `systemctl poweroff` does. Resolves when it is off; `boot()` starts it again. Fails
+   * with `lab_timeout`, and leaves it as it is, when something there does not end for two minutes.
+   */
   async powerOff(): Promise<void> {
     const outer = this.#outer;
     if (outer === undefined || !outer.running) return;
     await this.systemctl("--no-block", "poweroff");
-    await outer.ended;
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<never>((_, reject) => {
+      const error = new FleetError(
+        "lab_timeout",
+        `${this.name} did not shut down in ${POWER_OFF_TIMEOUT_MS} ms`,
+      );
+      timer = setTimeout(() => reject(error), POWER_OFF_TIMEOUT_MS);
+    });
+    try {
+      await Promise.race([outer.ended, late]);
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   /** Takes its network cable out: nothing reaches it and it reaches nothing. Until plugIn() or the next boot. */
