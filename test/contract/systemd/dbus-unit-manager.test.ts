@@ -1,4 +1,4 @@
-import { existsSync, readlinkSync } from "node:fs";
+import { existsSync, readlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { LabDirectory, type LightMachine, startLightMachine } from "@fleet/lab";
 import { silentLogger, systemClock, systemRandom } from "@fleet/runtime";
@@ -145,13 +145,18 @@ describe("DbusUnitManager with a real systemd", () => {
     const world = await open();
     const { manager, directory } = world;
     try {
-      await directory.write("a.service", `${running}ExecStop=${world.execStop("a.service", 1)}\n`);
+      // It stops for as long as the test needs to look, however busy the host is.
+      const gate = join(machine.path, "stop-may-end");
+      const waits = `ExecStop=/bin/sh -c 'until test -e ${gate}; do sleep 0.1; done'\n`;
+      const notes = `ExecStop=${world.execStop("a.service", 0)}\n`;
+      await directory.write("a.service", `${running}${waits}${notes}`);
       await manager.prepare(["a.service"]);
       await manager.start("a.service");
       const stop = manager.stop("a.service", never);
       const state = async () => (await manager.status(["a.service"])).get("a.service")?.active;
       await until(async () => (await state()) === "deactivating");
       await machine.systemctl("cancel");
+      writeFileSync(gate, "");
       await stop;
       expect(await state()).toBe("inactive");
       expect(world.stopCompleted("a.service")).toBe(true);
