@@ -1,6 +1,6 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { type CommandResult, programOf } from "@fleet/lab";
@@ -14,6 +14,17 @@ const SOCKET = "unix:///var/run/fleet.sock";
 const talker = serviceText({
   service: ["ExecStart=/bin/sh -c 'while :; do echo tick $(date +%%s%%N); sleep 0.1; done'"],
 });
+
+/** Command lines of processes, those on full machines included, with all of these texts in them. */
+async function running(...texts: readonly string[]): Promise<readonly string[]> {
+  const pids = (await readdir("/proc")).filter((name) => /^\d+$/.test(name));
+  const lines = await Promise.all(
+    pids.map((pid) => readFile(`/proc/${pid}/cmdline`, "utf8").catch(() => "")),
+  );
+  return lines
+    .map((line) => line.replaceAll("\0", " "))
+    .filter((line) => texts.every((text) => line.includes(text)));
+}
 
 describeFullMachines("fleetctl over ssh", () => {
   /** Their ids begin with 1 and 2. */
@@ -40,12 +51,6 @@ describeFullMachines("fleetctl over ssh", () => {
     const { stdout } = await promisify(execFile)("ssh-keyscan", [address("m1"), address("m2")]);
     await mkdir(join(knownHosts(), ".."), { recursive: true });
     await writeFile(knownHosts(), stdout);
-  }
-
-  /** Processes of ssh that go to one of the machines. */
-  async function sshProcesses(): Promise<readonly string[]> {
-    const { stdout } = await promisify(execFile)("ps", ["-e", "-o", "args="]);
-    return stdout.split("\n").filter((line) => line.startsWith("ssh -l") && line.includes(address("m1")));
   }
 
   beforeEach(learnHostKeys);
@@ -119,15 +124,12 @@ describeFullMachines("fleetctl over ssh", () => {
     child.stderr.on("data", (text) => (said += String(text)));
     // More than the one line that there was: new ones arrive.
     await expect.poll(() => lines.split("\n").length, { timeout: 10_000 }).toBeGreaterThan(4);
+    expect(await running("journalctl --unit talker")).not.toEqual([]);
     child.kill("SIGINT");
     expect(await once(child, "exit")).toEqual([130, null]);
     expect(said).toBe("");
     // On the machine it ends as well, with its next line at the latest.
-    await expect
-      .poll(async () => (await lab.machine("m1").run(["pgrep", "-f", "[j]ournalctl --unit talker"])).stdout, {
-        timeout: 10_000,
-      })
-      .toBe("");
+    await expect.poll(() => running("journalctl --unit talker"), { timeout: 10_000 }).toEqual([]);
   });
 
   it.each([
@@ -153,7 +155,7 @@ describeFullMachines("fleetctl over ssh", () => {
     expect(await lab.activeState("late.service", "m1")).toBe("active");
     expect((await tunnelled("ssh", "2", "hostname")).stdout).toBe("m2\n");
     expect((await tunnelled("status", "late")).stdout).toContain("Active: active (running)");
-    await expect.poll(sshProcesses).toEqual([]);
+    await expect.poll(() => running("ssh -l ", address("m1"))).toEqual([]);
   });
 
   it("says what a tunnel lacks", async () => {

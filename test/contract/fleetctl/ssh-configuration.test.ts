@@ -1,4 +1,4 @@
-import { execFile } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -57,7 +57,9 @@ async function effective(
   );
 }
 
-describe("beside the user's configuration of ssh", () => {
+const hasSsh = spawnSync("ssh", ["-V"]).error === undefined;
+
+describe.skipIf(!hasSsh)("beside the user's configuration of ssh (skipped without ssh)", () => {
   it("fleetctl's own defaults are kept, and the rest is the configuration's", async () => {
     expect(await effective({})).toMatchObject({
       user: "core",
