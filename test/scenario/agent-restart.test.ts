@@ -77,6 +77,32 @@ describe("an agent that is to restart a unit", () => {
     expect([...seen]).toEqual(["none deactivating stop", "65 active running"]);
   });
 
+  test("never tells of it with a state that systemd gave before", async () => {
+    await launch(slowStop);
+    const { manager } = agent;
+    const status = manager.status.bind(manager);
+    let release = (): void => {};
+    const held = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    // The answer is of the moment of the question, and takes longer than the restart.
+    manager.status = async (names) => {
+      const answer = await status(names);
+      await held;
+      return answer;
+    };
+    await bench.restart(unit, 65);
+    await bench.clock.advance(4_000);
+    expect(agent.agent.report().journal).toMatchObject([{ restart: { number: 65 } }]);
+    const seen = new Set<string>();
+    release();
+    for (let ms = 0; ms < 100; ms += 1) {
+      await bench.clock.advance(1);
+      seen.add(restartRow());
+    }
+    expect([...seen].filter((row) => row.startsWith("65"))).toEqual(["65 active running"]);
+  });
+
   test("tells of a slow start while it lasts, and stops it when asked to", async () => {
     await launch(sleeper);
     await bench.assign(unit, slowStart, "launched");

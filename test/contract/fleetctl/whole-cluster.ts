@@ -12,7 +12,7 @@ import { FakeSystemd, FakeUnitDirectory, FakeUnitManager } from "@fleet/systemd"
 import { MemoryJournal } from "../../simulation/memory-journal.ts";
 
 const common = { clock: systemClock, random: systemRandom, logger: silentLogger };
-export const machineId = "0acdd9bf00000000000000000000abcd";
+const machineId = "0acdd9bf00000000000000000000abcd";
 
 /** API, engine and agent of one machine as they are, over an in-memory etcd and a simulated systemd, in real time. */
 export class WholeCluster {
