@@ -95,6 +95,8 @@ test("the way from order to active is timed once, for units that were not runnin
   agent = bench.start({ metrics });
   await bench.registered(agent);
   await bench.clock.advance(5_000);
+  await bench.assign("slow.service", slowStart, "launched");
+  await bench.clock.advance(5_000);
   expect([await units("active"), await read("activation_duration_seconds_count")]).toEqual([1, 1]);
   // Stopped and ordered again.
   await bench.assign("slow.service", slowStart, "loaded");
@@ -102,4 +104,22 @@ test("the way from order to active is timed once, for units that were not runnin
   await bench.assign("slow.service", slowStart, "launched");
   await bench.clock.advance(70_000);
   expect(await read("activation_duration_seconds_count")).toBe(2);
+});
+
+test("an order that was taken back while nobody heard of it is forgotten", async () => {
+  await bench.settle(agent.agent);
+  await bench.assign("slow.service", slowStart, "launched");
+  await bench.clock.advance(5_000);
+  agent.store.cut();
+  await bench.withdraw("slow.service");
+  await bench.clock.advance(10_000);
+  agent.store.heal();
+  await bench.registered(agent);
+  await bench.settle(agent.agent);
+  await bench.clock.advance(200_000);
+  expect(bench.row("slow.service")).toBeUndefined();
+  await bench.assign("slow.service", slowStart, "launched");
+  await bench.clock.advance(70_000);
+  expect(await read("activation_duration_seconds_count")).toBe(1);
+  expect(await read("activation_duration_seconds_sum")).toBeLessThan(70);
 });
