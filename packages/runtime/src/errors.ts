@@ -26,6 +26,9 @@ export function errorCode(error: unknown): string {
 
 /** The message of any thrown value. */
 export function errorMessage(error: unknown): string {
+  // A host with several addresses of which none answers: Node's error for it has no message of its own.
+  if (error instanceof AggregateError && error.message === "")
+    return error.errors.map(errorMessage).join("; ");
   return error instanceof Error ? error.message : String(error);
 }
 

@@ -7,6 +7,13 @@ describe("errorCode and errorMessage", () => {
     { thrown: Object.assign(new Error("no file"), { code: "ENOENT" }), code: "ENOENT", message: "no file" },
     { thrown: new TypeError("odd"), code: "unknown", message: "odd" },
     { thrown: Object.assign(new Error("grpc"), { code: 14 }), code: "unknown", message: "grpc" },
+    {
+      thrown: Object.assign(new AggregateError([new Error("connect ::1"), new Error("connect 127.0.0.1")]), {
+        code: "ECONNREFUSED",
+      }),
+      code: "ECONNREFUSED",
+      message: "connect ::1; connect 127.0.0.1",
+    },
     { thrown: "text", code: "unknown", message: "text" },
     { thrown: undefined, code: "unknown", message: "undefined" },
     { thrown: null, code: "unknown", message: "null" },
