@@ -124,6 +124,8 @@ describe("of several endpoints", () => {
       if (each.kind === "tcp")
         expect(String(error)).toContain(`http://127.0.0.1:${each.port}: connect ECONN`);
     }
+    // Hints are made of what was wrong with the first.
+    expect(error).toMatchObject({ cause: { code: "ECONNREFUSED" }, mayBeSent: false });
     client.close();
   });
 });

@@ -36,9 +36,10 @@ export class Failover {
     return { ...this.#options, endpoint: this.#routes[this.#current]?.endpoint ?? this.#options.endpoint };
   }
 
-  /** As Transport does. @throws FleetUnreachableError when no endpoint could be reached, naming each. */
+  /** As Transport does. @throws FleetUnreachableError when no endpoint could be reached, naming each; its cause is the first's. */
   async send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer> {
     const failures: string[] = [];
+    let cause: unknown;
     const start = this.#current;
     for (const [offset, route] of this.#from(start).entries()) {
       try {
@@ -47,6 +48,7 @@ export class Failover {
         if (!(error instanceof FleetUnreachableError) || this.#routes.length === 1) throw error;
         if (error.mayBeSent && method !== "GET") throw unknownOutcome(route.endpoint, error);
         failures.push(`${endpointText(route.endpoint)}: ${error.message}`);
+        cause ??= error.cause;
         if (failures.length < this.#routes.length) {
           this.#leave((start + offset) % this.#routes.length, error.message);
         }
@@ -54,7 +56,7 @@ export class Failover {
     }
     throw new FleetUnreachableError(
       `none of the endpoints can be reached: ${failures.join("; ")}`,
-      undefined,
+      cause,
       false,
     );
   }
