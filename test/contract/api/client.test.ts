@@ -165,6 +165,31 @@ describe("failures", () => {
     await expect(client.units()).rejects.toBeInstanceOf(FleetProtocolError);
   });
 
+  test.each([301, 302, 304, 307, 308])("%i is no success", async (status) => {
+    handle = (_request, response) => response.writeHead(status, { location: "https://elsewhere/" }).end();
+    const change = { name: "a.service", desiredState: "launched" } as const;
+    await expect(client.putUnit(change)).rejects.toThrow(`answered with status ${status}`);
+    await expect(client.destroyUnit("a.service")).rejects.toBeInstanceOf(FleetProtocolError);
+    await expect(client.machines()).rejects.toThrow("https://elsewhere/");
+  });
+
+  test("an interrupt in the middle of an answer is an interrupt", async () => {
+    const interrupt = new AbortController();
+    const begun = new Promise<void>((resolve) => {
+      handle = (_request, response) => {
+        response.writeHead(200, { "content-type": "application/json" });
+        // More than the kernel holds between the two: once it is sent, the client has the beginning.
+        response.write(" ".repeat(32 * 1024 * 1024), () => resolve());
+      };
+    });
+    const answer = new FleetClient({ endpoint, requestTimeoutMs: 60_000 })
+      .machines(interrupt.signal)
+      .catch((error: unknown) => error);
+    await begun;
+    interrupt.abort();
+    expect(await answer).toMatchObject({ code: "aborted" });
+  });
+
   test("nobody listens", async () => {
     const directory = await mkdtemp(join(tmpdir(), "fleet-client-"));
     const socketPath = join(directory, "none.sock");

@@ -1,6 +1,6 @@
 import http from "node:http";
 import { type Duplex, pipeline, type Readable } from "node:stream";
-import { errorCode, errorMessage } from "@fleet/runtime";
+import { AbortedError, errorCode, errorMessage } from "@fleet/runtime";
 import { dialled } from "./dialled.ts";
 import { authority, type Endpoint } from "./endpoint.ts";
 import { FleetApiError, FleetProtocolError, FleetUnreachableError } from "./errors.ts";
@@ -57,6 +57,8 @@ export class Transport {
    */
   async send(method: string, path: string, body?: unknown, signal?: AbortSignal): Promise<Answer> {
     const answer = await this.#exchange(method, path, body, signal);
+    // A proxy that sends elsewhere has done nothing: without a body it would look like success.
+    if (answer.status >= 300 && answer.status < 400) throw new FleetProtocolError(elsewhere(answer));
     const parsed = parseBody(answer);
     if (answer.status >= 400) throw new FleetApiError(answer.status, errorText(answer.status, parsed));
     return { status: answer.status, body: parsed };
@@ -124,7 +126,8 @@ export class Transport {
         request.end(payload);
       });
       this.#proven.add(response.socket);
-      return { status: response.statusCode ?? 0, text: await readAll(response) };
+      const { statusCode: status = 0, headers } = response;
+      return { status, text: await readAll(response), location: headers.location };
     } catch (error) {
       throw deadline.error ?? error;
     } finally {
@@ -140,7 +143,9 @@ export class Transport {
   }
 
   #failure(error: unknown, signal: AbortSignal | undefined, attempt: Attempt): unknown {
-    if (error instanceof FleetProtocolError || signal?.aborted) return error;
+    // What an interrupt does to the connection is named in many ways.
+    if (signal?.aborted) return new AbortedError(signal.reason);
+    if (error instanceof FleetProtocolError) return error;
     return new FleetUnreachableError(errorMessage(error), error, attempt.mayBeSent);
   }
 }
@@ -199,6 +204,12 @@ function agentFor(options: TransportOptions): http.Agent {
 interface RawAnswer {
   readonly status: number;
   readonly text: string;
+  readonly location: string | undefined;
+}
+
+function elsewhere({ status, location }: RawAnswer): string {
+  const where = location === undefined ? "" : ` and sends to ${location}: is that the endpoint to use?`;
+  return `the server answered with status ${status}${where}`;
 }
 
 async function readAll(response: http.IncomingMessage): Promise<string> {
