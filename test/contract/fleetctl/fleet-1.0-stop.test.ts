@@ -45,6 +45,16 @@ describe("stop, unload and destroy", () => {
     expect(here.fleet.units.get("a.service")?.desiredState).toBe("inactive");
   });
 
+  it("say what was destroyed before one could not be", async () => {
+    for (const name of ["a.service", "b.service", "c.service"]) here.fleet.add(name, options(), "inactive");
+    here.fleet.refused.add("DELETE /units/b.service");
+    const { code, stdout, stderr } = await shell("destroy a b c");
+    expect([code, stdout]).toEqual([1, "Destroyed a.service\nDestroyed c.service\n"]);
+    expect(stderr).toContain(
+      "Error destroying units: b.service: fleet server unable to communicate with etcd\n",
+    );
+  });
+
   it("unload a unit that was never placed", async () => {
     here.fleet.placesNothing = true;
     here.fleet.add("a.service", options(), "inactive");

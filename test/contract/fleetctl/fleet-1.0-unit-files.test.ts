@@ -79,6 +79,14 @@ describe("a unit file", () => {
     expect(stderr).toContain('unrecognized requirement in [X-Fleet] section: "Foo"');
   });
 
+  it("that was submitted is said, although another could not be", async () => {
+    for (const name of ["a.service", "b.service"]) await here.file(name);
+    here.fleet.refused.add("PUT /units/b.service");
+    const { code, stdout, stderr } = await shell("submit ./a.service ./b.service");
+    expect([code, stdout]).toEqual([1, "Unit a.service inactive\n"]);
+    expect(stderr).toContain("Error creating units: error creating Unit(b.service): fleet server unable");
+  });
+
   it("of a template is submitted, never started", async () => {
     await file("t@.service");
     expect((await shell("submit ./t@.service")).stdout).toBe("Unit t@.service inactive\n");

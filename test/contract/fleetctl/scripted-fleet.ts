@@ -34,6 +34,8 @@ export class ScriptedFleet {
   readonly reports = new Map<string, readonly SystemdState[]>();
   /** While it is set, every answer is 503. */
   etcdAway = false;
+  /** Requests answered with 503: `DELETE /units/a.service`. */
+  readonly refused = new Set<string>();
   /** No machine may run anything. */
   placesNothing = false;
   /** Units on a page; as in fleet 1.0 an empty page follows when the last one is full. */
@@ -68,9 +70,10 @@ export class ScriptedFleet {
     const method = request.method ?? "";
     this.requests.push(`${method} ${path}`);
     const body = await bodyOf(request);
-    const [status, answer] = this.etcdAway
-      ? failure(503, "fleet server unable to communicate with etcd")
-      : this.#route(method, path, body, Number(searchParams.get("nextPageToken") ?? "0"));
+    const [status, answer] =
+      this.etcdAway || this.refused.has(`${method} ${path}`)
+        ? failure(503, "fleet server unable to communicate with etcd")
+        : this.#route(method, path, body, Number(searchParams.get("nextPageToken") ?? "0"));
     response.writeHead(status, { "content-type": "application/json" });
     response.end(answer === undefined ? undefined : JSON.stringify(answer));
   }

@@ -12,16 +12,17 @@ export async function writeContents(
   target: TargetState,
 ): Promise<void> {
   const client = await call.connect();
-  const written = await mapBounded(
-    units,
-    async (unit) => await writeContent(client, unit, target, call.signal),
-  );
-  call.print(
-    written
-      .filter((name) => name !== undefined)
-      .map((name) => `Unit ${name} inactive\n`)
-      .join(""),
-  );
+  const inactive = new Set<string>();
+  try {
+    await mapBounded(units, async (unit) => {
+      const name = await writeContent(client, unit, target, call.signal);
+      if (name !== undefined) inactive.add(name);
+    });
+  } finally {
+    // Also when another one could not be written: these are in the cluster now.
+    const names = units.map(({ name }) => name).filter((name) => inactive.has(name));
+    call.print(names.map((name) => `Unit ${name} inactive\n`).join(""));
+  }
 }
 
 /** The name of a unit that is inactive now. */

@@ -17,14 +17,21 @@ export async function destroy(call: Invocation): Promise<number> {
   const units = await unitsOf(call, expansion);
   if (expansion.matched.size > 0) await agreeTo(call, [...expansion.matched.keys()]);
   const client = await call.connect();
-  await mapBounded(units, (unit) =>
-    wordedAs(
-      (reason) => `Error destroying units: ${reason}`,
-      // Destroyed by somebody else in between is destroyed all the same.
-      client.destroyUnit(unit.name, call.signal),
-    ),
-  );
-  call.print(units.map((unit) => `Destroyed ${unit.name}\n`).join(""));
+  const destroyed = new Set<string>();
+  try {
+    await mapBounded(units, async ({ name }) => {
+      await wordedAs(
+        (reason) => `Error destroying units: ${name}: ${reason}`,
+        // Destroyed by somebody else in between is destroyed all the same.
+        client.destroyUnit(name, call.signal),
+      );
+      destroyed.add(name);
+    });
+  } finally {
+    // Also when another one could not be: these are gone for good.
+    const names = units.map(({ name }) => name).filter((name) => destroyed.has(name));
+    call.print(names.map((name) => `Destroyed ${name}\n`).join(""));
+  }
   const blocking = blockingOf(call.flags);
   if (!blocking.wait) return 0;
   // Units that were nowhere need no waiting: one request less for each.
