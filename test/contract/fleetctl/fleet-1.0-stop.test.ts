@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { legend, options, useFleetShell } from "./fleet-shell.ts";
+import { legend, options, sleeper, useFleetShell } from "./fleet-shell.ts";
 
 const here = useFleetShell();
 const { shell } = here;
@@ -43,6 +43,16 @@ describe("stop, unload and destroy", () => {
       stderr: "Unable to stop unit a.service in state inactive\nSuccessfully stopped units [b.service].\n",
     });
     expect(here.fleet.units.get("a.service")?.desiredState).toBe("inactive");
+  });
+
+  it("cannot stop a global unit that is inactive: the stop would bring it to every machine", async () => {
+    here.fleet.add("g.service", options(`${sleeper}[X-Fleet]\nGlobal=true\n`), "inactive");
+    expect(await shell("stop g")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: "Unable to stop unit g.service in state inactive\n",
+    });
+    expect(here.fleet.units.get("g.service")?.desiredState).toBe("inactive");
   });
 
   it("say what was destroyed before one could not be", async () => {

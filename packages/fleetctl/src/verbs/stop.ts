@@ -1,5 +1,5 @@
 import type { Invocation } from "../invocation.ts";
-import { findUnits, isActivated, isGlobal } from "../units/find-units.ts";
+import { findUnits, isActivated } from "../units/find-units.ts";
 import { deactivate } from "./deactivate.ts";
 
 export async function stop(call: Invocation): Promise<number> {
@@ -8,9 +8,8 @@ export async function stop(call: Invocation): Promise<number> {
     return 0;
   }
   const found = await findUnits(call, isActivated);
-  const stoppable = found.filter(
-    (unit) => isGlobal(unit) || (unit.currentState ?? "inactive") !== "inactive",
-  );
+  // Also of a global unit: for one that is inactive, `loaded` would not be less.
+  const stoppable = found.filter(isActivated);
   for (const unit of found) {
     if (!stoppable.includes(unit)) call.fail(`Unable to stop unit ${unit.name} in state inactive`);
   }
