@@ -65,6 +65,13 @@ describe("stop, unload and destroy", () => {
     );
   });
 
+  it("look for no similar names of many unknown ones", async () => {
+    here.fleet.add("a1.service", options(), "inactive");
+    const names = Array.from({ length: 30 }, (_, index) => `unknown${index}`);
+    expect((await shell(`stop ${names.join(" ")}`)).code).toBe(0);
+    expect(here.fleet.requests).not.toContain("GET /units");
+  });
+
   it("unload a unit that was never placed", async () => {
     here.fleet.placesNothing = true;
     here.fleet.add("a.service", options(), "inactive");

@@ -5,12 +5,15 @@ import { meant, nearest } from "../cli/did-you-mean.ts";
 /** Units among which names are looked for: a listing of more takes longer than a hint is worth. */
 const maxUnits = 10_000;
 
+/** Names looked for at once: each is compared with all units, and a list of many hints nobody reads. */
+const maxNames = 5;
+
 /** Milliseconds that looking for names may take. */
 const patienceMs = 1_000;
 
 /**
- * A hint for each name that no unit has but that resembles those of some. Asks for the units once. Never fails: a
- * hint is worth no error of its own.
+ * A hint for each name that no unit has but that resembles those of some; none when there are many names. Asks for the
+ * units once. Never fails: a hint is worth no error of its own.
  */
 export async function nearUnits(
   names: readonly string[],
@@ -18,6 +21,7 @@ export async function nearUnits(
   signal: AbortSignal,
 ): Promise<ReadonlyMap<string, readonly string[]>> {
   const hints = new Map<string, readonly string[]>();
+  if (names.length > maxNames) return hints;
   const bounded = AbortSignal.any([signal, AbortSignal.timeout(patienceMs)]);
   const units = await client.units(bounded, maxUnits).catch(() => []);
   if (units.length > maxUnits) return hints;
