@@ -155,6 +155,13 @@ describe("start", () => {
     });
   });
 
+  it("shows a machine without its address when the machines cannot be had just then", async () => {
+    here.fleet.add("a.service", options(), "inactive");
+    here.fleet.refused.add("GET /machines");
+    const outcome = await shell("start a");
+    expect(outcome).toEqual({ code: 0, stdout: "Unit a.service launched on 0acdd9bf...\n", stderr: "" });
+  });
+
   it("returns at once with --no-block", async () => {
     here.fleet.placesNothing = true;
     here.fleet.add("a.service", options(), "inactive");

@@ -163,8 +163,13 @@ class Waiting {
     const known = this.picture.machine(machineId) ?? this.#machines?.get(machineId);
     if (known !== undefined) return machineLegend(known, false);
     const client = await this.#call.connect();
-    const machines = await client.machines(this.#call.signal);
-    this.#machines = new Map(machines.map((machine) => [machine.id, machine]));
-    return machineLegend(this.#machines.get(machineId) ?? { id: machineId }, false);
+    try {
+      const machines = await client.machines(this.#call.signal);
+      this.#machines = new Map(machines.map((machine) => [machine.id, machine]));
+    } catch (error) {
+      // The unit is where it should be: an address is not worth failing for.
+      if (isInterrupt(error)) throw error;
+    }
+    return machineLegend(this.#machines?.get(machineId) ?? { id: machineId }, false);
   }
 }
