@@ -63,7 +63,9 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     const verb = await loadVerb(command.name);
     return await verb({ ...surroundings, flags, args: late.positionals, paint, fail, connect });
   } catch (error) {
-    return report(error, globals, surroundings);
+    // A command line that cannot be read may still say how its errors are to be told.
+    const json = globals.on("json") || (error instanceof UsageError && args.some(asksForJson));
+    return report(error, globals, surroundings, json);
   } finally {
     client.close();
   }
@@ -102,8 +104,12 @@ function refuseUnknownDriver(flags: FlagValues): void {
     throw new CommandFailure(`Unrecognized driver: ${flags.text("driver")}`);
 }
 
+function asksForJson(arg: string): boolean {
+  return /^--?json(?:=(?:1|t|true))?$/i.test(arg);
+}
+
 /** Says what went wrong; returns the exit code. */
-function report(error: unknown, flags: FlagValues, surroundings: Surroundings): number {
+function report(error: unknown, flags: FlagValues, surroundings: Surroundings, json: boolean): number {
   const { say, signal } = surroundings;
   if (signal.aborted) {
     say("Interrupted");
@@ -112,8 +118,8 @@ function report(error: unknown, flags: FlagValues, surroundings: Surroundings): 
   const usage = error instanceof UsageError;
   const message = error instanceof Error ? error.message : String(error);
   const hints = error instanceof CommandFailure || error instanceof UsageError ? error.hints : [];
-  sayFailure({ code: usage ? "usage" : "failed", message, hints }, flags, surroundings);
-  if (usage && !flags.on("json")) say('Run "fleetctl help" for usage.');
+  sayFailure({ code: usage ? "usage" : "failed", message, hints }, flags, surroundings, json);
+  if (usage && !json) say('Run "fleetctl help" for usage.');
   if (flags.on("debug") && error instanceof Error) sayStack(error, say);
   return usage ? USAGE : FAILED;
 }
@@ -125,9 +131,14 @@ interface Failure {
 }
 
 /** For people in red with the hints below it, for programs (--json) as one line of JSON. */
-function sayFailure(failure: Failure, flags: FlagValues, surroundings: Surroundings): void {
+function sayFailure(
+  failure: Failure,
+  flags: FlagValues,
+  surroundings: Surroundings,
+  json = flags.on("json"),
+): void {
   const { say, environment, isTerminal } = surroundings;
-  if (flags.on("json")) {
+  if (json) {
     say(JSON.stringify({ error: failure }));
     return;
   }

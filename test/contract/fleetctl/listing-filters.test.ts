@@ -149,11 +149,14 @@ describe("errors for programs", () => {
     ]);
   });
 
-  it("tell of wrong usage", async () => {
-    const { code, stderr } = await shell("--json list-units --bogus");
-    expect([code, JSON.parse(stderr)]).toMatchObject([
-      2,
-      { error: { code: "usage", message: "unknown flag: --bogus" } },
-    ]);
-  });
+  it.each(["--json list-units --bogus", "list-units --json --bogus", "list-units --bogus -json=true"])(
+    "tell of wrong usage: %s",
+    async (line) => {
+      const { code, stderr } = await shell(line);
+      expect([code, JSON.parse(stderr)]).toMatchObject([
+        2,
+        { error: { code: "usage", message: "unknown flag: --bogus" } },
+      ]);
+    },
+  );
 });
