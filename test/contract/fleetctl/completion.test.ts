@@ -114,6 +114,22 @@ describe("__complete", () => {
   const complete = (env: Record<string, string>, ...words: readonly string[]) =>
     run("fleetctl", ["__complete", "--", ...words], { env: { ...environment, ...env } });
 
+  it("offers nothing that a shell would run or split", async () => {
+    const machines = (kept: Record<string, string>) => Object.assign(fleet.machine.metadata, kept);
+    machines({ evil: "$(touch pwned)", quoted: "`id`", two: "a b", lines: "a\nlines=b;c", zone: "eu-1" });
+    try {
+      const { stdout } = await complete({}, "list-machines", "");
+      expect(stdout.split("\n").filter((line) => line.includes("="))).toEqual([
+        "region=china\tmetadata",
+        "private-ip=172.17.8.103\tmetadata",
+        "zone=eu-1\tmetadata",
+      ]);
+    } finally {
+      for (const key of ["evil", "quoted", "two", "lines", "zone"])
+        Reflect.deleteProperty(fleet.machine.metadata, key);
+    }
+  });
+
   it("is silent when nobody answers, and still knows what needs no answer", async () => {
     const away = { FLEETCTL_ENDPOINT: "unix:///nowhere/fleet.sock" };
     expect(await complete(away, "stop", "")).toEqual({ stdout: ":words\n", stderr: "" });

@@ -13,7 +13,13 @@ const maxUnits = 10_000;
 /** Milliseconds the cluster has to answer: whoever presses the tab key waits for it. */
 const patienceMs = 800;
 
-/** Asks the cluster that a command line is for. Nobody there, or nobody in time, is nothing to offer. */
+/** Names, addresses and metadata that mean themselves to every shell. The backslash is quoted by the scripts. */
+const harmless = /^[\p{L}\p{N}_.:@%+,=/\\-]+$/u;
+
+/**
+ * Asks the cluster that a command line is for. Nobody there, or nobody in time, is nothing to offer; nor is a word that
+ * a shell would run, expand or split: bash inserts it as it is, and metadata may hold anything.
+ */
 export class ClusterNames {
   readonly #flags: FlagValues;
   readonly #signal: AbortSignal;
@@ -28,21 +34,23 @@ export class ClusterNames {
   async units(which: { readonly templates: boolean }): Promise<readonly Candidate[]> {
     const units = await this.#ask((client) => client.units(this.#signal, maxUnits));
     return units
-      .filter((unit) => which.templates || !isTemplate(unit))
+      .filter((unit) => harmless.test(unit.name) && (which.templates || !isTemplate(unit)))
       .map((unit) => [unit.name, unit.currentState ?? unit.desiredState]);
   }
 
   /** By id, by IP and by metadata. */
   async machines(): Promise<readonly Candidate[]> {
     const machines = await this.#ask((client) => client.machines(this.#signal));
-    return machines.flatMap(({ id, primaryIP = "" }): readonly Candidate[] =>
-      primaryIP === ""
-        ? [[id, ""]]
-        : [
-            [id, primaryIP],
-            [primaryIP, id],
-          ],
-    );
+    return machines
+      .filter(({ id }) => harmless.test(id))
+      .flatMap(({ id, primaryIP = "" }): readonly Candidate[] =>
+        harmless.test(primaryIP)
+          ? [
+              [id, primaryIP],
+              [primaryIP, id],
+            ]
+          : [[id, ""]],
+      );
   }
 
   /** KEY=VALUE pairs that machines have. */
@@ -51,7 +59,7 @@ export class ClusterNames {
     const pairs = machines.flatMap(({ metadata = {} }) =>
       Object.entries(metadata).map(([key, value]) => `${key}=${value}`),
     );
-    return [...new Set(pairs)].map((pair) => [pair, "metadata"]);
+    return [...new Set(pairs)].filter((pair) => harmless.test(pair)).map((pair) => [pair, "metadata"]);
   }
 
   async #ask<Item>(question: (client: FleetClient) => Promise<readonly Item[]>): Promise<readonly Item[]> {
