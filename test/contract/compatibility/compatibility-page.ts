@@ -5,7 +5,7 @@ import { z } from "zod";
 const page = fileURLToPath(new URL("../../../docs/compatibility.md", import.meta.url));
 
 /** What became of a thing fleet 1.0 had; `new`: it is not fleet 1.0's. */
-export type Verdict = "same" | "better" | "not" | "new";
+type Verdict = "same" | "better" | "not" | "new";
 
 export interface CompatibilityRow {
   /** The first cell, without its backticks. */
