@@ -14,6 +14,9 @@ export interface ImportOutcome {
   readonly refused: readonly { readonly name: string; readonly problem: string }[];
 }
 
+/** Statuses that speak of the unit alone: invalid, gone meanwhile, too large. */
+const ofOneUnit: ReadonlySet<number> = new Set([400, 409, 413]);
+
 /**
  * Carries the plan out: contents first, templates before the rest, then target states, so that whatever a unit needs
  * beside it is there before it starts. Each step leaves the cluster such that the same import, planned anew, goes on
@@ -29,8 +32,7 @@ export async function applyImport(
     try {
       await client.putUnit(change, signal);
     } catch (error) {
-      // 400 speaks of this unit alone.
-      if (!(error instanceof FleetApiError) || error.status !== 400) throw error;
+      if (!(error instanceof FleetApiError) || !ofOneUnit.has(error.status)) throw error;
       refused.set(change.name, errorMessage(error));
     }
   };

@@ -67,9 +67,13 @@ describe("applying a plan", () => {
     expect(client.asked).toEqual([]);
   });
 
-  it("goes on past a unit that the daemon refuses, and asks for nothing more of it", async () => {
+  it.each([
+    ["refuses", 400],
+    ["no longer has", 409],
+    ["finds too large", 413],
+  ])("goes on past a unit that the daemon %s, and asks for nothing more of it", async (_, status) => {
     const client = new Client();
-    client.failures.set("a.service", new FleetApiError(400, "no such thing"));
+    client.failures.set("a.service", new FleetApiError(status, "no such thing"));
     const plan = [planned("a.service", "create", "launched"), planned("b.service", "create", "launched")];
     expect(await applyImport(plan, client, signal)).toEqual({
       written: 1,
