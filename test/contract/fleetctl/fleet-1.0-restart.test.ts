@@ -1,4 +1,7 @@
+import { createServer } from "node:http";
+import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { fleetctl } from "./command-line.ts";
 import { legend, options, useFleetShell } from "./fleet-shell.ts";
 
 const here = useFleetShell();
@@ -51,6 +54,23 @@ describe("restart on a server that knows only fleet 1.0's API", () => {
     expect(stderr).toContain("unit b.service failed on machine 0acdd9bf...: systemd reports failed (failed)");
     expect(stderr).toMatch(/Not restarted: c\.service\n$/);
     expect(wrote()).not.toContain("PUT /units/c.service");
+  });
+
+  it("does not claim that a daemon may have taken the request which was gone by then", async () => {
+    const unit = {
+      name: "a.service",
+      options: options(),
+      desiredState: "launched",
+      currentState: "launched",
+    };
+    const server = createServer((_request, response) => {
+      server.close();
+      response.setHeader("connection", "close").end(JSON.stringify(unit));
+    });
+    const socket = join(here.directory, "leaving.sock");
+    await new Promise<void>((resolve) => server.listen(socket, resolve));
+    const { code, stderr } = await fleetctl(`unix://${socket}`, ["restart", "a"]);
+    expect([code, stderr.split("\n")[0]]).toEqual([1, `Error restarting units: connect ENOENT ${socket}`]);
   });
 
   it("refuses a global unit and goes on", async () => {

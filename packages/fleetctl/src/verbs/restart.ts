@@ -57,7 +57,7 @@ async function request(
 ): Promise<ApiRestart | undefined> {
   const creation = client.createRestart(wanted, call.signal).catch((error: unknown): never => {
     // Asked again it might be done twice.
-    if (error instanceof FleetUnreachableError || isInterrupt(error)) {
+    if ((error instanceof FleetUnreachableError && error.mayBeSent) || isInterrupt(error)) {
       call.say("The request may have been accepted all the same: the cluster carries it out then.");
     }
     throw error;
