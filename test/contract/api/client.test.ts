@@ -241,6 +241,16 @@ describe("watch", () => {
     await expect(stream.next()).rejects.toMatchObject({ status: 503 });
   });
 
+  test("ends at once when interrupted while the stream is being opened", async () => {
+    handle = () => {};
+    const interrupt = new AbortController();
+    const updates = client.watch([], interrupt.signal)[Symbol.asyncIterator]();
+    const first = updates.next();
+    interrupt.abort();
+    await expect(first).rejects.toMatchObject({ code: "aborted" });
+    expect(requests).toEqual([]);
+  });
+
   test("ends when the server no longer answers, though its connection stays open", async () => {
     const silent = new WebSocketServer({ server, autoPong: false });
     const opened = Date.now();

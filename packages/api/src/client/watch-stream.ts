@@ -1,5 +1,5 @@
 import { connect as connectSocket } from "node:net";
-import { AbortedError, errorMessage } from "@fleet/runtime";
+import { AbortedError, errorMessage, throwIfAborted } from "@fleet/runtime";
 import type { WebSocket } from "ws";
 import { watchClose } from "../contract/close-codes.ts";
 import { apiPrefix, query } from "../contract/paths.ts";
@@ -37,7 +37,6 @@ export async function* watchUnits(
   signal: AbortSignal,
 ): AsyncGenerator<WatchUpdate> {
   for (;;) {
-    if (signal.aborted) throw new AbortedError(signal.reason);
     const opened = await open(options, names, signal);
     if (opened === "unsupported") {
       yield { type: "unsupported" };
@@ -57,6 +56,8 @@ async function open(
 ): Promise<Inbox | "unsupported"> {
   // Only a command that waits pays for loading it.
   const { WebSocket } = await import("ws");
+  // Listened to from further below on: an interrupt meanwhile would go unheard.
+  throwIfAborted(signal);
   const { endpoint, tls, requestTimeoutMs, dial, dialTimeoutMs = 0 } = options;
   const secure = endpoint.kind === "tcp" && endpoint.secure;
   const search = names.length === 0 ? "" : `?${query.units}=${names.map(encodeURIComponent).join(",")}`;
@@ -177,7 +178,7 @@ async function* updatesOf(
   });
   try {
     for (;;) {
-      if (signal.aborted) throw new AbortedError(signal.reason);
+      throwIfAborted(signal);
       const next = inbox.take();
       if (typeof next === "number") return next;
       if (next !== undefined) {
