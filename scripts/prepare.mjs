@@ -5,11 +5,11 @@ import { spawnSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { nodeProblem } from "./node-version.mjs";
 import { providePrograms } from "./programs.mjs";
 
 /** Root directory of the checkout. */
 export const checkout = join(dirname(fileURLToPath(import.meta.url)), "..");
-const OLDEST_NODE = [20, 17];
 
 /**
  * Installs and builds what is missing or stale. Throws an Error with a message for people when something cannot
@@ -45,11 +45,9 @@ export async function orExplain(work) {
 }
 
 function requireNode() {
-  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  const [oldestMajor, oldestMinor] = OLDEST_NODE;
-  if (major < oldestMajor || (major === oldestMajor && minor < oldestMinor)) {
-    throw new Error(`Node ${OLDEST_NODE.join(".")} or newer is needed; this is ${process.version}`);
-  }
+  const { engines } = JSON.parse(readFileSync(join(checkout, "package.json"), "utf8"));
+  const problem = nodeProblem(process.versions.node, engines.node);
+  if (problem !== undefined) throw new Error(problem);
 }
 
 /** Whether node_modules holds what package-lock.json asks for: npm notes there what it has installed. */
