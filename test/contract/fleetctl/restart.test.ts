@@ -73,6 +73,15 @@ describe("restart", () => {
     expect(cluster.starts("c.service")).toBe(1);
   });
 
+  it("tells a failure as JSON with --json", async () => {
+    cluster.systemd.behave("b.service", { fails: true, runMs: 0 });
+    const { code, stderr } = await shell("--json restart b c");
+    const [line, left] = stderr.split("\n");
+    expect([code, left]).toEqual([1, "Not restarted: c.service"]);
+    const message = `Error restarting units: unit b.service failed on ${legend}: systemd reports failed (failed)`;
+    expect(JSON.parse(line ?? "")).toEqual({ error: { code: "failed", message, hints: [] } });
+  });
+
   it("passes on what systemd refuses", async () => {
     cluster.systemd.crash("a.service");
     cluster.systemd.behave("a.service", { load: "bad-setting" });

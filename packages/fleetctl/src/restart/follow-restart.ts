@@ -25,7 +25,7 @@ export async function followRestart(
     let present: ApiRestart | undefined = restart;
     for (let poll = 1; ; poll += 1) {
       if (present === undefined) {
-        call.say(
+        call.fail(
           "Error restarting units: the request was cancelled; what was under way ends, nothing further begins",
         );
         telling.sayLeft(restart.units, "Not seen to begin");
@@ -35,7 +35,7 @@ export async function followRestart(
       if (present.state === "done") return 0;
       if (present.state === "failed") return telling.sayFailure(present);
       if (attempts > 0 && poll > attempts) {
-        call.say(`Error waiting for units: timed out waiting for the restart. ${goesOn(id)}`);
+        call.fail(`Error waiting for units: timed out waiting for the restart. ${goesOn(id)}`);
         telling.sayLeft(restart.units);
         return 1;
       }
@@ -103,11 +103,11 @@ class RestartTelling {
   }
 
   async sayFailure(restart: ApiRestart): Promise<number> {
-    const { say } = this.#call;
-    if (restart.message !== undefined) say(`Error restarting units: ${restart.message}`);
+    const { fail } = this.#call;
+    if (restart.message !== undefined) fail(`Error restarting units: ${restart.message}`);
     for (const step of restart.steps) {
       if (step.state !== "failed") continue;
-      say(`Error restarting units: unit ${step.unit} failed${await this.#where(step)}: ${step.message}`);
+      fail(`Error restarting units: unit ${step.unit} failed${await this.#where(step)}: ${step.message}`);
     }
     this.sayLeft(restart.units);
     return 1;
