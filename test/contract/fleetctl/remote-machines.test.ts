@@ -22,6 +22,8 @@ describe("fleetctl ssh", () => {
   it.each([
     ["by the beginning of a machine's id", ["0acd", "echo", "hi"]],
     ["as listings show it", ["0acdd9bf.../10.0.2.15", "echo", "hi"]],
+    ["by its IP", ["10.0.2.15", "echo", "hi"]],
+    ["with --machine and its IP", ["--machine=10.0.2.15", "echo", "hi"]],
     ["by a unit", ["hello.service", "echo", "hi"]],
     ["by a unit without .service", ["hello", "echo", "hi"]],
     ["with --machine", ["--machine=0acd", "echo", "hi"]],

@@ -36,25 +36,25 @@ export async function noSuchUnit(call: Invocation, name: string): Promise<Comman
   return new CommandFailure(`Unit ${name} does not exist.`, { hints: near.get(name) ?? [] });
 }
 
-/** The one machine whose id begins so. Throws CommandFailure when there is none, or more than one. */
-export function machineByPrefix(prefix: string, machines: readonly ClientMachine[]): ClientMachine {
-  const matching = matchingMachines(prefix, machines);
+/** The one machine whose id begins so or whose IP it is. Throws CommandFailure when there is none, or more than one. */
+export function machineNamed(name: string, machines: readonly ClientMachine[]): ClientMachine {
+  const matching = matchingMachines(name, machines);
   const [only] = matching;
   if (only !== undefined && matching.length === 1) return only;
   if (only !== undefined) {
-    throw new CommandFailure(`Unable to proceed: found more than one machine for ${JSON.stringify(prefix)}`, {
+    throw new CommandFailure(`Unable to proceed: found more than one machine for ${JSON.stringify(name)}`, {
       hints: legends(matching),
     });
   }
-  throw new CommandFailure(`Unable to proceed: machine ${JSON.stringify(prefix)} does not exist`, {
+  throw new CommandFailure(`Unable to proceed: machine ${JSON.stringify(name)} does not exist`, {
     hints: [
-      "A machine is named by the beginning of its id, at least so much that no other begins the same.",
+      "A machine is named by its IP, or by the beginning of its id: so much that no other begins the same.",
       ...legends(machines),
     ],
   });
 }
 
-/** The machine that a word means: the beginning of a machine's id, or a unit. Throws CommandFailure. */
+/** The machine that a word means: the beginning of a machine's id, its IP, or a unit. Throws CommandFailure. */
 export async function machineByWord(call: Invocation, word: string): Promise<ClientMachine> {
   const name = unitNameOf(word);
   const [machines, unit] = await Promise.all([
@@ -71,9 +71,9 @@ export async function machineByWord(call: Invocation, word: string): Promise<Cli
     );
   }
   if (unit !== undefined) return machineOfUnit(unit, machines, globalOverSsh(name));
-  if (matching.length > 0) return machineByPrefix(word, machines);
+  if (matching.length > 0) return machineNamed(word, machines);
   throw new CommandFailure(`Unable to proceed: could not find matching unit or machine for \`${word}\``, {
-    hints: [`There is no unit ${name}, and no machine's id begins with ${word}.`],
+    hints: [`There is no unit ${name}, and no machine has that IP or an id that begins so.`],
   });
 }
 
@@ -115,10 +115,11 @@ export function machineOfUnit(
   });
 }
 
-function matchingMachines(prefix: string, machines: readonly ClientMachine[]): readonly ClientMachine[] {
+function matchingMachines(name: string, machines: readonly ClientMachine[]): readonly ClientMachine[] {
   // As listings show them, so that they can be copied from there.
-  const beginning = prefix.replace(/\.\.\.(\/.*)?$/, "");
-  return beginning === "" ? [] : machines.filter(({ id }) => id.startsWith(beginning));
+  const beginning = name.replace(/\.\.\.(\/.*)?$/, "");
+  if (beginning === "") return [];
+  return machines.filter(({ id, primaryIP }) => id.startsWith(beginning) || primaryIP === beginning);
 }
 
 function legends(machines: readonly ClientMachine[]): readonly string[] {

@@ -1,13 +1,7 @@
 import type { ClientMachine } from "@fleet/api/client";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
-import {
-  lookUpUnit,
-  machineByPrefix,
-  machineOfUnit,
-  noSuchUnit,
-  readMachines,
-} from "../remote/find-machine.ts";
+import { lookUpUnit, machineNamed, machineOfUnit, noSuchUnit, readMachines } from "../remote/find-machine.ts";
 import { runOnMachine } from "../remote/run-on-machine.ts";
 import { unitNameOf } from "../units/unit-argument.ts";
 
@@ -30,7 +24,7 @@ async function machineToAsk(call: Invocation, name: string): Promise<ClientMachi
   const [machines, unit] = await Promise.all([readMachines(call), lookUpUnit(call, name)]);
   if (unit === undefined) throw await noSuchUnit(call, name);
   const prefix = call.flags.text("machine");
-  if (prefix !== "") return machineByPrefix(prefix, machines);
+  if (prefix !== "") return machineNamed(prefix, machines);
   return machineOfUnit(unit, machines, {
     message: `Unable to retrieve journal of global unit ${name}.`,
     hint: `It runs on many machines: fleetctl journal --machine=MACHINE ${name}`,

@@ -1,7 +1,7 @@
 import type { ClientMachine } from "@fleet/api/client";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
-import { machineByPrefix, machineByUnit, machineByWord, readMachines } from "../remote/find-machine.ts";
+import { machineByUnit, machineByWord, machineNamed, readMachines } from "../remote/find-machine.ts";
 import { runOnMachine } from "../remote/run-on-machine.ts";
 
 /** `args`: the machine or unit, unless a flag names it, then the command to run there, its own flags included. */
@@ -25,9 +25,7 @@ export async function ssh(call: Invocation): Promise<number> {
 }
 
 async function machineOfFlags(call: Invocation, machine: string, unit: string): Promise<ClientMachine> {
-  return machine === ""
-    ? await machineByUnit(call, unit)
-    : machineByPrefix(machine, await readMachines(call));
+  return machine === "" ? await machineByUnit(call, unit) : machineNamed(machine, await readMachines(call));
 }
 
 /** fleet's users set the command apart by `--`; what comes later is the command's own. */

@@ -2,13 +2,7 @@ import type { ApiUnit, ClientMachine } from "@fleet/api/client";
 import { mapBounded } from "../bounded.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
-import {
-  lookUpUnit,
-  machineByPrefix,
-  machineOfUnit,
-  noSuchUnit,
-  readMachines,
-} from "../remote/find-machine.ts";
+import { lookUpUnit, machineNamed, machineOfUnit, noSuchUnit, readMachines } from "../remote/find-machine.ts";
 import { runOnMachine } from "../remote/run-on-machine.ts";
 import { expandPatterns } from "../units/patterns.ts";
 import { unitNamesOf } from "../units/unit-argument.ts";
@@ -64,7 +58,7 @@ function chosenMachine(
   machines: readonly ClientMachine[],
 ): ClientMachine {
   const prefix = flags.text("machine");
-  if (prefix !== "") return machineByPrefix(prefix, machines);
+  if (prefix !== "") return machineNamed(prefix, machines);
   return machineOfUnit(unit, machines, {
     message: `Unable to get status of global unit ${unit.name}.`,
     hint: `It runs on many machines: fleetctl status --machine=MACHINE ${unit.name}`,

@@ -50,7 +50,9 @@ export const remoteCommands: readonly Command[] = [
         help: "How journalctl is to show them: short, cat, json, ...",
       },
       { name: "sudo", kind: "switch", fallback: "false", help: "Run journalctl as root, with sudo" },
-      machine("Ask this machine, named by the beginning of its id, instead of the one that the unit is on"),
+      machine(
+        "Ask this machine, named by the beginning of its id or by its IP, instead of the one that the unit is on",
+      ),
       sshPort,
     ],
     takes: ["unit"],
@@ -64,7 +66,7 @@ export const remoteCommands: readonly Command[] = [
     usage: "[-A|--forward-agent] [--ssh-port=N] [--machine=M|--unit=U] [MACHINE|UNIT] [COMMAND...]",
     summary: "Open an interactive shell on a machine in the cluster, or run a command there",
     description: [
-      "The machine is the one whose id begins with MACHINE, or that UNIT is on. Everything after it is the command, its flags included; as with ssh its words are joined by blanks for the remote shell. The exit code is the command's; 255 is also that of ssh's own failures.",
+      "The machine is the one whose id begins with MACHINE or whose IP that is, or the one that UNIT is on. Everything after it is the command, its flags included; as with ssh its words are joined by blanks for the remote shell. The exit code is the command's; 255 is also that of ssh's own failures.",
       `${overSsh} Then the command runs in your own shell as yourself, unless --ssh-username, --ssh-port or -A is given.`,
     ].join("\n\n"),
     flags: [
@@ -76,7 +78,7 @@ export const remoteCommands: readonly Command[] = [
         help: "Let the machine use your ssh agent; otherwise ForwardAgent in ssh's configuration counts",
       },
       sshPort,
-      machine("Connect to the machine whose id begins so"),
+      machine("Connect to the machine whose id begins so or whose IP it is"),
       {
         name: "unit",
         kind: "text",
@@ -102,7 +104,9 @@ export const remoteCommands: readonly Command[] = [
       overSsh,
     ].join("\n\n"),
     flags: [
-      machine("Ask this machine, named by the beginning of its id, instead of those that the units are on"),
+      machine(
+        "Ask this machine, named by the beginning of its id or by its IP, instead of those that the units are on",
+      ),
       sshPort,
     ],
     takes: ["unit"],
