@@ -7,11 +7,15 @@ import { run } from "./run.ts";
 const interrupt = new AbortController();
 // A second one ends the process at once.
 for (const signal of endingSignals) process.once(signal, () => interrupt.abort(signal));
-// `fleetctl list-units | head -1` closes stdout early: nobody is left to be told.
+// `fleetctl list-units | head -1` closes stdout early. Nobody is left to be told; what was asked for is done all the same.
+const unread: readonly unknown[] = ["EPIPE", "ERR_STREAM_DESTROYED"];
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (error.code === "EPIPE") process.exit(0);
-  throw error;
+  if (unread.includes(error.code)) return;
+  process.stderr.write(`fleetctl: cannot write to stdout: ${error.message}\n`);
+  process.exit(1);
 });
+// Without a listener the command would end half done.
+process.stderr.on("error", () => {});
 
 async function ask(question: string): Promise<string> {
   const { createInterface } = await import("node:readline/promises");

@@ -104,6 +104,32 @@ describe("the bundled program", () => {
     await fleet.close();
   });
 
+  it("says so when its output cannot be written", async () => {
+    const full = run("sh", ["-c", `"${process.execPath}" "${program}" help > /dev/full`]);
+    await expect(full).rejects.toMatchObject({
+      code: 1,
+      stderr: "fleetctl: cannot write to stdout: ENOSPC: no space left on device, write\n",
+    });
+  });
+
+  it.each(["stdout", "stderr"] as const)(
+    "does what it was asked to when nobody reads its %s",
+    async (output) => {
+      const fleet = new ScriptedFleet();
+      const endpoint = await fleet.listen();
+      // It says that the unit is inactive, and has a warning for it, before it starts it.
+      const path = join(directory, `${output}.service`);
+      await writeFile(path, "[Service]\nExecStart=/bin/true\n[X-Fleet]\nNonsense=1\n");
+      const child = spawn(process.execPath, [program, `--endpoint=${endpoint}`, "start", path]);
+      child[output].destroy();
+      expect(await once(child, "exit")).toEqual([0, null]);
+      expect(fleet.units.get(`${output}.service`)?.desiredState).toBe("launched");
+      // It has waited for it, too.
+      expect(fleet.requests).toContain(`GET /state/${output}.service`);
+      await fleet.close();
+    },
+  );
+
   it("does not mind that nobody reads its output to the end", async () => {
     const { stdout, stderr } = await run("sh", ["-c", `"${process.execPath}" "${program}" help | head -n 1`]);
     expect([stdout, stderr]).toEqual(["NAME:\n", ""]);
