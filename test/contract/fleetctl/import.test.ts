@@ -1,5 +1,7 @@
+import { execFile } from "node:child_process";
 import { mkdir, symlink } from "node:fs/promises";
 import { join } from "node:path";
+import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { fleetctl, type Outcome } from "./command-line.ts";
 import { options, sleeper, useFleetShell } from "./fleet-shell.ts";
@@ -234,6 +236,8 @@ describe("from a directory", () => {
     await symlink("gone@.service", join(old.directory, "gone@1.service"));
     await old.file("README.md", "not a unit\n");
     await mkdir(join(old.directory, "more.service"));
+    // Reading it would wait for somebody to write into it.
+    await promisify(execFile)("mkfifo", [join(old.directory, "pipe.service")]);
     await old.file("broken.service", "[Service]\nnonsense\n");
     const outcome = await fromDirectory("--yes --state=launched");
     expect(outcome).toMatchObject({
@@ -245,7 +249,9 @@ describe("from a directory", () => {
         "web@.service\tcreate\tinactive\n" +
         "web@1.service\tcreate\tlaunched\n",
     });
-    expect(outcome.stderr).toContain("README.md is no unit: skipped\nmore.service is no unit: skipped\n");
+    expect(outcome.stderr).toContain(
+      "README.md is no unit: skipped\nmore.service is no unit: skipped\npipe.service is no unit: skipped\n",
+    );
     expect(outcome.stderr).toContain("gone@1.service leads nowhere");
     expect(outcome.stderr).not.toContain("OLD CLUSTER");
     expect(await unitsHere()).toEqual({ "web@.service": "inactive", "web@1.service": "launched" });

@@ -45,7 +45,8 @@ async function readEntry(directory: string, name: string, target: TargetState): 
   if (!parsed.ok) return { kind: "skipped", name };
   const path = join(directory, name);
   try {
-    if ((await stat(path)).isDirectory()) return { kind: "skipped", name };
+    // Of what is no file, a named pipe would be waited for.
+    if (!(await stat(path)).isFile()) return { kind: "skipped", name };
     const options = await readLocalUnitFile(path);
     if (options === undefined) return { kind: "unreadable", name, problem: `${path} is gone` };
     return { kind: "unit", unit: { name, options, target: parsed.value.isTemplate ? "inactive" : target } };
