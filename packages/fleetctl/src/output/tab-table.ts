@@ -13,7 +13,8 @@ const TAB_STOP = 8;
  * one tab, and columns line up on a terminal with tab stops of 8. Scripts cut the columns at the tabs.
  * Every row must have as many cells as the first. Ends in a newline unless there are no rows.
  */
-export function tabTable(rows: readonly (readonly Cell[])[], paint: Paint): string {
+export function tabTable(cells: readonly (readonly Cell[])[], paint: Paint): string {
+  const rows = cells.map((row) => row.map(({ text, look }) => ({ text: inOneLine(text), look })));
   const columns = rows[0]?.length ?? 0;
   const widths = Array.from({ length: columns }, (_, column) => {
     const widest = rows.reduce((width, row) => Math.max(width, textWidth(row[column]?.text ?? "")), 0);
@@ -28,6 +29,11 @@ export function tabTable(rows: readonly (readonly Cell[])[], paint: Paint): stri
     const missing = (widths[column] ?? 0) - textWidth(text);
     return shown + "\t".repeat(Math.ceil(missing / TAB_STOP));
   }
+}
+
+/** Metadata may hold anything: a newline would look like another row, an escape sequence would act on the terminal. */
+function inOneLine(text: string): string {
+  return text.replace(/\p{Cc}+/gu, " ");
 }
 
 /** In code points, as tabwriter counts. */

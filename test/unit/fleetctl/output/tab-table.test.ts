@@ -33,6 +33,10 @@ describe("tabTable", () => {
     );
   });
 
+  it("lets no cell break out of its row, or speak to the terminal", () => {
+    expect(tabTable([["1...", "role=a\n2...\tb\u001b[2J\u009b2Jc"]])).toBe("1...\trole=a 2... b [2J 2Jc\n");
+  });
+
   it("lines columns up on a terminal", () => {
     const lines = tabTable([
       ["MACHINE", "IP", "METADATA"],
