@@ -16,6 +16,19 @@ describe("a unit file", () => {
     });
   });
 
+  it("ends in its type: of a file that does not, this is said", async () => {
+    await file("web.txt");
+    const { code, stderr } = await shell("submit ./web.txt");
+    expect([code, stderr.split("\n")]).toEqual([
+      1,
+      [
+        "Error creating units: unable to find Unit(web.txt.service) in Registry or on filesystem",
+        `  ${here.directory}/web.txt is no unit file: the name of one ends in its type, as in ${here.directory}/web.txt.service`,
+        "",
+      ],
+    ]);
+  });
+
   it("of an instance is the template beside the path when the registry has none", async () => {
     await file("t@.service", "[Service]\nExecStart=/bin/sleep 1\n");
     expect((await shell("submit ./t@7.service")).code).toBe(0);

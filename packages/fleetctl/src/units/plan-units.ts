@@ -1,3 +1,4 @@
+import { stat } from "node:fs/promises";
 import type { ApiUnit, FleetClient } from "@fleet/api/client";
 import { parseUnitName, requirementsOf, type TargetState, type UnitOption, validateUnit } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
@@ -58,7 +59,7 @@ async function planUnit(
   );
   if (existing !== undefined) return await planExisting(call, existing, path, rules);
   const source = await findUnitFile(name, path, client, call.signal);
-  if (source === undefined) throw await nowhere(name, client, call.signal);
+  if (source === undefined) throw await nowhere(name, path, client, call.signal);
   if (source.insteadOf !== undefined) {
     const { template, path: templatePath } = source.insteadOf;
     call.say(differs(template, { path: templatePath, isTemplate: true }));
@@ -66,11 +67,20 @@ async function planUnit(
   return planned(name, "create", source.options, undefined);
 }
 
-async function nowhere(name: string, client: FleetClient, signal: AbortSignal): Promise<CommandFailure> {
+async function nowhere(
+  name: string,
+  path: string,
+  client: FleetClient,
+  signal: AbortSignal,
+): Promise<CommandFailure> {
   const parsed = parseUnitName(name);
   const template = parsed.ok ? parsed.value.template : undefined;
   const what = template === undefined ? `Unit(${name})` : `template Unit(${template})`;
-  const hints = (await nearUnits([name], client, signal)).get(name) ?? [];
+  const near = (await nearUnits([name], client, signal)).get(name) ?? [];
+  // .service was put to the argument: as it was given it may be the path of a file all the same.
+  const given = path.replace(/\.service$/, "");
+  const isFile = (await stat(given).catch(() => undefined))?.isFile() === true;
+  const hints = isFile ? [`${given} is no unit file: the name of one ends in its type, as in ${path}`] : near;
   return new CommandFailure(`unable to find ${what} in Registry or on filesystem`, { hints });
 }
 
