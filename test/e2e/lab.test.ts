@@ -141,6 +141,12 @@ describeFullMachines("fleet-lab with a full machine", () => {
     );
     expect((await lab("shell", "m3", "systemctl", "is-system-running")).output).toBe("running\n");
     expect((await lab("shell", "m3", "fleetctl", "list-machines")).output).toContain("disk=ssd");
+    const { output: env } = await lab("env");
+    const { output: id } = await lab("shell", "m3", "cat", "/etc/machine-id");
+    expect(await run("sh", ["-c", `${env} fleetctl ssh ${id.trim()} hostname`])).toEqual({
+      exitCode: 0,
+      output: "m3\n",
+    });
     for (const command of ["kill-agent", "restart", "stop-agent", "restart", "kill-machine", "reboot"]) {
       expect(await lab(command, "m2"), command).toMatchObject({ exitCode: 0 });
     }

@@ -195,12 +195,22 @@ function status(cluster: Cluster): string {
   return `${table([["NAME", "ID", "IP", "KIND", "POWER", "FLEETD", "ETCD", "ENDPOINT"], ...rows])}etcd: ${cluster.etcd.endpoints.join(" ")}\nlogs: ${cluster.directory.path}/*/*.log\n`;
 }
 
-/** Shell lines that make fleetctl talk to a machine. */
+/** Shell lines that make fleetctl talk to a machine, and reach full ones over ssh. */
 function environment(cluster: Cluster, name: string | undefined): string {
   const machine = name === undefined ? cluster.machines[0] : cluster.machine(name);
   if (machine === undefined) throw new FleetError("lab_no_machine", "the lab has no machine");
   const programs = programOf("fleetctl").replace(/\/fleetctl$/, "");
-  return `export FLEETCTL_ENDPOINT=${machine.endpoint}\nexport FLEET_LAB=${cluster.name}\nexport PATH=${programs}:$PATH\n`;
+  const full = cluster.machines.find((each) => each.machine.kind === "full")?.full;
+  const lines = [
+    `FLEETCTL_ENDPOINT=${machine.endpoint}`,
+    `FLEET_LAB=${cluster.name}`,
+    `PATH=${programs}:$PATH`,
+    // The next lab has the same addresses, and other host keys: none of them is to be kept.
+    ...(full === undefined
+      ? []
+      : [`SSH_AUTH_SOCK=${full.ssh.environment.SSH_AUTH_SOCK}`, "FLEETCTL_STRICT_HOST_KEY_CHECKING=false"]),
+  ];
+  return lines.map((line) => `export ${line}\n`).join("");
 }
 
 function onMachine(
