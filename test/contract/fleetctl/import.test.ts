@@ -171,6 +171,10 @@ describe("from a fleet 1.0", () => {
     expect(stderr).toContain(
       "machine 0acdd9bf00000000000000000000abcd: there private-ip=172.17.8.103,region=europe, here region=china\n",
     );
+    old.fleet.machine.id = "ffff0000000000000000000000000000";
+    expect((await fromOld("")).stderr).toContain(
+      "machine ffff0000000000000000000000000000: there private-ip=172.17.8.103,region=europe, not here\n",
+    );
   });
 
   test("gives the plan, and what became of it, as JSON", async () => {

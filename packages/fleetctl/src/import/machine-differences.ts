@@ -16,12 +16,14 @@ export function machineDifferences(
   const present = new Map(here.map((machine) => [machine.id, machine.metadata]));
   return there
     .map(({ id, metadata }) => ({ id, metadataThere: metadata, metadataHere: present.get(id) }))
-    .filter(({ metadataThere, metadataHere }) => pairs(metadataThere) !== pairs(metadataHere));
+    .filter(
+      ({ metadataThere, metadataHere }) =>
+        metadataHere === undefined || pairs(metadataThere) !== pairs(metadataHere),
+    );
 }
 
 /** `k=v,k2=v2` by key, as in list-machines; `-` for none. */
-export function pairs(metadata: Readonly<Record<string, string>> | undefined): string {
-  if (metadata === undefined) return "not here";
+export function pairs(metadata: Readonly<Record<string, string>>): string {
   const sorted = Object.entries(metadata).sort(([left], [right]) => (left < right ? -1 : 1));
   return sorted.map(([key, value]) => `${key}=${value}`).join(",") || "-";
 }

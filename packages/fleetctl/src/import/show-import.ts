@@ -75,7 +75,8 @@ function sayOfMachines(call: Invocation, source: ImportSource, machines: readonl
     "Not taken over: machines and their metadata, also what was set through the API (fleet.conf, PATCH /machines)",
   );
   for (const { id, metadataThere, metadataHere } of machines) {
-    call.say(`  machine ${id}: there ${pairs(metadataThere)}, here ${pairs(metadataHere)}`);
+    const here = metadataHere === undefined ? "not here" : `here ${pairs(metadataHere)}`;
+    call.say(`  machine ${id}: there ${pairs(metadataThere)}, ${here}`);
   }
 }
 
