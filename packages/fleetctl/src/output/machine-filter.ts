@@ -2,17 +2,13 @@ import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { MachineBook } from "./machine-book.ts";
 import { machineIdLegend } from "./machine-legend.ts";
-
-interface KnownMachine {
-  readonly id: string;
-  readonly primaryIP?: string | undefined;
-}
+import { meansMachine, type NamedMachine } from "./machine-name.ts";
 
 /**
  * The ids of the machines that --machine names, comma-separated: each by its id, the beginning of it, its IP, or
  * as listings show it (`0acdd9bf.../10.0.2.15`). Throws CommandFailure for one that is unknown or ambiguous.
  */
-export function machinesNamed(list: string, known: readonly KnownMachine[]): ReadonlySet<string> {
+export function machinesNamed(list: string, known: readonly NamedMachine[]): ReadonlySet<string> {
   return new Set(list.split(",").flatMap((name) => machineNamed(name.trim(), known)));
 }
 
@@ -40,7 +36,7 @@ export async function rowsOnMachines<Row extends OnMachine>(
   const known = new Map(all.map(({ machineID = "" }) => [machineID, { id: machineID }]));
   known.delete("");
   const chosen = machinesNamed(list, [
-    ...new Map<string, KnownMachine>([
+    ...new Map<string, NamedMachine>([
       ...known,
       ...machines.machines.map((each) => [each.id, each] as const),
     ]).values(),
@@ -49,17 +45,15 @@ export async function rowsOnMachines<Row extends OnMachine>(
   return { rows, machines };
 }
 
-function machineNamed(name: string, known: readonly KnownMachine[]): readonly string[] {
-  const beginning = name.replace(/\.\.\.(\/.*)?$/, "");
-  const exact = known.filter(({ id, primaryIP }) => id === beginning || primaryIP === beginning);
-  if (exact.length > 0 && beginning !== "") return exact.map(({ id }) => id);
-  const matching = beginning === "" ? [] : known.filter(({ id }) => id.startsWith(beginning));
-  if (matching.length > 1) {
+function machineNamed(name: string, known: readonly NamedMachine[]): readonly string[] {
+  const matching = known.filter(meansMachine(name));
+  // Machines that share an IP are all meant by it.
+  const isIp = matching.every(({ primaryIP }) => primaryIP === name);
+  if (matching.length > 1 && !isIp) {
     const ids = matching.map(({ id }) => id).sort();
     throw new CommandFailure(`--machine: ${JSON.stringify(name)} is ambiguous: ${ids.join(", ")}`);
   }
-  const [only] = matching;
-  if (only !== undefined) return [only.id];
+  if (matching.length > 0) return matching.map(({ id }) => id);
   const legends = known.filter(({ id }) => id !== "").map(({ id }) => machineIdLegend(id, false));
   throw new CommandFailure(`--machine: no machine has the id or IP ${JSON.stringify(name)}`, {
     hints: legends.length === 0 ? [] : [`Known: ${legends.sort().slice(0, shownMachines).join(", ")}`],

@@ -3,7 +3,9 @@ import { parseUnitName } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
+import { MachineBook } from "../output/machine-book.ts";
 import { machineLegend } from "../output/machine-legend.ts";
+import { meansMachine } from "../output/machine-name.ts";
 import { isGlobal } from "../units/find-units.ts";
 import { nearUnits } from "../units/near-units.ts";
 import { requireUnitName, unitNameOf } from "../units/unit-argument.ts";
@@ -13,11 +15,7 @@ const shownMachines = 10;
 
 /** The machines present. Throws CommandFailure. */
 export async function readMachines(call: Invocation): Promise<readonly ClientMachine[]> {
-  const client = await call.connect();
-  return await wordedAs(
-    (reason) => `Error retrieving list of active machines from fleet API (${reason})`,
-    client.machines(call.signal),
-  );
+  return (await MachineBook.read(await call.connect(), call.signal)).machines;
 }
 
 /** The unit of that name; undefined when there is none. Throws CommandFailure. */
@@ -38,7 +36,7 @@ export async function noSuchUnit(call: Invocation, name: string): Promise<Comman
 
 /** The one machine whose id begins so or whose IP it is. Throws CommandFailure when there is none, or more than one. */
 export function machineNamed(name: string, machines: readonly ClientMachine[]): ClientMachine {
-  const matching = matchingMachines(name, machines);
+  const matching = machines.filter(meansMachine(name));
   const [only] = matching;
   if (only !== undefined && matching.length === 1) return only;
   if (only !== undefined) {
@@ -61,7 +59,7 @@ export async function machineByWord(call: Invocation, word: string): Promise<Cli
     readMachines(call),
     parseUnitName(name).ok ? lookUpUnit(call, name) : undefined,
   ]);
-  const matching = matchingMachines(word, machines);
+  const matching = machines.filter(meansMachine(word));
   if (unit !== undefined && matching.length > 0) {
     throw new CommandFailure(
       `Unable to proceed: ambiguous argument, both machine and unit found for \`${word}\`.`,
@@ -113,13 +111,6 @@ export function machineOfUnit(
   throw new CommandFailure(`Unable to proceed: machine ${machineID} of Unit ${name} is not present`, {
     hints: ["It was lost just now, or is leaving: the unit runs elsewhere soon."],
   });
-}
-
-function matchingMachines(name: string, machines: readonly ClientMachine[]): readonly ClientMachine[] {
-  // As listings show them, so that they can be copied from there.
-  const beginning = name.replace(/\.\.\.(\/.*)?$/, "");
-  if (beginning === "") return [];
-  return machines.filter(({ id, primaryIP }) => id.startsWith(beginning) || primaryIP === beginning);
 }
 
 function legends(machines: readonly ClientMachine[]): readonly string[] {

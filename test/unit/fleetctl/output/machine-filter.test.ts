@@ -21,6 +21,11 @@ describe("--machine", () => {
     expect([...machinesNamed(list, machines)]).toEqual(ids);
   });
 
+  it("an IP that machines share names them all", () => {
+    const twins = ["1", "2"].map((id) => ({ id, primaryIP: "10.0.0.1" }));
+    expect([...machinesNamed("10.0.0.1", twins)]).toEqual(["1", "2"]);
+  });
+
   it.each([
     ["0acd", '--machine: "0acd" is ambiguous: 0acdd9bf, 0acdffff'],
     ["0acdd,2", '--machine: no machine has the id or IP "2"'],
@@ -35,6 +40,7 @@ describe("arguments of list-machines", () => {
   it.each([
     [["0acd"], ["0acdd9bf", "0acdffff"]],
     [["10.0.0.1"], ["0acdd9bf"]],
+    [["0acdd9bf.../10.0.0.1"], ["0acdd9bf"]],
     [["10.0.*"], ["0acdd9bf", "0acdffff"]],
     [
       ["*ff", "1"],
