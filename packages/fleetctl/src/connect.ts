@@ -1,5 +1,6 @@
-import { type Endpoint, endpointText, FleetClient, parseEndpoints } from "@fleet/api/client";
+import { FleetClient, parseEndpoints } from "@fleet/api/client";
 import type { FlagValues } from "./cli/flag.ts";
+import { failoverWarning } from "./failover-warning.ts";
 import { CommandFailure } from "./failure.ts";
 import type { Invocation } from "./invocation.ts";
 import { readTlsFiles } from "./tls-files.ts";
@@ -22,20 +23,9 @@ export async function connect(flags: FlagValues, surroundings: Surroundings): Pr
   return new FleetClient({
     endpoint,
     alternatives,
-    onFailover: sayOnce(surroundings.say),
+    onFailover: failoverWarning(surroundings.say),
     requestTimeoutMs: flags.milliseconds("request-timeout"),
     tls,
     ...(tunnelled ? (await import("./remote/tunnelled.ts")).tunnelled(flags, surroundings) : {}),
   });
-}
-
-/** Once for each endpoint, however often it is tried. */
-function sayOnce(say: (line: string) => void) {
-  const said = new Set<string>();
-  return (unreachable: Endpoint, reason: string, next: Endpoint): void => {
-    const name = endpointText(unreachable);
-    if (said.has(name)) return;
-    said.add(name);
-    say(`WARNING: ${name} cannot be reached (${reason}): using ${endpointText(next)}`);
-  };
 }

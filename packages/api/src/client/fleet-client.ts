@@ -64,15 +64,8 @@ export class FleetClient {
   }
 
   /** Destroys a unit; false when there was none of that name. */
-  async destroyUnit(name: string, signal?: AbortSignal): Promise<boolean> {
-    try {
-      const path = `${apiPrefix}/units/${encodeURIComponent(name)}`;
-      await this.#transport.send("DELETE", path, undefined, signal);
-      return true;
-    } catch (error) {
-      if (error instanceof FleetApiError && error.status === 404) return false;
-      throw error;
-    }
+  destroyUnit(name: string, signal?: AbortSignal): Promise<boolean> {
+    return this.#delete(`units/${encodeURIComponent(name)}`, signal);
   }
 
   /** What systemd reports for the units, by name, then machine. */
@@ -117,15 +110,8 @@ export class FleetClient {
   }
 
   /** What is under way ends, nothing further begins; false when there was no such request. */
-  async cancelRestart(id: string, signal?: AbortSignal): Promise<boolean> {
-    try {
-      const path = `${apiPrefix}/restarts/${encodeURIComponent(id)}`;
-      await this.#transport.send("DELETE", path, undefined, signal);
-      return true;
-    } catch (error) {
-      if (error instanceof FleetApiError && error.status === 404) return false;
-      throw error;
-    }
+  cancelRestart(id: string, signal?: AbortSignal): Promise<boolean> {
+    return this.#delete(`restarts/${encodeURIComponent(id)}`, signal);
   }
 
   /**
@@ -157,6 +143,16 @@ export class FleetClient {
       return read((await this.#transport.send("GET", `${apiPrefix}/${path}`, undefined, signal)).body);
     } catch (error) {
       if (error instanceof FleetApiError && error.status === 404) return undefined;
+      throw error;
+    }
+  }
+
+  async #delete(path: string, signal?: AbortSignal): Promise<boolean> {
+    try {
+      await this.#transport.send("DELETE", `${apiPrefix}/${path}`, undefined, signal);
+      return true;
+    } catch (error) {
+      if (error instanceof FleetApiError && error.status === 404) return false;
       throw error;
     }
   }

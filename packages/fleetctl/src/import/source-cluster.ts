@@ -1,5 +1,6 @@
-import { endpointText, FleetClient, parseEndpoints } from "@fleet/api/client";
+import { FleetClient, parseEndpoints } from "@fleet/api/client";
 import { wordedAs } from "../api-failure.ts";
+import { failoverWarning } from "../failover-warning.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { readTlsFiles } from "../tls-files.ts";
@@ -21,10 +22,7 @@ export async function readSourceCluster(call: Invocation, from: string): Promise
   const client = new FleetClient({
     endpoint,
     alternatives,
-    onFailover: (unreachable, reason, next) =>
-      call.say(
-        `WARNING: ${endpointText(unreachable)} cannot be reached (${reason}): using ${endpointText(next)}`,
-      ),
+    onFailover: failoverWarning(call.say),
     requestTimeoutMs: flags.milliseconds("request-timeout"),
     tls: await readTlsFiles(flags, { ca: ["ca-file"], cert: ["cert-file"], key: ["key-file"] }),
   });
