@@ -35,6 +35,7 @@ const USAGE = 2;
 export async function run(args: readonly string[], surroundings: Surroundings): Promise<number> {
   const client = new LazyClient(surroundings);
   let globals = new FlagValues(globalFlags, new Map());
+  let helpful = "fleetctl help";
   try {
     const environment = flagsFromEnvironment(surroundings.environment);
     const { before, command: word, after } = splitAtCommand(args, globalFlags);
@@ -47,6 +48,8 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
     }
 
     const command = findCommand(word);
+    // What these two are asked for is other commands: their own help says no more of those.
+    if (command.name !== "help" && command.name !== "man") helpful = `fleetctl help ${command.name}`;
     const known = [...command.flags, ...globalFlags];
     const late = command.runsRest === true ? parseLeadingFlags(after, known) : parseFlags(after, known);
     const flags = new FlagValues(known, new Map([...environment, ...early.given, ...late.given]));
@@ -65,7 +68,9 @@ export async function run(args: readonly string[], surroundings: Surroundings): 
   } catch (error) {
     // A command line that cannot be read may still say how its errors are to be told.
     const json = globals.on("json") || (error instanceof UsageError && args.some(asksForJson));
-    return report(error, globals, surroundings, json);
+    const code = report(error, globals, surroundings, json);
+    if (code === USAGE && !json) surroundings.say(`Run "${helpful}" for usage.`);
+    return code;
   } finally {
     client.close();
   }
@@ -119,7 +124,6 @@ function report(error: unknown, flags: FlagValues, surroundings: Surroundings, j
   const message = error instanceof Error ? error.message : String(error);
   const hints = error instanceof CommandFailure || error instanceof UsageError ? error.hints : [];
   sayFailure({ code: usage ? "usage" : "failed", message, hints }, flags, surroundings, json);
-  if (usage && !json) say('Run "fleetctl help" for usage.');
   if (flags.on("debug") && error instanceof Error) sayStack(error, say);
   return usage ? USAGE : FAILED;
 }

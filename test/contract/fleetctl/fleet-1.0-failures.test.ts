@@ -74,7 +74,13 @@ describe("failures", () => {
     ["cat a b", 1, "One unit file must be provided\n"],
     ["cat nope", 1, "Unit nope.service not found\n"],
     ["--bogus list-units", 2, 'unknown flag: --bogus\nRun "fleetctl help" for usage.\n'],
-    ["list-units --bogus", 2, 'unknown flag: --bogus\nRun "fleetctl help" for usage.\n'],
+    ["list-units --bogus", 2, 'unknown flag: --bogus\nRun "fleetctl help list-units" for usage.\n'],
+    [
+      "list-un",
+      2,
+      'command "list-un" is ambiguous: list-unit-files, list-units\nRun "fleetctl help" for usage.\n',
+    ],
+    ["help bogus", 2, 'unknown command "bogus"\nRun "fleetctl help" for usage.\n'],
   ])("%s", async (line, code, stderr) => {
     expect(await shell(line)).toEqual({ code, stdout: "", stderr });
     expect(here.fleet.requests.filter((request) => !request.startsWith("GET"))).toEqual([]);

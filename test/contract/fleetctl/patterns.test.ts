@@ -157,7 +157,10 @@ describe("a name that nothing has", () => {
       "lits-units",
       'unknown command "lits-units"\n  Did you mean list-units?\nRun "fleetctl help" for usage.\n',
     ],
-    ["list-units --ful", 'unknown flag: --ful\n  Did you mean --full?\nRun "fleetctl help" for usage.\n'],
+    [
+      "list-units --ful",
+      'unknown flag: --ful\n  Did you mean --full?\nRun "fleetctl help list-units" for usage.\n',
+    ],
   ])("%s", async (line, stderr) => {
     fill();
     expect((await shell(line)).stderr).toContain(stderr);
