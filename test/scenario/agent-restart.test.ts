@@ -1,3 +1,4 @@
+import { FleetError } from "@fleet/runtime";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import {
   type AgentBench,
@@ -143,6 +144,19 @@ describe("an agent that is to restart a unit", () => {
     await bench.restart(unit, 65);
     await bench.clock.advance(300);
     expect(restartRow()).toMatch(/^65 .* refused$/);
+  });
+
+  test("passes on that systemd knows no unit of that name, and does not ask for ever", async () => {
+    await launch(sleeper);
+    let asked = 0;
+    agent.manager.invocation = async () => {
+      asked += 1;
+      throw new FleetError("systemd_refused", `systemd knows no unit ${unit}`);
+    };
+    await bench.restart(unit, 65);
+    await bench.clock.advance(60_000);
+    expect(restartRow()).toMatch(/^65 .* refused$/);
+    expect(asked).toBe(1);
   });
 
   test("starts a unit that is launched with the restart, once", async () => {

@@ -151,13 +151,13 @@ export class UnitExecutor {
     const { journal, manager } = this.#options;
     const { unit } = entry;
     const number = task.assignment.restart ?? 0;
-    let refused = entry.problem;
-    if (refused === undefined) {
+    const ask = async (): Promise<void> => {
       const resumed = entry.restarting?.number === number ? entry.restarting.invocation : undefined;
       const invocation = resumed ?? (await manager.invocation(unit));
       if (resumed === undefined) await journal.put({ ...entry, restarting: { number, invocation } });
-      refused = await this.#unlessRefused(() => manager.restart(unit, invocation, signal));
-    }
+      await manager.restart(unit, invocation, signal);
+    };
+    const refused = entry.problem ?? (await this.#unlessRefused(ask));
     return refused === undefined ? { restart: { number } } : { refused, restart: { number, refused } };
   }
 
