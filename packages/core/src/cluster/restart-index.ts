@@ -4,7 +4,7 @@ import type { Restart, RestartReport, RestartStep } from "./restart.ts";
  * Requests to restart units, and what the machines report of the units they have restarted.
  *
  * Invariant: a unit has a step under way in at most one request at a time, as long as all are advanced by
- * `planRestarts`.
+ * `planRestarts`, and none was made for a unit that was stopped in its turn without the engine having seen that yet.
  */
 export class RestartIndex {
   readonly #byId = new Map<string, Restart>();
@@ -30,13 +30,19 @@ export class RestartIndex {
     return [...this.#byId.values()].filter(({ id }) => !this.#running.has(id)).sort(byNumber);
   }
 
-  /** Number of the restart that the unit is to undergo on the machine, if any. */
+  /**
+   * Number of the restart that the unit is to undergo on the machine, if any. Of two the later, which carries the earlier
+   * one out as well.
+   */
   ordered(machineId: string, unit: string, global: boolean): number | undefined {
+    let latest: number | undefined;
     for (const [id, machines] of this.#underWay.get(unit) ?? []) {
+      const number = this.#running.get(id)?.number;
       // A unit that is not global takes its restart along to another machine.
-      if (!global || machines.has(undefined) || machines.has(machineId)) return this.#running.get(id)?.number;
+      const concerned = !global || machines.has(undefined) || machines.has(machineId);
+      if (concerned && number !== undefined && number > (latest ?? 0)) latest = number;
     }
-    return undefined;
+    return latest;
   }
 
   report(machineId: string, unit: string): RestartReport | undefined {

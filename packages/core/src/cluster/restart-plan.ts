@@ -194,7 +194,8 @@ function verdictOn(
     case "failed":
       return { state: "failed", message: `systemd reports failed (${report.sub})` };
     case "activating":
-      if (report.sub !== "auto-restart") return undefined;
+      // `auto-restart`, and from systemd 254 on `auto-restart-queued` as well.
+      if (!report.sub.startsWith("auto-restart")) return undefined;
       return { state: "failed", message: "it ended at once, and systemd tries to start it again" };
     default:
       return undefined;

@@ -132,6 +132,11 @@ describe("a request to restart units", () => {
       { active: "activating", sub: "auto-restart" },
       "failed(it ended at once, and systemd tries to start it again)",
     ],
+    [
+      "crash-looping, as systemd 254 and later say it",
+      { active: "activating", sub: "auto-restart-queued" },
+      "failed(it ended at once, and systemd tries to start it again)",
+    ],
     ["refused", { outcome: { number: 7, refused: "bad setting" } }, "failed(bad setting)"],
   ])("takes a row that is %s for what it is", (_, row, verdict) => {
     const world = threeUnits();
@@ -231,6 +236,17 @@ describe("a request to restart units", () => {
     expect(world.decide()).toEqual(["q running: a@m1=done b@m2=restarting"]);
     world.report("m2", "b", 7);
     expect(world.decide()).toEqual(["q done: a@m1=done b@m2=done"]);
+  });
+
+  test("orders the later of two that have one unit's turn, which carries both out", () => {
+    const world = threeUnits();
+    const step: RestartStep = { unit: "a", state: "restarting" };
+    // It was stopped in its turn, and asked for anew before that was seen: its start belongs to the later one.
+    world.request("q", 6, ["a"], { steps: [step] });
+    world.request("r", 7, ["a"], { steps: [step] });
+    expect(world.orders()).toEqual(["a m1 7"]);
+    world.report("m1", "a", 7);
+    expect(world.decide()).toEqual(["q done: a@m1=done", "r done: a@m1=done"]);
   });
 
   test("that is cancelled orders nothing any more", () => {
