@@ -44,13 +44,15 @@ export function sortedRows<Row>(
   const keys = text.split(",").map((key) => sortKey(key, columns));
   // Always the same language: a listing must not depend on the user's.
   const { compare } = new Intl.Collator("en", { numeric: true });
-  return [...rows].sort((left, right) => {
-    for (const { column, sign } of keys) {
-      const order = compare(column.text(left, true), column.text(right, true)) * sign;
+  const cells = rows.map((row) => ({ row, texts: keys.map(({ column }) => column.text(row, true)) }));
+  cells.sort((left, right) => {
+    for (const [index, { sign }] of keys.entries()) {
+      const order = compare(left.texts[index] ?? "", right.texts[index] ?? "") * sign;
       if (order !== 0) return order;
     }
     return 0;
   });
+  return cells.map(({ row }) => row);
 }
 
 function sortKey<Row>(key: string, columns: Columns<Row>) {
