@@ -34,7 +34,8 @@ const statuses: ReadonlyMap<number, StoreErrorCode> = new Map([
  */
 export function storeError(error: unknown, address: string): StoreError | AbortedError {
   if (error instanceof StoreError || error instanceof AbortedError) return error;
-  const message = errorMessage(error);
+  // The gRPC library appends a note on name resolution even when it has nothing to note.
+  const message = errorMessage(error).replace(/ Resolution note:\s*$/, "");
   return new StoreError(codeOf(message), `etcd at ${address}: ${message}`, error);
 }
 

@@ -34,3 +34,13 @@ test.each([
 ])("whether it may be sent again: %s: %s", (message, expected) => {
   expect(neverSent(new StoreError("etcd_unavailable", message))).toBe(expected);
 });
+
+test("an empty note of the library is left out", () => {
+  const { message } = storeError(
+    new Error("14 UNAVAILABLE: No connection established. Last error: ECONNREFUSED. Resolution note: "),
+    "http://10.0.0.1:2379",
+  );
+  expect(message).toBe(
+    "etcd at http://10.0.0.1:2379: 14 UNAVAILABLE: No connection established. Last error: ECONNREFUSED.",
+  );
+});
