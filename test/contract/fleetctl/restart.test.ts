@@ -108,6 +108,20 @@ describe("restart", () => {
     );
   });
 
+  it("says that nothing has begun while another request has the unit", async () => {
+    hang("b.service");
+    await cluster.registry.restarts.create({ units: ["b.service"], parallel: 1 });
+    await cluster.until(async () => {
+      const [first] = await cluster.registry.restarts.list();
+      return first?.record.steps.length === 1;
+    });
+    const { code, stdout, stderr } = await shell("restart --block-attempts=8 a b c");
+    expect([code, stdout]).toEqual([1, `Unit a.service restarted on ${legend}\n`]);
+    expect(stderr).toMatch(
+      /^The turn of b\.service has not come: another request is restarting it, or no engine leads\. Waiting\.\nError waiting for units: timed out .*\nNot restarted: b\.service c\.service\n$/,
+    );
+  });
+
   it("says on Ctrl-C that the cluster goes on", async () => {
     hang("a.service");
     const interrupt = new AbortController();

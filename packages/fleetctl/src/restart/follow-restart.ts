@@ -121,13 +121,25 @@ class RestartTelling {
   }
 
   async #sayWaiting(restart: ApiRestart): Promise<void> {
-    for (const step of restart.steps) {
+    const underWay = restart.steps.filter(({ state }) => state === "restarting");
+    if (underWay.length === 0) this.#sayNotBegun(restart);
+    for (const step of underWay) {
       const key = `${step.unit} ${step.machineID ?? ""} ${step.message ?? ""}`;
-      if (step.state !== "restarting" || this.#waitedFor.has(key)) continue;
+      if (this.#waitedFor.has(key)) continue;
       this.#waitedFor.add(key);
       const why = step.message === undefined ? "" : `: ${step.message}`;
       this.#call.say(`Unit ${step.unit} is not up yet${await this.#where(step)}${why}: waiting.`);
     }
+  }
+
+  #sayNotBegun({ units, steps }: ApiRestart): void {
+    // All units may have a step while one that is global waits for its next machine.
+    const next = units.find((unit) => !steps.some((step) => step.unit === unit)) ?? steps.at(-1)?.unit ?? "";
+    if (this.#waitedFor.has(next)) return;
+    this.#waitedFor.add(next);
+    this.#call.say(
+      `The turn of ${next} has not come: another request is restarting it, or no engine leads. Waiting.`,
+    );
   }
 
   async #where({ machineID }: Step): Promise<string> {
