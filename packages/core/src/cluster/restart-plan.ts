@@ -14,12 +14,14 @@ export type RestartChange =
 const keptRestarts = 50;
 
 /**
- * Steps of one request, in the bytes they take in its record: with the names of the units it stays below what etcd takes
- * in one request.
+ * Steps of one request, in the bytes they take in its record: with the names of the units, and a reason for each step
+ * under way to fail, it stays below what etcd takes in one request. A record that etcd refused would end every term.
  */
 const maxStepBytes = 700_000;
 /** A step's fields and punctuation as JSON, without the unit's name. */
 const stepOverheadBytes = 110;
+/** Characters of a reason: systemd's have no bound, and a thousand steps may fail together. */
+const longestReason = 200;
 
 /**
  * How the requests are to go on. Pure and total; only what the model has heard counts. A request is decided by its record
@@ -89,7 +91,8 @@ function advance(
 }
 
 function stepBytes({ unit }: RestartStep): number {
-  return unit.length + stepOverheadBytes;
+  // With the backslashes that are doubled in JSON.
+  return JSON.stringify(unit).length + stepOverheadBytes;
 }
 
 /** The steps still missing, in order, as they would begin now. `steps` may grow while this is read. */
@@ -184,7 +187,7 @@ function verdictOn(
   const report = model.restarts.report(machineId, unit);
   if (report === undefined || report.outcome.number < number || !report.launched) return undefined;
   const { refused, number: reported } = report.outcome;
-  if (refused !== undefined && reported === number) return { state: "failed", message: refused };
+  if (refused !== undefined && reported === number) return { state: "failed", message: shortened(refused) };
   switch (report.active) {
     case "active":
     case "reloading":
@@ -200,4 +203,8 @@ function verdictOn(
     default:
       return undefined;
   }
+}
+
+function shortened(reason: string): string {
+  return reason.length > longestReason ? `${reason.slice(0, longestReason - 1)}…` : reason;
 }

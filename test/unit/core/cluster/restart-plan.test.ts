@@ -277,6 +277,27 @@ describe("a request to restart units", () => {
   });
 });
 
+test("a record stays below what etcd takes, however long names and systemd's reasons are", () => {
+  const world = new World();
+  for (const id of ["m1", "m2", "m3"]) world.machine(id);
+  // As long as names may be; JSON has two characters for each backslash.
+  const names = Array.from({ length: 1_000 }, (_, index) => `${"\\".repeat(240)}${1_000 + index}.service`);
+  for (const name of names) world.unit(name, ["m1", "m2", "m3"], "launched", true);
+  world.request("r", 7, names, { parallel: 1_000 });
+  const all = (outcome: RestartReport["outcome"]): void => {
+    for (const name of names) for (const id of ["m1", "m2", "m3"]) world.report(id, name, 7, { outcome });
+    world.decide();
+  };
+  world.decide();
+  // As many steps as there may be.
+  for (const name of names.slice(0, 300)) world.report("m1", name, 7);
+  world.decide();
+  all({ number: 7, refused: "x".repeat(2_000) });
+  const [ended] = world.model.restarts.ended();
+  expect(ended?.state).toBe("failed");
+  expect(JSON.stringify(ended).length).toBeLessThan(1_400_000);
+});
+
 test("of the requests that have ended the latest fifty are kept", () => {
   const world = threeUnits();
   for (let number = 1; number <= 53; number += 1)
