@@ -79,7 +79,7 @@ export class StartGoal implements Goal {
     this.#ranBefore ||= active === "activating" || active === "deactivating";
     if (sinceLaunchMs < SETTLE_MS) return { verdict: "waiting" };
     if (active === "inactive") {
-      const say = `Unit ${this.unit} is ${active} (${sub}): it has finished already, or systemd has not begun to start it.`;
+      const say = `Unit ${this.unit} is ${active} (${sub}): it has finished already, or systemd did not start it, such as for want of a unit that it requires. "fleetctl status ${this.unit}" shows more, fleetd's log there why a start was refused.`;
       return { verdict: "reached", say };
     }
     return { verdict: "reached", say: `Unit ${this.unit} is still ${active} (${sub}).` };

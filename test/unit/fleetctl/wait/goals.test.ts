@@ -224,7 +224,7 @@ describe("StartGoal", () => {
       ],
       [
         "launched",
-        "Unit a.service is inactive (dead): it has finished already, or systemd has not begun to start it.",
+        'Unit a.service is inactive (dead): it has finished already, or systemd did not start it, such as for want of a unit that it requires. "fleetctl status a.service" shows more, fleetd\'s log there why a start was refused.',
         "reached",
       ],
     ],
