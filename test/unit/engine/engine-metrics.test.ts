@@ -1,43 +1,22 @@
-import type { UnitOption } from "@fleet/core";
-import { Engine } from "@fleet/engine";
-import type { Change } from "@fleet/registry";
-import { silentLogger } from "@fleet/runtime";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { PrometheusMetrics } from "../../../packages/fleetd/src/prometheus-metrics.ts";
 import { type Families, parseExposition, sampleValue } from "../../contract/metrics/exposition-format.ts";
-import { FakeRegistry } from "./fake-registry.ts";
-import { ManualClock, quiet } from "./manual-clock.ts";
+import { EngineBench } from "./engine-bench.ts";
+import type { FakeRegistry } from "./fake-registry.ts";
+import { type ManualClock, quiet } from "./manual-clock.ts";
 
+let metrics: PrometheusMetrics;
+let bench: EngineBench;
 let registry: FakeRegistry;
 let clock: ManualClock;
-let metrics: PrometheusMetrics;
-let stop: AbortController;
-let running: Promise<void>;
 
 beforeEach(async () => {
-  registry = new FakeRegistry();
-  clock = new ManualClock();
-  clock.advance(90_000);
   metrics = new PrometheusMetrics();
-  const engine = new Engine({
-    registry,
-    clock,
-    random: () => 0.5,
-    logger: silentLogger,
-    metrics,
-    machineId: "m0",
-    leaderTtlMs: 5_000,
-    agentTtlMs: 30_000,
-  });
-  stop = new AbortController();
-  running = engine.run(stop.signal);
-  await quiet();
+  bench = await EngineBench.start({ metrics, atMs: 90_000 });
+  ({ registry, clock } = bench);
 });
 
-afterEach(async () => {
-  stop.abort();
-  await running;
-});
+afterEach(() => bench.end());
 
 async function scrape(): Promise<Families> {
   return parseExposition(await metrics.text());
@@ -51,30 +30,6 @@ function steps(step: string, reason: string): Promise<number | undefined> {
   return read("fleet_engine_steps_total", { step, reason });
 }
 
-function machine(machineId: string, leaving = false): Change {
-  const value = {
-    id: machineId,
-    token: "t",
-    publicIp: "10.0.0.1",
-    metadata: {},
-    leaving,
-    formats: [1],
-    version: "2",
-  };
-  return { kind: "machine", machineId, entry: registry.entry(value) };
-}
-
-function unit(name: string, hash: string): Change {
-  const value = { hash, target: "launched" as const, generation: registry.revision };
-  return { kind: "unit", name, entry: registry.entry(value) };
-}
-
-function body(hash: string, xFleet: Readonly<Record<string, string>> = {}): Change {
-  const options: UnitOption[] = [{ section: "Service", name: "ExecStart", value: "/bin/true" }];
-  for (const [name, value] of Object.entries(xFleet)) options.push({ section: "X-Fleet", name, value });
-  return { kind: "body", hash, entry: registry.entry(options) };
-}
-
 describe("a leader", () => {
   test("says that it leads, its term and since when", async () => {
     expect(await read("fleet_engine_leader")).toBe(1);
@@ -84,8 +39,8 @@ describe("a leader", () => {
   });
 
   test("counts what it has carried out, by reason, and the plans it took", async () => {
-    registry.set(machine("m1"), machine("m2"));
-    registry.set(body("h"), unit("a.service", "h"), unit("b.service", "h"));
+    registry.set(bench.machine("m1"), bench.machine("m2"));
+    registry.set(bench.body("h"), bench.unit("a.service", "h"), bench.unit("b.service", "h"));
     await quiet();
     expect(await steps("assign", "least_loaded")).toBe(2);
     expect(await steps("settle", "registered")).toBe(2);
@@ -98,7 +53,7 @@ describe("a leader", () => {
 
   test("counts the machines present by state", async () => {
     const corrupt = { status: "corrupt", problem: "no JSON", modRevision: 11 } as const;
-    registry.set(machine("m1"), machine("m2"), machine("m3", true));
+    registry.set(bench.machine("m1"), bench.machine("m2"), bench.machine("m3", {}, true));
     registry.set({ kind: "machine", machineId: "m4", entry: corrupt });
     await quiet();
     const states = ["open", "leaving", "unreadable"].map((state) => read("fleet_engine_machines", { state }));
@@ -106,13 +61,13 @@ describe("a leader", () => {
   });
 
   test("counts units that wait, by cause and without names", async () => {
-    registry.set(unit("plain.service", "p"), body("p"));
-    registry.set(unit("ssd.service", "d"), body("d", { MachineMetadata: "disk=ssd" }));
+    registry.set(bench.unit("plain.service", "p"), bench.body("p"));
+    registry.set(bench.unit("ssd.service", "d"), bench.body("d", { MachineMetadata: "disk=ssd" }));
     await quiet();
     const pending = (cause: string) => read("fleet_engine_units_pending", { cause });
     expect(await pending("no_machine")).toBe(2);
     expect(await read("fleet_engine_units_unplaced")).toBe(2);
-    registry.set(machine("m1"));
+    registry.set(bench.machine("m1"));
     await quiet();
     expect([await pending("no_machine"), await pending("MachineMetadata")]).toEqual([undefined, 1]);
     expect(await read("fleet_engine_units_unplaced")).toBe(1);
@@ -123,7 +78,7 @@ describe("a leader", () => {
 
   test("counts units that their former machine still holds under one cause, whichever machine that is", async () => {
     for (const name of ["m1", "m2"]) {
-      registry.set(machine(name), unit(`on-${name}.service`, "h"), body("h"));
+      registry.set(bench.machine(name), bench.unit(`on-${name}.service`, "h"), bench.body("h"));
       const record = { hash: "h", load: "loaded", active: "active", sub: "running", launched: true };
       registry.set({
         kind: "state",
@@ -133,7 +88,7 @@ describe("a leader", () => {
       });
     }
     await quiet();
-    registry.set(machine("m1", true), machine("m2", true));
+    registry.set(bench.machine("m1", {}, true), bench.machine("m2", {}, true));
     await quiet();
     const families = await scrape();
     const causes = families.get("fleet_engine_units_pending")?.samples.map(({ labels }) => labels.cause);
@@ -156,7 +111,7 @@ describe("a leader", () => {
 
   test("counts commits that were refused, and those of unknown outcome", async () => {
     registry.failures.push("fenced");
-    registry.set(machine("m1"));
+    registry.set(bench.machine("m1"));
     await quiet();
     expect(await read("fleet_engine_commits_total", { result: "fenced" })).toBe(1);
     registry.becomeVacant();

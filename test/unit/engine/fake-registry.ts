@@ -1,6 +1,9 @@
 import type { Change, ChangeBatch, CommitOutcome, EngineWrite, Entry, Term } from "@fleet/registry";
 import { AbortedError, FleetError } from "@fleet/runtime";
 
+/** More than any test needs: what goes on beyond it would go on for ever, in one turn of the event loop. */
+const maxCommits = 300;
+
 /** A registry of one engine, in memory: what is set is delivered at once, commits come back as changes. */
 export class FakeRegistry {
   /** Everything committed, batch by batch. */
@@ -8,6 +11,8 @@ export class FakeRegistry {
   /** What the next commits do instead of succeeding. */
   readonly failures: ("fenced" | "lost_reply" | "unavailable")[] = [];
   readonly resigned: number[] = [];
+  /** Commits were refused because they came without an end. */
+  ranAway = false;
   revision = 10;
   terms = 0;
   readonly leadership = {
@@ -17,6 +22,7 @@ export class FakeRegistry {
   readonly #followers = new Set<(batch: ChangeBatch) => void>();
   #term: { readonly number: number; readonly lost: AbortController } | undefined;
   #vacant: (() => void) | undefined;
+  #commits = 0;
 
   /** What the next terms say. */
   inTouchSinceMs = Number.NEGATIVE_INFINITY;
@@ -85,6 +91,9 @@ export class FakeRegistry {
     const failure = this.failures.shift();
     if (failure === "unavailable") throw new FleetError("etcd_unavailable", "no etcd", { retryable: true });
     if (failure === "fenced" || term.number !== this.#term?.number) return { outcome: "fenced" };
+    this.#commits += 1;
+    this.ranAway = this.#commits > maxCommits;
+    if (this.ranAway) throw new FleetError("ran_away", `more than ${maxCommits} commits`);
     this.commits.push(writes);
     const effective = writes.flatMap((write) => this.#change(write));
     if (effective.length > 0) this.set(...effective);
