@@ -35,6 +35,15 @@ function commandLineOf(pid: string): string | undefined {
   }
 }
 
+function parentOf(pid: number): number {
+  return Number(/^PPid:\t(\d+)$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1]);
+}
+
+/** As in ps: `T` is stopped. */
+function stateOf(pid: number): string | undefined {
+  return /^State:\t(\w)/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))?.[1];
+}
+
 describe("a light machine", () => {
   it("has a machine id, a host name, process ids and a systemd of its own", async () => {
     const machineId = "0123456789abcdef0123456789abcdef";
@@ -94,4 +103,22 @@ describe("a light machine", () => {
     expect(commandLineOf(String(program.pid))).toBeUndefined();
     expect(machine.running).toBe(true);
   });
+
+  it.each<readonly NodeJS.Signals[]>([["SIGCONT", "SIGTERM"], ["SIGKILL"]])(
+    "sees the end of a program that was stopped, after %s",
+    async (...signals) => {
+      const machine = await startLightMachine({ directory, name: "m1" });
+      const program = await machine.startProgram({
+        command: ["sleep", "infinity"],
+        env: {},
+        logFile: join(machine.path, "sleep.log"),
+      });
+      await expect.poll(() => commandLineOf(String(program.pid))).toBe("sleep infinity");
+      program.signal("SIGSTOP");
+      await expect.poll(() => [program.pid, parentOf(program.pid)].map(stateOf)).toEqual(["T", "T"]);
+      for (const signal of signals) program.signal(signal);
+      await program.ended;
+      expect(commandLineOf(String(program.pid))).toBeUndefined();
+    },
+  );
 });
