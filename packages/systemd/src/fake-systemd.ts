@@ -1,46 +1,18 @@
 import { type CancelTimer, type Clock, FleetError } from "@fleet/runtime";
+import { FakeJobWaiters } from "./fake-job-waiters.ts";
+import {
+  type FakeSystemdEvent,
+  type FakeSystemdEventKind,
+  FakeSystemdHistory,
+} from "./fake-systemd-history.ts";
 import { behaviourOf, type FakeUnitBehaviour } from "./fake-unit-behaviour.ts";
 import type { UnitStatus } from "./unit-manager.ts";
 
-/** What happened on the machine, in order. */
-export type FakeSystemdEventKind =
-  | "written"
-  | "removed"
-  | "start-queued"
-  | "restart-queued"
-  /** The main process runs. */
-  | "started"
-  /** The main process ended by itself, successfully. */
-  | "finished"
-  | "failed"
-  | "stop-queued"
-  /** ExecStop has completed. */
-  | "stopped"
-  /** Stopped before the main process was running: systemd runs no ExecStop then. */
-  | "start-cancelled"
-  /** Was not inactive when the machine went down: no ExecStop. */
-  | "lost"
-  | "enabled"
-  | "disabled"
-  | "forgotten"
-  | "reloaded"
-  | "rebooted";
+/** The unit is inactive, or a start has replaced the stop job. */
+type StopOutcome = "ended" | "overtaken";
 
-export interface FakeSystemdEvent {
-  /** Monotonic milliseconds of the clock. */
-  readonly at: number;
-  readonly kind: FakeSystemdEventKind;
-  /** Empty for what concerns the whole machine. */
-  readonly unit: string;
-  /** The unit's when it happened; empty when it had none. */
-  readonly invocation: string;
-}
-
-/** Told once: that the unit is inactive, or that a start has replaced the stop job. */
-export type StopWaiter = (outcome: "ended" | "overtaken") => void;
-
-/** Told once: that a new invocation has begun, or that it will not. */
-export type RestartWaiter = (outcome: "begun" | "cancelled") => void;
+/** A new invocation has begun, or it will not. */
+type RestartOutcome = "begun" | "cancelled";
 
 interface FakeSystemdWatcher {
   readonly changed: (name: string) => void;
@@ -59,7 +31,6 @@ interface LoadedUnit {
   cancelStep: CancelTimer | undefined;
   /** A start asked for while the unit was still deactivating. */
   startAfterStop: boolean;
-  readonly stopWaiters: Set<StopWaiter>;
 }
 
 const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead" };
@@ -71,8 +42,7 @@ const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead
  * Invariants:
  * - `#units` holds exactly the units systemd would keep in memory: not inactive. An inactive unit is read anew
  *   from its file whenever it is asked for, so only a unit that is not inactive can run outdated content;
- * - every state change happens on a call or a timer of the clock, and is told to the watchers after it;
- * - `history` only grows.
+ * - every state change happens on a call or a timer of the clock, and is told to the watchers after it.
  */
 export class FakeSystemd {
   readonly #clock: Clock;
@@ -81,19 +51,20 @@ export class FakeSystemd {
   readonly #enabled = new Set<string>();
   readonly #overrides = new Map<string, Partial<FakeUnitBehaviour>>();
   readonly #watchers = new Set<FakeSystemdWatcher>();
-  readonly #history: FakeSystemdEvent[] = [];
-  /** By unit: a restart goes on while the unit is, for a moment, not in memory. */
-  readonly #restartWaiters = new Map<string, Set<RestartWaiter>>();
+  readonly #history: FakeSystemdHistory;
+  readonly #stopWaiters = new FakeJobWaiters<StopOutcome>();
+  readonly #restartWaiters = new FakeJobWaiters<RestartOutcome>();
   #invocations = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
+    this.#history = new FakeSystemdHistory(clock);
   }
 
   // What tests see and script.
 
   get history(): readonly FakeSystemdEvent[] {
-    return this.#history;
+    return this.#history.events;
   }
 
   /** Names of the units that are not inactive or failed (ExecStop still under way counts), sorted. */
@@ -132,6 +103,7 @@ export class FakeSystemd {
     for (const name of this.running()) this.#record("lost", name);
     for (const unit of this.#units.values()) this.#cancelStep(unit);
     this.#units.clear();
+    this.#stopWaiters.clear();
     this.#restartWaiters.clear();
     this.#enabled.clear();
     this.#files.clear();
@@ -223,14 +195,12 @@ export class FakeSystemd {
   }
 
   /** Tells the waiter of the next invocation of the unit; returns how to stop waiting for it. */
-  awaitInvocation(name: string, waiter: RestartWaiter): () => void {
-    const waiters = this.#restartWaiters.get(name) ?? new Set();
-    this.#restartWaiters.set(name, waiters.add(waiter));
-    return () => waiters.delete(waiter);
+  awaitInvocation(name: string, waiter: (outcome: RestartOutcome) => void): () => void {
+    return this.#restartWaiters.add(name, waiter);
   }
 
   /** Tells the waiter when the stop job has ended; returns how to stop waiting for that. */
-  stop(name: string, waiter: StopWaiter): () => void {
+  stop(name: string, waiter: (outcome: StopOutcome) => void): () => void {
     const unit = this.#units.get(name);
     if (unit === undefined || unit.active === "failed") {
       waiter("ended");
@@ -238,10 +208,10 @@ export class FakeSystemd {
     }
     this.#record("stop-queued", name);
     unit.startAfterStop = false;
-    this.#releaseRestartWaiters(name, "cancelled");
-    unit.stopWaiters.add(waiter);
+    this.#restartWaiters.tell(name, "cancelled");
+    const stopWaiting = this.#stopWaiters.add(name, waiter);
     this.#beginStop(unit);
-    return () => unit.stopWaiters.delete(waiter);
+    return stopWaiting;
   }
 
   enable(name: string): void {
@@ -284,7 +254,7 @@ export class FakeSystemd {
 
   #startAfterStop(unit: LoadedUnit): void {
     unit.startAfterStop = true;
-    this.#releaseWaiters(unit, "overtaken");
+    this.#stopWaiters.tell(unit.name, "overtaken");
   }
 
   /** Nothing to do for a unit that is deactivating already. */
@@ -309,7 +279,6 @@ export class FakeSystemd {
       sub: "dead",
       cancelStep: undefined,
       startAfterStop: false,
-      stopWaiters: new Set(),
     };
     this.#units.set(name, unit);
     return unit;
@@ -319,7 +288,7 @@ export class FakeSystemd {
     const { startPreMs } = this.#behaviour(unit.name, unit.text);
     this.#invocations += 1;
     unit.invocation = `${this.#invocations}`;
-    this.#releaseRestartWaiters(unit.name, "begun");
+    this.#restartWaiters.tell(unit.name, "begun");
     this.#become(unit, "activating", "start-pre");
     this.#step(unit, startPreMs, () => this.#runMain(unit));
   }
@@ -348,27 +317,17 @@ export class FakeSystemd {
   #end(unit: LoadedUnit, kind: FakeSystemdEventKind): void {
     this.#record(kind, unit.name);
     this.#units.delete(unit.name);
-    this.#releaseWaiters(unit, "ended");
+    this.#stopWaiters.tell(unit.name, "ended");
     this.#become(unit, "inactive", "dead");
     const text = this.#files.get(unit.name);
     if (unit.startAfterStop && text !== undefined) this.#begin(this.#load(unit.name, text));
-    else this.#releaseRestartWaiters(unit.name, "cancelled");
+    else this.#restartWaiters.tell(unit.name, "cancelled");
   }
 
   #fail(unit: LoadedUnit): void {
     this.#record("failed", unit.name);
-    this.#releaseWaiters(unit, "ended");
+    this.#stopWaiters.tell(unit.name, "ended");
     this.#become(unit, "failed", "failed");
-  }
-
-  #releaseWaiters(unit: LoadedUnit, outcome: "ended" | "overtaken"): void {
-    for (const waiter of [...unit.stopWaiters]) waiter(outcome);
-    unit.stopWaiters.clear();
-  }
-
-  #releaseRestartWaiters(name: string, outcome: "begun" | "cancelled"): void {
-    for (const waiter of [...(this.#restartWaiters.get(name) ?? [])]) waiter(outcome);
-    this.#restartWaiters.delete(name);
   }
 
   #step(unit: LoadedUnit, durationMs: number, then: () => void): void {
@@ -399,7 +358,7 @@ export class FakeSystemd {
   }
 
   #record(kind: FakeSystemdEventKind, unit: string): void {
-    this.#history.push({ at: this.#clock.monotonic(), kind, unit, invocation: this.invocation(unit) });
+    this.#history.add(kind, unit, this.invocation(unit));
   }
 }
 

@@ -1,5 +1,6 @@
 export { DbusUnitManager, type DbusUnitManagerOptions } from "./dbus-unit-manager.ts";
-export { FakeSystemd, type FakeSystemdEvent, type FakeSystemdEventKind } from "./fake-systemd.ts";
+export { FakeSystemd } from "./fake-systemd.ts";
+export type { FakeSystemdEvent, FakeSystemdEventKind } from "./fake-systemd-history.ts";
 export type { FakeUnitBehaviour } from "./fake-unit-behaviour.ts";
 export { FakeUnitDirectory, FakeUnitManager } from "./fake-unit-manager.ts";
 export { DiskUnitDirectory } from "./unit-directory.ts";
