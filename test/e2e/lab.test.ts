@@ -93,6 +93,7 @@ describe("fleet-lab", () => {
     expect((await lab("status")).output).toMatch(/^m2 .* off +down/m);
     expect(await lab("reboot", "m2")).toMatchObject({ exitCode: 0 });
     expect(await lab("add-machine", "disk=ssd")).toMatchObject({ exitCode: 0 });
+    expect(await lab("pause-agent", "m3")).toMatchObject({ exitCode: 0 });
     expect((await lab("shell", "m3", "hostname")).output).toBe("m3\n");
     expect(await lab("shell", "m3", "sh", "-c", "exit 7")).toMatchObject({ exitCode: 7 });
 

@@ -129,6 +129,8 @@ export class ClusterMachine {
 
   /** Power cut: fleetd, systemd and all units are gone at once. */
   async kill(): Promise<void> {
+    // Before the machine: a light one whose fleetd is frozen ends only when that has been woken and is gone.
+    this.#fleetd.signal("SIGKILL");
     await this.machine.kill();
     await this.#fleetd.kill();
   }
