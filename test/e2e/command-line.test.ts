@@ -170,6 +170,27 @@ describe("listings", () => {
     expect(table(await stdout("list-units", "--no-legend"))).toEqual([`bad.service ${LEGEND} failed failed`]);
   });
 
+  it("tells why systemd refuses to start a unit, for as long as it is not started or stopped", async () => {
+    const [path = ""] = lab.unitFiles({
+      "needy.service": `[Unit]\nRequires=nosuch.service\n${serviceText()}`,
+    });
+    const started = await lab.fleetctl("start", path);
+    expect(started.exitCode).toBe(1);
+    expect(started.stderr).toMatch(
+      /needy\.service cannot be started on machine 0acdd9bf\.\.\.: .*nosuch\.service/,
+    );
+    const listed = async () => JSON.parse(await stdout("list-units", "--json"));
+    const problem = expect.stringContaining("nosuch.service");
+    expect(await listed()).toMatchObject([{ systemdActiveState: "inactive", problem }]);
+    await lab.fleetctlOk("stop", "needy.service");
+    await lab.cluster.waitFor({
+      what: "the refusal to be forgotten",
+      probe: listed,
+      until: ([row]) => row?.problem === undefined,
+      timeoutMs: 15_000,
+    });
+  });
+
   it("a global unit is started everywhere, without waiting, and listed once for each machine", async () => {
     const [path = ""] = lab.unitFiles({ "g.service": serviceText({ xFleet: ["Global=true"] }) });
     expect((await lab.fleetctlOk("start", path)).stderr).toContain("Triggered global unit g.service start");

@@ -13,6 +13,7 @@ const entrySchema = z.object({
   launched: z.boolean(),
   phase: z.enum(["loading", "loaded", "unloading"]),
   problem: z.string().exactOptional(),
+  refusal: z.string().exactOptional(),
   restart: z.object({ number: z.number(), refused: z.string().exactOptional() }).exactOptional(),
   restarting: z.object({ number: z.number(), invocation: z.string() }).exactOptional(),
 });

@@ -224,7 +224,7 @@ export class Publisher {
       this.#admitted.delete(unit);
       return undefined;
     }
-    const { hash, launched, problem } = entry;
+    const { hash, launched, problem, refusal } = entry;
     const seen = this.#status.get(unit);
     const { load, active, sub } =
       problem === undefined
@@ -236,9 +236,15 @@ export class Publisher {
       active,
       sub,
       launched,
+      ...refusalShown(active, problem ?? refusal),
       ...(seen?.restart === undefined ? {} : { restart: seen.restart }),
     };
   }
+}
+
+/** A unit that runs after all, started by hand or by another unit, has no refusal to show. */
+function refusalShown(active: string, refusal: string | undefined): { readonly problem?: string } {
+  return refusal !== undefined && (active === "inactive" || active === "failed") ? { problem: refusal } : {};
 }
 
 function sameRow(a: StateRecord | undefined, b: StateRecord): boolean {
@@ -249,6 +255,7 @@ function sameRow(a: StateRecord | undefined, b: StateRecord): boolean {
     a.active === b.active &&
     a.sub === b.sub &&
     a.launched === b.launched &&
+    a.problem === b.problem &&
     a.restart?.number === b.restart?.number &&
     a.restart?.refused === b.restart?.refused
   );

@@ -125,11 +125,12 @@ export class UnitExecutor {
     if (entry === undefined) return stale;
     const launched = assignment.target === "launched";
     const { restart, refused } = launched ? await start(unit, entry) : {};
-    const { restarting, ...carriedOut } = entry;
+    const { restarting, refusal, ...carriedOut } = entry;
     await journal.put({
       ...carriedOut,
       generation: assignment.generation,
       launched,
+      ...(refused === undefined ? {} : { refusal: refused }),
       ...(restart === undefined ? {} : { restart }),
     });
     publisher.touch(unit);
@@ -178,8 +179,9 @@ export class UnitExecutor {
   async stop(task: StopTask, signal: AbortSignal): Promise<TaskOutcome> {
     const { journal, manager, publisher, logger } = this.#options;
     const { unit, assignment, reason } = task;
-    const entry = journal.entries.get(unit);
-    if (entry === undefined) return stale;
+    const present = journal.entries.get(unit);
+    if (present === undefined) return stale;
+    const { refusal, ...entry } = present;
     await journal.put({ ...entry, launched: false });
     publisher.touch(unit);
     await manager.stop(unit, signal);

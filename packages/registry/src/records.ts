@@ -71,6 +71,8 @@ export interface StateRecord {
   readonly active: string;
   readonly sub: string;
   readonly launched: boolean;
+  /** Why systemd would not take the unit or start it, if so. */
+  readonly problem?: string;
   /** The restart last carried out: the states above are of what it began. */
   readonly restart?: RestartOutcome;
 }
@@ -174,6 +176,7 @@ export const stateCodec: Codec<StateRecord> = codec(
     active: z.string(),
     sub: z.string(),
     launched: z.boolean(),
+    problem: z.string().exactOptional(),
     restart: z.looseObject({ number: revision, refused: z.string().exactOptional() }).exactOptional(),
   }),
 );

@@ -111,6 +111,7 @@ export class ClusterView {
       systemdLoadState: state.load,
       systemdActiveState: state.active,
       systemdSubState: state.sub,
+      ...(state.problem === undefined ? {} : { problem: state.problem }),
     };
   }
 

@@ -68,6 +68,7 @@ function readTarget(value: unknown): ApiUnit["desiredState"] {
 
 export function readUnitState(value: unknown): ApiUnitState {
   const fields = readObject(value, "unit state");
+  const problem = readText(fields, "problem");
   return {
     name: readText(fields, "name"),
     hash: readText(fields, "hash"),
@@ -75,6 +76,7 @@ export function readUnitState(value: unknown): ApiUnitState {
     systemdLoadState: readText(fields, "systemdLoadState"),
     systemdActiveState: readText(fields, "systemdActiveState"),
     systemdSubState: readText(fields, "systemdSubState"),
+    ...(problem === "" ? {} : { problem }),
   };
 }
 

@@ -35,6 +35,7 @@ export const unitStateShape = z.object({
   systemdLoadState: z.string(),
   systemdActiveState: z.string(),
   systemdSubState: z.string(),
+  problem: z.string().optional().describe("Why systemd would not take the unit or start it, if so."),
 });
 export type ApiUnitState = z.infer<typeof unitStateShape>;
 

@@ -19,6 +19,8 @@ export interface JournalEntry {
   readonly phase: "loading" | "loaded" | "unloading";
   /** Why systemd would not take the unit, if so: it is not tried again before a new intent. */
   readonly problem?: string;
+  /** Why systemd would not start the unit when it was last asked to, if so. */
+  readonly refusal?: string;
   /** The restart last carried out. */
   readonly restart?: RestartOutcome;
   /**

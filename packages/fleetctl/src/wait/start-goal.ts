@@ -15,7 +15,7 @@ const FAILURE_MS = 500;
  * The unit is launched, and systemd reports it active.
  *
  * - active (a timer that waits and a socket that listens are active, too): reached
- * - failed, or a unit file systemd cannot load: failed
+ * - failed, a start that systemd refused, or a unit file it cannot load: failed
  * - still activating after SETTLE_MS: reached, said with its sub state. A start that pulls an image takes
  *   minutes and is none the worse for it.
  * - inactive after it was seen running: a oneshot that has finished: reached. One that finishes faster than it
@@ -65,6 +65,10 @@ export class StartGoal implements Goal {
   #judge(state: ApiUnitState, sinceLaunchMs: number): Step {
     const { systemdLoadState: load, systemdActiveState: active, systemdSubState: sub } = state;
     const where = `on machine ${state.machineID.slice(0, 8)}...`;
+    if (state.problem !== undefined) {
+      const say = `unit ${this.unit} cannot be started ${where}: ${state.problem}`;
+      return { verdict: "failed", say };
+    }
     if (active === "failed") {
       if (!this.#ranBefore && sinceLaunchMs < FAILURE_MS) return { verdict: "waiting" };
       const say = `unit ${this.unit} failed ${where}: systemd reports ${active} (${sub})`;
@@ -79,7 +83,7 @@ export class StartGoal implements Goal {
     this.#ranBefore ||= active === "activating" || active === "deactivating";
     if (sinceLaunchMs < SETTLE_MS) return { verdict: "waiting" };
     if (active === "inactive") {
-      const say = `Unit ${this.unit} is ${active} (${sub}): it has finished already, or systemd did not start it, such as for want of a unit that it requires. "fleetctl status ${this.unit}" shows more, fleetd's log there why a start was refused.`;
+      const say = `Unit ${this.unit} is ${active} (${sub}): it has finished already, or systemd did not start it, such as for a condition that does not hold. "fleetctl status ${this.unit}" shows more.`;
       return { verdict: "reached", say };
     }
     return { verdict: "reached", say: `Unit ${this.unit} is still ${active} (${sub}).` };

@@ -207,6 +207,18 @@ describe("StartGoal", () => {
       ],
     ],
     [
+      "fails at once when systemd refused the start",
+      [0, 10].map((atMs) => [
+        atMs,
+        launched({ ...state("inactive", "dead"), problem: "Unit b.service not found." }),
+      ]),
+      [
+        "launched",
+        "unit a.service cannot be started on machine 0acdd9bf...: Unit b.service not found.",
+        "failed",
+      ],
+    ],
+    [
       "is reached when a oneshot has finished",
       [
         [0, launched()],
@@ -224,7 +236,7 @@ describe("StartGoal", () => {
       ],
       [
         "launched",
-        'Unit a.service is inactive (dead): it has finished already, or systemd did not start it, such as for want of a unit that it requires. "fleetctl status a.service" shows more, fleetd\'s log there why a start was refused.',
+        'Unit a.service is inactive (dead): it has finished already, or systemd did not start it, such as for a condition that does not hold. "fleetctl status a.service" shows more.',
         "reached",
       ],
     ],
