@@ -133,6 +133,24 @@ describe("from a fleet 1.0", () => {
     expect(Object.keys(await unitsHere())).toEqual(["web@.service", "web@1.service"]);
   });
 
+  test("says which patterns and names chose nothing, and goes on with the others", async () => {
+    const { code, stderr } = await fromOld("--yes db wbe* dbb");
+    expect(code).toBe(0);
+    expect(stderr).toContain(
+      `No unit in ${old.endpoint} matches "wbe*"\nNo unit in ${old.endpoint} matches "dbb"\n`,
+    );
+    expect(Object.keys(await unitsHere())).toEqual(["db.service"]);
+  });
+
+  test.each(["wbe* --yes", "--yes dbb", "wbe*"])("fails when nothing was chosen at all: %s", async (line) => {
+    const what = line.includes("dbb") ? "dbb" : "wbe*";
+    expect(await fromOld(line)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `No unit in ${old.endpoint} matches "${what}"\n`,
+    });
+  });
+
   test("leaves other content here alone, and replaces it when asked for", async () => {
     await old.file("db.service", other);
     await into(`submit ${join(old.directory, "db.service")}`);

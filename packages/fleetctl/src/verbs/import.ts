@@ -1,6 +1,7 @@
 import type { TargetState } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
 import { UsageError } from "../cli/flag.ts";
+import { CommandFailure } from "../failure.ts";
 import { applyImport } from "../import/apply-import.ts";
 import type { ImportSource } from "../import/import-source.ts";
 import { machineDifferences } from "../import/machine-differences.ts";
@@ -16,6 +17,7 @@ export async function importUnits(call: Invocation): Promise<number> {
   const { flags, args } = call;
   const takes = unitMatcher(args);
   const source = await readSource(call);
+  sayUnmatched(call, source);
   const destination = await readDestination(call);
   const rules = { maxState: targetOf(flags.text("max-state")), replace: flags.on("replace"), takes };
   const plan = planImport(source, destination, rules);
@@ -47,6 +49,15 @@ async function readSource(call: Invocation): Promise<ImportSource> {
     );
   }
   return await readSourceCluster(call, from);
+}
+
+/** Names the arguments that choose nothing. Throws CommandFailure when none of them chooses anything. */
+function sayUnmatched(call: Invocation, { from, units, unreadable }: ImportSource): void {
+  const names = [...units, ...unreadable].map(({ name }) => name);
+  const unmatched = call.args.filter((arg) => !names.some(unitMatcher([arg])));
+  const lines = unmatched.map((arg) => `No unit in ${from} matches ${JSON.stringify(arg)}`);
+  if (lines.length > 0 && lines.length === call.args.length) throw new CommandFailure(lines.join("; "));
+  for (const line of lines) call.say(line);
 }
 
 async function readDestination({ connect, signal }: Invocation): Promise<Destination> {
