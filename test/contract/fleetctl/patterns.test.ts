@@ -45,6 +45,22 @@ describe("a pattern", () => {
     expect(stderr).toBe("Successfully unloaded units [db.service apache@1.service apache@2.service].\n");
   });
 
+  it("unloads only what is not inactive, one that waits for a machine included", async () => {
+    fill();
+    here.fleet.add("waits.service", options(`${sleeper}[X-Fleet]\nMachineMetadata=rack=none\n`), "launched");
+    const units = "apache@1.service apache@2.service db.service waits.service";
+    expect((await shell("unload *")).stderr).toBe(`Successfully unloaded units [${units}].\n`);
+    expect(await shell("unload apache@*")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: '"apache@*" matches only units that this command cannot act on (4)\n',
+    });
+    expect(await shell("unload apache@3")).toMatchObject({
+      code: 0,
+      stderr: "Successfully unloaded units [apache@3.service].\n",
+    });
+  });
+
   it("shows the one unit that it matches, and says which when there are several", async () => {
     fill();
     expect((await shell("cat d*")).stdout).toBe(sleeper);

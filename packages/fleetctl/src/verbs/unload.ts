@@ -1,5 +1,5 @@
 import type { Invocation } from "../invocation.ts";
-import { findUnits } from "../units/find-units.ts";
+import { findUnits, isActivated } from "../units/find-units.ts";
 import { deactivate } from "./deactivate.ts";
 
 export async function unload(call: Invocation): Promise<number> {
@@ -7,6 +7,7 @@ export async function unload(call: Invocation): Promise<number> {
     call.say("No units given");
     return 0;
   }
-  const found = await findUnits(call);
+  // Also what no machine has yet: it is to stay away from all of them.
+  const found = await findUnits(call, (unit) => unit.desiredState !== "inactive" || isActivated(unit));
   return await deactivate(call, found, { verb: "unload", done: "unloaded", target: "inactive" });
 }

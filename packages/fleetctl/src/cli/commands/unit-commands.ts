@@ -157,9 +157,11 @@ export const unitCommands: readonly Command[] = [
     name: "unload",
     usage: "[--no-block|--block-attempts=N] UNIT...",
     summary: "Unschedule one or more units in the cluster",
-    description: ["The units are stopped and leave their machines; they stay submitted.", namesUnits].join(
-      "\n\n",
-    ),
+    description: [
+      "The units are stopped and leave their machines; they stay submitted.",
+      namesUnits,
+      "A pattern takes only units that are not inactive.",
+    ].join("\n\n"),
     flags: [noBlock, blockAttempts],
     takes: ["unit"],
     examples: [["unload hello.service", "Stop hello.service, and free its machine of it"]],
