@@ -193,6 +193,16 @@ describe("an etcd that cannot be used", () => {
     const outcome = await overEtcd("/x/", "list-units", endpoint);
     expect(outcome).toMatchObject({ code: 1, stdout: "" });
     expect(outcome.stderr.split("\n")[0]).toMatch(new RegExp(`^Unable to reach etcd at ${endpoint}: `));
+    // Once is enough.
+    expect(outcome.stderr.split(`etcd at ${endpoint}: `)).toHaveLength(2);
+  });
+
+  test("is named apart from the others of the cluster", async () => {
+    const endpoints = [`http://127.0.0.1:${await freePort()}`, `http://127.0.0.1:${await freePort()}`];
+    const { stderr } = await overEtcd("/x/", "list-units", endpoints.join(","));
+    expect(stderr).toMatch(
+      new RegExp(`^Unable to reach etcd at ${endpoints.join(", ")}: etcd at (${endpoints.join("|")}): `),
+    );
   });
 
   test("is named within the request timeout when it is silent", async () => {

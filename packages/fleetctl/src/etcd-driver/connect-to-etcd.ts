@@ -81,15 +81,14 @@ function failureOf(error: unknown, { endpoints, keyPrefix }: EtcdSettings): unkn
   }
   if (!code.startsWith("etcd_") && !code.startsWith("cluster_")) return error;
   const away = code === "etcd_unavailable" || code === "etcd_timeout";
-  return new CommandFailure(
-    away
-      ? `Unable to reach etcd at ${where}: ${errorMessage(error)}`
-      : `Unable to use etcd at ${where}: ${errorMessage(error)}`,
-    {
-      cause: error,
-      hints: away
-        ? ["Is etcd (3.4 or newer) up there? Other members are named with --endpoint=http://10.0.0.2:2379,…"]
-        : [],
-    },
-  );
+  const message = errorMessage(error);
+  // The store says which member it asked. That is news only where there are several.
+  const named = `etcd at ${where}: `;
+  const reason = message.startsWith(named) ? message.slice(named.length) : message;
+  return new CommandFailure(`Unable to ${away ? "reach" : "use"} etcd at ${where}: ${reason}`, {
+    cause: error,
+    hints: away
+      ? ["Is etcd (3.4 or newer) up there? Other members are named with --endpoint=http://10.0.0.2:2379,…"]
+      : [],
+  });
 }
