@@ -61,6 +61,7 @@ describe("failures", () => {
     ["status a", 1, "Unit a.service does not exist.\n"],
     ["journal a", 1, "Unit a.service does not exist.\n"],
     ["journal", 1, "One unit file must be provided.\n"],
+    ["journal web@*", 1, "One unit file must be provided: journal takes no pattern (web@*)\n"],
     ["status", 0, "No units given\n"],
     ["fd-forward", 1, "One socket must be provided, as in: fleetctl fd-forward /var/run/fleet.sock\n"],
     ["--tunnel=gate:ssh list-units", 1, '--tunnel="gate:ssh": a port is a number between 1 and 65535\n'],

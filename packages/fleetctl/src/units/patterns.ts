@@ -82,7 +82,7 @@ async function isPattern(arg: string): Promise<boolean> {
   return hasWildcard(arg) && !(await isFile(arg)) && !(await isFile(unitPathOf(arg)));
 }
 
-function hasWildcard(text: string): boolean {
+export function hasWildcard(text: string): boolean {
   return /[*?[]/.test(text);
 }
 

@@ -3,12 +3,15 @@ import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { lookUpUnit, machineNamed, machineOfUnit, noSuchUnit, readMachines } from "../remote/find-machine.ts";
 import { runOnMachine } from "../remote/run-on-machine.ts";
+import { hasWildcard } from "../units/patterns.ts";
 import { unitNameOf } from "../units/unit-argument.ts";
 
 export async function journal(call: Invocation): Promise<number> {
   const { flags, args } = call;
   const [argument, ...more] = args;
   if (argument === undefined || more.length > 0) throw new CommandFailure("One unit file must be provided.");
+  if (hasWildcard(argument))
+    throw new CommandFailure(`One unit file must be provided: journal takes no pattern (${argument})`);
   const name = unitNameOf(argument);
   const machine = await machineToAsk(call, name);
   const words = [
