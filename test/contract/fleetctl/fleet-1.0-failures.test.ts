@@ -81,6 +81,8 @@ describe("failures", () => {
       2,
       'command "list-un" is ambiguous: list-unit-files, list-units\nRun "fleetctl help" for usage.\n',
     ],
+    ["help start stop", 2, 'help takes the name of one command\nRun "fleetctl help" for usage.\n'],
+    ["man start stop", 2, 'man takes the name of one command\nRun "fleetctl help" for usage.\n'],
     ["help bogus", 2, 'unknown command "bogus"\nRun "fleetctl help" for usage.\n'],
   ])("%s", async (line, code, stderr) => {
     expect(await shell(line)).toEqual({ code, stdout: "", stderr });

@@ -1,12 +1,12 @@
 import { findCommand } from "../cli/commands/commands.ts";
-import { CommandFailure } from "../failure.ts";
+import { UsageError } from "../cli/flag.ts";
 import type { Invocation } from "../invocation.ts";
 import { commandDocument, programDocument } from "../manual/documents.ts";
 import { plainText } from "../manual/plain-text.ts";
 
 export async function help(call: Invocation): Promise<number> {
   const [word, ...more] = call.args;
-  if (more.length > 0) throw new CommandFailure("help takes the name of one command");
+  if (more.length > 0) throw new UsageError("help takes the name of one command");
   call.print(word === undefined ? globalHelp() : commandHelp(word));
   return 0;
 }
