@@ -9,19 +9,26 @@ const ETCD_AWAY = "fleet server unable to communicate with etcd";
 /** How a daemon begins to say that it will not act on what etcd holds. */
 const FROZEN = "fleetd is frozen: ";
 
+/** How the daemon that a command talks to is chosen. */
+const BY_ENDPOINT = "--endpoint or FLEETCTL_ENDPOINT, e.g. --endpoint=http://10.0.2.15:49153";
+
 /**
  * Awaits a call of the API and words its failure: `wording` gets the reason. An interrupt passes through
- * unchanged.
+ * unchanged. `chosenWith`: how the user names the daemon that was called, with an example.
  */
 export async function wordedAs<Value>(
   wording: (reason: string) => string,
   call: Promise<Value>,
+  chosenWith = BY_ENDPOINT,
 ): Promise<Value> {
   try {
     return await call;
   } catch (error) {
     if (error instanceof CommandFailure || isInterrupt(error)) throw error;
-    throw new CommandFailure(wording(errorMessage(error)), { hints: hintsFor(error), cause: error });
+    throw new CommandFailure(wording(errorMessage(error)), {
+      hints: hintsFor(error, chosenWith),
+      cause: error,
+    });
   }
 }
 
@@ -33,7 +40,7 @@ export function isInterrupt(error: unknown): boolean {
   );
 }
 
-function hintsFor(error: unknown): readonly string[] {
+function hintsFor(error: unknown, chosenWith: string): readonly string[] {
   if (error instanceof FleetUnreachableError) {
     const { cause } = error;
     if (cause instanceof TunnelFailure) return cause.hints;
@@ -42,7 +49,7 @@ function hintsFor(error: unknown): readonly string[] {
       denied
         ? "This user may not open the socket: that takes root, or its group (SocketGroup= in fleet.socket)."
         : "Is fleetd running there, and does it listen at this address?",
-      "Another daemon is chosen with --endpoint or FLEETCTL_ENDPOINT, e.g. --endpoint=http://10.0.2.15:49153",
+      `Another daemon is chosen with ${chosenWith}`,
     ];
   }
   if (!(error instanceof FleetApiError)) return [];

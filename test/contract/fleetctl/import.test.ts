@@ -238,6 +238,14 @@ test("of several endpoints the next is tried, and named", async () => {
   expect(stderr).toContain(`WARNING: http://127.0.0.1:1 cannot be reached`);
 });
 
+test("a fleet that cannot be reached is named, with how to name another", async () => {
+  const { code, stderr } = await into("import --from=http://127.0.0.1:1");
+  expect(code).toBe(1);
+  expect(stderr).toContain("Error reading the cluster at http://127.0.0.1:1: ");
+  expect(stderr).toContain("Another daemon is chosen with --from, e.g. --from=http://10.0.2.15:49153\n");
+  expect(stderr).not.toContain("--endpoint");
+});
+
 test("a fleet that does not answer is named", async () => {
   old.fleet.etcdAway = true;
   const { code, stderr } = await fromOld("--yes");

@@ -30,6 +30,7 @@ export async function readSourceCluster(call: Invocation, from: string): Promise
     const [units, machines] = await wordedAs(
       (reason) => `Error reading the cluster at ${from}: ${reason}`,
       Promise.all([client.units(signal), client.machines(signal)]),
+      "--from, e.g. --from=http://10.0.2.15:49153",
     );
     return {
       kind: "cluster",
