@@ -88,6 +88,31 @@ describe("a pattern", () => {
     });
   });
 
+  it("stands for units of the cluster: files of their names are nothing to it, unless they are to replace them", async () => {
+    fill();
+    await here.file("apache@.service", "[Service]\nExecStart=/bin/other\n");
+    const former = process.cwd();
+    try {
+      process.chdir(here.directory);
+      expect((await shell("start apache@[12]")).stderr).toBe("");
+      const { stderr } = await shell("start apache@[12] apache@1");
+      expect(stderr).toContain("WARNING: Unit apache@1.service in registry differs from local template");
+      expect(stderr).not.toContain("apache@2");
+      await shell("start --replace apache@3*");
+      expect(here.fleet.units.get("apache@3.service")?.options).toEqual(
+        options("[Service]\nExecStart=/bin/other\n"),
+      );
+    } finally {
+      process.chdir(former);
+    }
+  });
+
+  it("costs no further look at each unit", async () => {
+    fill();
+    await shell("load --no-block apache@*");
+    expect(asked()).toEqual(["GET /units"]);
+  });
+
   it.each([
     ["stop x*", 'No unit in the cluster matches "x*"\n'],
     ["stop x* y?", 'No unit in the cluster matches "x*"; No unit in the cluster matches "y?"\n'],

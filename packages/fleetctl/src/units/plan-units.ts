@@ -29,6 +29,8 @@ export interface PlanRules {
   readonly replaceableIn: readonly TargetState[];
 }
 
+const noUnits: ReadonlyMap<string, ApiUnit> = new Map();
+
 /**
  * Decides for every unit named what has to be written. Reads files and the registry and writes nothing: a
  * mistake in one of the names leaves everything as it was. Units that may not be replaced are left out.
@@ -36,11 +38,20 @@ export interface PlanRules {
 export async function planUnits(call: Invocation, rules: PlanRules): Promise<readonly PlannedUnit[]> {
   const client = await call.connect();
   // A template can be stored only: a pattern for units to be loaded does not mean it.
-  const { args } =
-    rules.target === "inactive" ? call : await expandPatterns(call, (unit) => !isTemplate(unit.name));
+  const { args, matched } =
+    rules.target === "inactive"
+      ? { args: call.args, matched: noUnits }
+      : await expandPatterns(call, (unit) => !isTemplate(unit.name));
+  const named = new Set(call.args.map(unitNameOf));
   const paths = new Map(args.map((argument) => [unitNameOf(argument), unitPathOf(argument)]));
-  const planned = await mapBounded([...paths], ([name, path]) => planUnit(call, client, name, path, rules));
-  const units = planned.filter((unit) => unit !== undefined);
+  const plans = await mapBounded([...paths], async ([name, path]) => {
+    const unit = matched.get(name);
+    // A pattern stands for units of the cluster as they are: files count only where they are to replace them.
+    return unit === undefined || named.has(name) || rules.replace
+      ? await planUnit(call, client, name, path, rules)
+      : planned(name, "keep", unit.options, unit.desiredState);
+  });
+  const units = plans.filter((unit) => unit !== undefined);
   for (const unit of units) checkUnit(unit, rules, call.say);
   return units;
 }

@@ -46,6 +46,11 @@ const namesFiles =
   "A UNIT is the path of a unit file, or its name; .service may be left out. An instance (apache@8080) without a " +
   "file of its own takes the template apache@.service, from the cluster or beside the path.";
 
+/** What a pattern is beside names that may come from files. */
+const matchesCluster =
+  "A pattern ('apache@*', in quotes) stands for the units of the cluster that it matches, templates left out. " +
+  "Local files do not matter to it, except with --replace.";
+
 /** Commands that say what is wanted of units, and the one that prints a unit file. */
 export const unitCommands: readonly Command[] = [
   {
@@ -83,7 +88,7 @@ export const unitCommands: readonly Command[] = [
     description: [
       "Each unit is placed on a machine and loaded into its systemd, without being started.",
       namesFiles,
-      "A pattern ('apache@*', in quotes) stands for the units of the cluster that it matches, templates left out.",
+      matchesCluster,
     ].join("\n\n"),
     flags: [replace, noBlock, blockAttempts, sign],
     takes: ["unit", "file"],
@@ -115,7 +120,7 @@ export const unitCommands: readonly Command[] = [
     description: [
       "Waits until each unit is active. Exits 0 as well when a unit is still activating 2 s after systemd was asked to start it, and when it has finished already; exits 1 when it failed. As for systemctl, a unit of Type=simple is active as soon as its process has begun.",
       namesFiles,
-      "A pattern ('apache@*', in quotes) stands for the units of the cluster that it matches, templates left out.",
+      matchesCluster,
     ].join("\n\n"),
     flags: [replace, noBlock, blockAttempts, sign],
     takes: ["unit", "file"],
