@@ -74,6 +74,30 @@ describe("the engine and restarts", () => {
     expect(ordered("b.service")).toBeUndefined();
   });
 
+  test("name the machine where a unit came up when the one that was restarting it is lost", async () => {
+    const number = registry.revision;
+    const steps = () => {
+      const last = registry.commits.flat().findLast((write) => write.op === "advance-restart");
+      return last?.op === "advance-restart" ? last.record.steps : undefined;
+    };
+    registry.set(restart("r", ["a.service"]));
+    await quiet();
+    registry.set(row("m1", "a.service", number, "activating"));
+    await quiet();
+    expect(steps()).toEqual([{ unit: "a.service", machineId: "m1", state: "restarting" }]);
+    // What a lease takes along when it ends.
+    const gone = { status: "absent", modRevision: registry.revision + 1 } as const;
+    registry.set(
+      { kind: "machine", machineId: "m1", entry: gone },
+      { kind: "state", machineId: "m1", unit: "a.service", entry: gone },
+    );
+    await quiet();
+    expect(ordered("a.service")).toBe(number);
+    registry.set(row("m2", "a.service", number));
+    await quiet();
+    expect(steps()).toEqual([{ unit: "a.service", machineId: "m2", state: "done" }]);
+  });
+
   test("are taken up by the next leader where they are", async () => {
     const number = registry.revision;
     registry.set(restart("r", ["a.service", "b.service"]));

@@ -184,6 +184,8 @@ function verdictOn(
   unit: string,
 ): Pick<RestartStep, "state" | "message"> | undefined {
   if (model.assignment(machineId, unit) === unreadable) return undefined;
+  // What is leaving stops its units, and what is lost runs none that count: it is decided where the unit comes up next.
+  if (!model.isPresent(machineId) || model.machine(machineId)?.leaving === true) return undefined;
   const report = model.restarts.report(machineId, unit);
   if (report === undefined || report.outcome.number < number || !report.launched) return undefined;
   const { refused, number: reported } = report.outcome;

@@ -29,6 +29,11 @@ class World {
     this.model.setSettled(id, registration);
   }
 
+  leave(id: string): void {
+    const machine = this.model.machine(id);
+    if (machine !== undefined) this.model.setMachine({ ...machine, leaving: true });
+  }
+
   unit(name: string, on: readonly string[], target: TargetState = "launched", global = false): void {
     const changedAt = this.#next();
     const common = { hash: "h", generation: changedAt };
@@ -209,6 +214,40 @@ describe("a request to restart units", () => {
     expect(world.decide()).toEqual(["r running: a@m2=restarting"]);
     world.report("m2", "a", 7);
     expect(world.decide()).toEqual(["r running: a@m2=done b@m2=restarting"]);
+  });
+
+  test.each<readonly [string, Partial<RestartReport>]>([
+    ["has ended, as a oneshot would", { active: "inactive", sub: "dead" }],
+    ["has failed in being stopped", { active: "failed", sub: "failed" }],
+    ["is up, for the moment", {}],
+  ])("names the machine where a unit comes up, not the one that is leaving, where it %s", (_, row) => {
+    const world = threeUnits();
+    world.request("r", 7, ["a", "b"]);
+    world.decide();
+    world.orders();
+    world.leave("m1");
+    world.report("m1", "a", 7, row);
+    // A new leader hears of all that at once, before it has moved anything.
+    expect(world.decide()).toEqual([]);
+    world.model.removeAssignment("m1", "a");
+    world.model.removeState("m1", "a");
+    world.unit("a", ["m2"]);
+    expect(world.decide()).toEqual(["r running: a@m2=restarting"]);
+    expect(world.orders()).toContain("a m2 7");
+    world.report("m2", "a", 7);
+    expect(world.decide()).toEqual(["r running: a@m2=done b@m2=restarting"]);
+  });
+
+  test("of a global unit goes on when a machine leaves in its turn", () => {
+    const world = threeUnits();
+    world.unit("g", ["m1", "m2"], "launched", true);
+    world.request("r", 7, ["g"]);
+    world.decide();
+    world.leave("m1");
+    world.report("m1", "g", 7, { active: "failed", sub: "failed" });
+    expect(world.decide()).toEqual([]);
+    world.model.removeAssignment("m1", "g");
+    expect(world.decide()).toEqual(["r running: g@m1=skipped(it was taken off the machine) g@m2=restarting"]);
   });
 
   test("starts what it found stopped on all machines at once, and goes on when all are up", () => {
