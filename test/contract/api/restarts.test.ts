@@ -26,6 +26,7 @@ describe("POST /restarts", () => {
     expect(restart).toMatchObject({ units: ["a.service"], parallel: 1, state: "running", steps: [] });
     const listed = await served.ask("GET", "/v1-alpha/restarts");
     expect(listed).toMatchObject({ status: 200, json: { restarts: [restart, created.json] } });
+    expect(await served.client.restarts()).toEqual([restart, created.json]);
     expect(created.json).toMatchObject({ units: ["b.service", "a.service"], parallel: 2 });
     const id = restart?.id ?? "";
     expect(await served.client.restart(id)).toEqual(restart);

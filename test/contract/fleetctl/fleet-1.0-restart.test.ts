@@ -73,6 +73,17 @@ describe("restart on a server that knows only fleet 1.0's API", () => {
     expect([code, stderr.split("\n")[0]]).toEqual([1, `Error restarting units: connect ENOENT ${socket}`]);
   });
 
+  it("has no requests to cancel, and says so", async () => {
+    expect(await shell("restart --cancel=0123456789abcdef")).toEqual({
+      code: 1,
+      stdout: "",
+      stderr:
+        "This server has no requests to restart units, and so none to cancel\n" +
+        "  It is fleetctl that restarts units there, and nothing goes on when it ends.\n",
+    });
+    expect(wrote()).toEqual([]);
+  });
+
   it("refuses a global unit and goes on", async () => {
     here.fleet.add(
       "g.service",

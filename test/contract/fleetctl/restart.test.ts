@@ -104,7 +104,7 @@ describe("restart", () => {
     const { code, stdout, stderr } = await shell("restart --block-attempts=8 a b c");
     expect([code, stdout]).toEqual([1, `Unit a.service restarted on ${legend}\n`]);
     expect(stderr).toMatch(
-      /^Unit b\.service is not up yet on .*: waiting\.\nError waiting for units: timed out .* The cluster goes on with it; DELETE \/fleet\/v1\/restarts\/[0-9a-f]{16} .*\nNot restarted: c\.service\n$/,
+      /^Unit b\.service is not up yet on .*: waiting\.\nError waiting for units: timed out .* The cluster goes on with it; `fleetctl restart --cancel=[0-9a-f]{16}` has .*\nNot restarted: c\.service\n$/,
     );
   });
 
@@ -133,6 +133,54 @@ describe("restart", () => {
     expect(stderr).toMatch(
       /^(Unit a\.service is not up yet .*\n)?The cluster goes on with it; .*\nInterrupted\n$/,
     );
+  });
+
+  it("cancels a request as it says on Ctrl-C, telling what was under way and what is left", async () => {
+    hang("a.service");
+    const interrupt = new AbortController();
+    const outcome = shell("restart a b c", interrupt.signal);
+    const id = await underWay("a.service");
+    interrupt.abort();
+    const [command] = /restart --cancel=[0-9a-f]+/.exec((await outcome).stderr) ?? [];
+    expect(await shell(command ?? "")).toEqual({
+      code: 0,
+      stdout: `Restart ${id} cancelled\n`,
+      stderr: `Unit a.service is being restarted on ${legend}: that goes on\nNot restarted: b.service c.service\n`,
+    });
+    expect(await cluster.registry.restarts.list()).toEqual([]);
+    expect(await shell(`restart --cancel ${id}`)).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `There is no restart ${id}\n  None is under way\n`,
+    });
+  });
+
+  it("says which requests are under way when that to be cancelled is none, or has ended", async () => {
+    hang("a.service");
+    const { restarts } = cluster.registry;
+    const request = async (unit: string): Promise<string> => {
+      const created = await restarts.create({ units: [unit], parallel: 1 });
+      return created.outcome === "created" ? created.restart.id : "refused";
+    };
+    const [ended, other] = [await request("b.service"), await request("a.service")];
+    await cluster.until(async () => (await restarts.read(ended))?.record.state === "done");
+    const hint = `  Under way: ${other} (a.service)\n`;
+    expect(await shell("restart --cancel=x")).toMatchObject({
+      code: 1,
+      stderr: `There is no restart x\n${hint}`,
+    });
+    expect(await shell(`restart --cancel=${ended}`)).toMatchObject({
+      code: 1,
+      stderr: `Restart ${ended} has ended already: done\n${hint}`,
+    });
+    expect(await restarts.list()).toHaveLength(2);
+  });
+
+  it.each([
+    ["restart --cancel=x a", "--cancel takes no units"],
+    ["restart --cancel=", "--cancel needs the id of a request"],
+  ])("refuses %s", async (line, message) => {
+    expect(await shell(line)).toMatchObject({ code: 2, stderr: expect.stringContaining(message) });
   });
 
   it("tells that the request was cancelled", async () => {

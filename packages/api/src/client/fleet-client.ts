@@ -99,9 +99,16 @@ export class FleetClient {
     } catch (error) {
       if (!(error instanceof FleetApiError) || (error.status !== 404 && error.status !== 405)) throw error;
       // A unit of the request may be what does not exist.
-      if (error.status === 404 && (await this.#hasRestarts(signal))) throw error;
+      if (error.status === 404 && (await this.restarts(signal)) !== undefined) throw error;
       return undefined;
     }
+  }
+
+  /** Requests to restart units, the latest first. Undefined when the server has none of that, as fleet 1.0. */
+  restarts(signal?: AbortSignal): Promise<readonly ApiRestart[] | undefined> {
+    const read = (body: unknown): readonly ApiRestart[] =>
+      readList(readObject(body, "list of restarts"), "restarts", readRestart);
+    return this.#one("restarts", read, signal);
   }
 
   /** Undefined when there is no such request (any more). */
@@ -127,11 +134,6 @@ export class FleetClient {
   /** Closes the kept connections. Requests still under way fail. */
   close(): void {
     this.#transport.close();
-  }
-
-  async #hasRestarts(signal: AbortSignal | undefined): Promise<boolean> {
-    const found = await this.#one("restarts", (body) => readObject(body, "list of restarts"), signal);
-    return found !== undefined;
   }
 
   async #one<Item>(

@@ -49,7 +49,7 @@ export async function followRestart(
 }
 
 function goesOn(id: string): string {
-  return `The cluster goes on with it; DELETE /fleet/v1/restarts/${id} of the API has it begin nothing further.`;
+  return `The cluster goes on with it; \`fleetctl restart --cancel=${id}\` has it begin nothing further.`;
 }
 
 /** What has been told of a request so far. */

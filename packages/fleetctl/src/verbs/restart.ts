@@ -8,6 +8,7 @@ import {
 import { isInterrupt, wordedAs } from "../api-failure.ts";
 import { UsageError } from "../cli/flag.ts";
 import type { Invocation } from "../invocation.ts";
+import { cancelRestart } from "../restart/cancel-restart.ts";
 import { followRestart } from "../restart/follow-restart.ts";
 import { restartOneByOne } from "../restart/restart-one-by-one.ts";
 import { findUnits, isActivated, isGlobal } from "../units/find-units.ts";
@@ -18,6 +19,7 @@ const maxParallel = 1000;
 
 /** Asks the cluster to restart units, and tells how it goes: the request is carried out without fleetctl. */
 export async function restart(call: Invocation): Promise<number> {
+  if (call.flags.given("cancel")) return await cancel(call);
   if (call.args.length === 0) {
     call.say("No units given");
     return 0;
@@ -32,6 +34,13 @@ export async function restart(call: Invocation): Promise<number> {
   }
   const code = units.length === 0 ? 0 : await restartUnits(call, units, parallel);
   return units.length === found.length ? code : 1;
+}
+
+async function cancel(call: Invocation): Promise<number> {
+  const id = call.flags.text("cancel");
+  if (id === "") throw new UsageError("--cancel needs the id of a request");
+  if (call.args.length > 0) throw new UsageError("--cancel takes no units: it is about a request as a whole");
+  return await cancelRestart(call, id);
 }
 
 function canBeRestarted(unit: ApiUnit): boolean {

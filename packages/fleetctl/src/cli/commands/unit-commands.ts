@@ -35,6 +35,13 @@ const parallel: Flag = {
   help: "Restart this many at a time: units, and machines of a global unit",
 };
 
+const cancel: Flag = {
+  name: "cancel",
+  kind: "text",
+  fallback: "",
+  help: "Cancel the request with this id instead: what is under way ends, nothing further begins",
+};
+
 /** How the cluster's units are named. */
 const namesUnits =
   "A UNIT is a name, a name without .service, or a path that ends in the name. A pattern ('apache@*', db-?, " +
@@ -96,20 +103,22 @@ export const unitCommands: readonly Command[] = [
   },
   {
     name: "restart",
-    usage: "[--parallel=N] [--no-block|--block-attempts=N] UNIT...",
+    usage: "[--parallel=N] [--no-block|--block-attempts=N] UNIT...|--cancel=ID",
     summary: "Restart one or more units in the cluster, one after the other",
     description: [
       "The cluster carries the restart out, also when fleetctl ends: each unit once, where it is, and the next one when it " +
         "is active again or, a oneshot, has finished; a global unit machine by machine. At the first that fails nothing " +
         "further is restarted. Units that are loaded are started.",
-      "fleetctl tells how it goes, and waits for the end.",
+      "fleetctl tells how it goes, and waits for the end. Ended before, with Ctrl-C, it names the request's id, by which " +
+        "--cancel ends the request itself.",
       namesUnits,
     ].join("\n\n"),
-    flags: [parallel, noBlock, blockAttempts],
+    flags: [parallel, cancel, noBlock, blockAttempts],
     takes: ["unit"],
     examples: [
       ["restart hello.service", "Restart a unit where it is"],
       ["restart --parallel=2 'apache@*'", "Restart all instances, two at a time"],
+      ["restart --cancel=9c6b5a0d2f31e874", "Restart nothing further of that request"],
     ],
   },
   {
