@@ -35,6 +35,8 @@ interface Started {
   readonly restart?: RestartOutcome;
   /** Why systemd would not, if so. */
   readonly refused?: string;
+  /** It was not asked: the unit has not failed here, or no longer. */
+  readonly needless?: true;
 }
 
 const done: TaskOutcome = { status: "done" };
@@ -109,9 +111,16 @@ export class UnitExecutor {
    * that is due. The signal ends the waiting for a restart.
    */
   carryOut(task: StartTask | RestartTask, signal: AbortSignal): Promise<TaskOutcome> {
-    return this.#carryOut(task, (unit, entry) =>
-      isRestartDue(task.assignment, entry) ? this.#restart(entry, task, signal) : this.#start(unit),
-    );
+    return this.#carryOut(task, async (unit, entry) => {
+      if (isRestartDue(task.assignment, entry)) return await this.#restart(entry, task, signal);
+      if (task.reason === "retry" && !(await this.#hasFailed(unit))) return { needless: true };
+      return await this.#start(unit);
+    });
+  }
+
+  /** Asked of systemd itself: the row that showed the failure may be of before the last try. */
+  async #hasFailed(unit: string): Promise<boolean> {
+    return (await this.#options.manager.status([unit])).get(unit)?.active === "failed";
   }
 
   async #carryOut(
@@ -124,7 +133,7 @@ export class UnitExecutor {
     const entry = journal.entries.get(unit);
     if (entry === undefined) return stale;
     const launched = assignment.target === "launched";
-    const { restart, refused } = launched ? await start(unit, entry) : {};
+    const { restart, refused, needless } = launched ? await start(unit, entry) : {};
     const { restarting, ...carriedOut } = entry;
     await journal.put({
       ...carriedOut,
@@ -133,6 +142,7 @@ export class UnitExecutor {
       ...(restart === undefined ? {} : { restart }),
     });
     publisher.touch(unit);
+    if (needless) return done;
     const event = restart === undefined ? "unit_started" : "unit_restarted";
     if (!launched) logger.info("unit_loaded", { unit, reason, hash: entry.hash });
     else if (refused === undefined) logger.info(event, { unit, reason, hash: entry.hash });

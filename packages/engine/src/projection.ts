@@ -79,8 +79,9 @@ export class Projection {
     this.bodies.applyReferrer(`assignment/${machineId}/${unit}`, entry);
     if (entry.status === "absent") this.model.removeAssignment(machineId, unit);
     else if (entry.status === "corrupt") this.model.setAssignmentUnreadable(machineId, unit);
+        ...(retryOf === undefined ? {} : { retryOf }),
     else {
-      const { hash, target, generation, awaits, restart } = entry.value;
+      const { hash, target, generation, retryOf, awaits, restart } = entry.value;
       this.model.setAssignment({
         machineId,
         unit,

@@ -72,8 +72,9 @@ export class UnitProjection {
   #publish(name: string): void {
     const unit = this.#units.get(name);
     if (unit === undefined) return;
-    const { hash, target, generation } = unit.record;
+    const { hash, target, generation, retryOf } = unit.record;
     const { changedAt, requirements } = unit;
-    this.#model.setUnit({ name, hash, target, generation, changedAt, requirements });
+    const retry = retryOf === undefined ? {} : { retryOf };
+    this.#model.setUnit({ name, hash, target, generation, ...retry, changedAt, requirements });
   }
 }

@@ -52,6 +52,11 @@ export class Keyspace {
 
   metadata(machineId: string, key: string): string {
     return `${this.prefix}metadata/${machineId}/${key}`;
+  /** The machines present. */
+  machines(): Required<KeyRange> {
+    return below(this.machine(""));
+  }
+
   }
 
   assignment(machineId: string, unit: string): string {

@@ -31,6 +31,8 @@ export interface UnitRecord {
 
 /** Presence of a machine, on its lease. */
 export interface MachineRecord {
+  /** See `Unit.retryOf`. */
+  readonly retryOf?: number;
   readonly id: string;
   /** Random, kept by the agent across restarts: tells a restarted agent from a second machine of the same id. */
   readonly token: string;
@@ -57,6 +59,8 @@ export interface AssignmentRecord {
   readonly awaits: readonly string[];
   /** See `Assignment.restart`. */
   readonly restart?: number;
+  /** See `Unit.retryOf`. */
+  readonly retryOf?: number;
 }
 
 /** The registration the engine has fully taken into account in the machine's assignments. */
@@ -136,7 +140,12 @@ export const clusterCodec: Codec<ClusterRecord> = codec(
 export const bodyCodec: Codec<BodyRecord> = codec(z.looseObject({ text: z.string() }));
 
 export const unitCodec: Codec<UnitRecord> = codec(
-  z.looseObject({ hash, target: z.enum(["inactive", "loaded", "launched"]), generation: revision }),
+  z.looseObject({
+    hash,
+    target: z.enum(["inactive", "loaded", "launched"]),
+    generation: revision,
+    retryOf: revision.exactOptional(),
+  }),
 );
 
 export const machineCodec: Codec<MachineRecord> = codec(
@@ -196,3 +205,4 @@ export const restartCodec: Codec<RestartRecord> = codec(
 );
 
 export const leaderCodec: Codec<LeaderRecord> = codec(z.looseObject({ machineId: z.string().min(1) }));
+    retryOf: revision.exactOptional(),

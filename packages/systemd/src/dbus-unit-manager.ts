@@ -125,7 +125,15 @@ export class DbusUnitManager implements UnitManager {
 
   async start(name: string): Promise<void> {
     const { session } = this.#mustBeConnected();
-    await this.#asStarter(session, name, () => session.start(name));
+    await this.#asStarter(session, name, async () => {
+      // Without waiting in between, so that listeners rarely see the unit inactive: systemd answers in order.
+      const [reset, started] = await Promise.allSettled([
+        this.#resetFailed(session, name),
+        session.start(name),
+      ]);
+      if (started.status === "rejected") throw started.reason;
+      if (reset.status === "rejected") throw reset.reason;
+    });
   }
 
   async invocation(name: string): Promise<string> {
@@ -187,11 +195,7 @@ export class DbusUnitManager implements UnitManager {
     this.#linkFailures.delete(name);
     this.#toldStates.forget(name);
     if (links) await this.#removeLinks(session, name);
-    try {
-      await session.resetFailed(name);
-    } catch (error) {
-      if (!isRefused(error, noSuchUnit)) throw error;
-    }
+    await this.#resetFailed(session, name);
   }
 
   async status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>> {
@@ -257,6 +261,14 @@ export class DbusUnitManager implements UnitManager {
       // is missed until the next reload.
       await this.#reload(session);
       return await start();
+    }
+  }
+
+  async #resetFailed(session: SystemdSession, name: string): Promise<void> {
+    try {
+      await session.resetFailed(name);
+    } catch (error) {
+      if (!isRefused(error, noSuchUnit)) throw error;
     }
   }
 

@@ -84,6 +84,8 @@ export class FakeSystemd {
   readonly #history: FakeSystemdEvent[] = [];
   /** By unit: a restart goes on while the unit is, for a moment, not in memory. */
   readonly #restartWaiters = new Map<string, Set<RestartWaiter>>();
+  /** Starts of each unit since its failure was last reset. */
+  readonly #starts = new Map<string, number>();
   #invocations = 0;
 
   constructor(clock: Clock) {
@@ -133,6 +135,7 @@ export class FakeSystemd {
     for (const unit of this.#units.values()) this.#cancelStep(unit);
     this.#units.clear();
     this.#restartWaiters.clear();
+    this.#starts.clear();
     this.#enabled.clear();
     this.#files.clear();
     this.#record("rebooted", "");
@@ -260,6 +263,11 @@ export class FakeSystemd {
 
   forget(name: string): void {
     this.#record("forgotten", name);
+    this.resetFailed(name);
+  }
+
+  resetFailed(name: string): void {
+    this.#starts.delete(name);
     const unit = this.#units.get(name);
     if (unit?.active !== "failed") return;
     this.#units.delete(name);
@@ -316,7 +324,13 @@ export class FakeSystemd {
   }
 
   #begin(unit: LoadedUnit): void {
-    const { startPreMs } = this.#behaviour(unit.name, unit.text);
+    const { startPreMs, startLimit } = this.#behaviour(unit.name, unit.text);
+    const starts = (this.#starts.get(unit.name) ?? 0) + 1;
+    if (starts > startLimit) {
+      this.#fail(unit);
+      return;
+    }
+    this.#starts.set(unit.name, starts);
     this.#invocations += 1;
     unit.invocation = `${this.#invocations}`;
     this.#releaseRestartWaiters(unit.name, "begun");

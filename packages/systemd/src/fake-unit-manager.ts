@@ -76,7 +76,10 @@ export class FakeUnitManager implements UnitManager {
   }
 
   start(name: string): Promise<void> {
-    return this.#call(() => this.#systemd.start(name));
+    return this.#call(() => {
+      this.#systemd.resetFailed(name);
+      this.#systemd.start(name);
+    });
   }
 
   invocation(name: string): Promise<string> {

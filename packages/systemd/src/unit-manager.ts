@@ -13,7 +13,10 @@ export interface UnitManager {
    * names there is nothing to do, connected or not.
    */
   prepare(names: readonly string[]): Promise<void>;
-  /** Queues a start job (mode replace). Resolves as soon as systemd has queued it, not when it is done. */
+  /**
+   * Queues a start job (mode replace). Resolves as soon as systemd has queued it, not when it is done. A failure of the
+   * unit is forgotten first, and with it how often it was started: its StartLimitBurst= is for what starts by itself.
+   */
   start(name: string): Promise<void>;
   /** systemd's InvocationID of the unit; empty when it has not run since it was loaded. */
   invocation(name: string): Promise<string>;

@@ -83,6 +83,23 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       await expect(world.manager.start("bad.service")).rejects.toMatchObject({ code: "systemd_refused" });
     });
 
+    test("a start is a new one for a unit that systemd would not start any more by itself", async () => {
+      const failing =
+        "[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=1h\n[Service]\nExecStart=/bin/false\n";
+      await load("a.service", failing);
+      const invocations = new Set<string>();
+      for (let start = 1; start <= 3; start += 1) {
+        await world.manager.start("a.service");
+        await until(async () => {
+          const invocation = await world.manager.invocation("a.service");
+          return invocation !== "" && !invocations.has(invocation);
+        });
+        invocations.add(await world.manager.invocation("a.service"));
+        await untilActive("a.service", "failed");
+      }
+      expect(invocations.size).toBe(3);
+    });
+
     test("a stop is answered when ExecStop has completed", async () => {
       await load("a.service", `${running}ExecStop=${world.execStop("a.service", 0.5)}\n`);
       await world.manager.start("a.service");

@@ -5,6 +5,7 @@ import { conflictBetween, replacesUnit } from "./eligibility.ts";
 import { awaitedBy, isDecidable, misfit, occupant } from "./obstacle.ts";
 import { unreadable } from "./occupancy.ts";
 import { bySeniority, sorted } from "./order.ts";
+import { orderOf } from "./records.ts";
 import type { LeaveReason } from "./step.ts";
 import type { ReadableUnit } from "./unit-standing.ts";
 
@@ -70,10 +71,9 @@ export function updateInPlace(draft: Draft, scope: Scope): void {
       // What is assigned here again will not go: waiting for it would never end.
       const waitsInVain = assignment.awaits.some((awaited) => model.isAssigned(machineId, awaited));
       if (!outdated && !waitsInVain) continue;
-      const { hash, generation } = unit;
       const awaits = awaitedBy(model, unit, machineId);
       draft.update(
-        { machineId, unit: name, hash, target: unit.target, generation, awaits, ...order },
+        { machineId, unit: name, ...orderOf(unit, unit.target), awaits, ...order },
         { kind: "changed", content, target },
       );
     }

@@ -4,7 +4,7 @@ import type { Draft } from "./draft.ts";
 import { awaitedBy, obstacle, pushedBy } from "./obstacle.ts";
 import { bySeniority, insertSorted, type Seniority } from "./order.ts";
 import { pickMachine } from "./pick-machine.ts";
-import type { Machine } from "./records.ts";
+import { type Machine, orderOf } from "./records.ts";
 import type { ReadableUnit } from "./unit-standing.ts";
 
 /** The machines to try a unit on. */
@@ -89,9 +89,7 @@ function assignTo(draft: Draft, unit: ReadableUnit, machine: Machine, why: "leas
     {
       machineId: machine.id,
       unit: name,
-      hash,
-      target,
-      generation,
+      ...orderOf(unit, target),
       awaits,
       ...model.restartOrder(machine.id, name),
     },

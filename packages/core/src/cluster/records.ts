@@ -34,6 +34,11 @@ export interface Unit {
   readonly generation: number;
   /** Revision of the last change: what was changed last yields to what was there before. */
   readonly changedAt: number;
+  /**
+   * The generation that this one only asks to try again: a machine that has carried that one out, or a later one, starts
+   * the unit only if it has failed there. Absent when something else was asked for.
+   */
+  readonly retryOf?: number;
   /** Undefined when the unit file cannot be read: nothing is decided about such a unit. */
   readonly requirements: Requirements | undefined;
 }
@@ -47,6 +52,8 @@ export interface Assignment {
   readonly generation: number;
   /** Units of this machine that must be gone before this one may be loaded there (Replaces). */
   readonly awaits: readonly string[];
+  /** See `Unit.retryOf`. */
+  readonly retryOf?: number;
   /** Number of the restart that is under way for the unit here; absent while none is. */
   readonly restart?: number;
 }
@@ -65,4 +72,12 @@ export interface UnitState {
   readonly sub: string;
   /** The agent has asked systemd to start the unit, and not to stop it since. */
   readonly launched: boolean;
+}
+
+/** The part of an assignment that only repeats what is wanted of the unit. */
+export function orderOf(
+  { hash, generation, retryOf }: Unit,
+  target: Assignment["target"],
+): Pick<Assignment, "hash" | "target" | "generation" | "retryOf"> {
+  return { hash, target, generation, ...(retryOf === undefined ? {} : { retryOf }) };
 }

@@ -13,7 +13,8 @@ export type AgentTask =
       readonly kind: "start";
       readonly unit: string;
       readonly assignment: Assignment;
-      readonly reason: "intent";
+      /** `retry`: only if the unit has failed. */
+      readonly reason: "intent" | "retry";
     }
   | {
       readonly kind: "restart";
@@ -86,7 +87,13 @@ function taskFor(unit: string, view: AgentView): AgentTask | undefined {
   // systemd would not take it last time: a new intent is worth a new try from the start.
   if (entry.problem !== undefined && entry.generation > 0)
     return { kind: "unload", unit, reason: "replaced" };
-  return { kind: assignment.target === "launched" ? "start" : "stop", unit, assignment, reason: "intent" };
+  if (assignment.target === "loaded") return { kind: "stop", unit, assignment, reason: "intent" };
+  return { kind: "start", unit, assignment, reason: isRetry(assignment, entry) ? "retry" : "intent" };
+}
+
+/** What the assignment asks for was carried out here before: all it asks for now is to start what has failed. */
+function isRetry({ retryOf }: Assignment, { generation, launched }: JournalEntry): boolean {
+  return retryOf !== undefined && generation >= retryOf && launched;
 }
 
 /** The assignment orders a restart that has not been carried out: whoever starts the unit carries it out with that. */
