@@ -37,7 +37,9 @@ export { type AgentTask, type AgentView, diff, isRestartDue } from "./machine/di
 export type { JournalEntry } from "./machine/journal-entry.ts";
 export { no, ok, type Result } from "./result.ts";
 export { escapeGlob, isWellFormedGlob, literalOf, matchGlob } from "./unit/glob.ts";
-export type { Requirements } from "./unit/requirements.ts";
+export type { Exclusiveness, Requirements } from "./unit/requirements.ts";
+export { boundsStop, defaultTimeoutStopMs, type StopBound, stopBound } from "./unit/stop-bound.ts";
+export { parseTimeSpan } from "./unit/time-span.ts";
 export {
   hasInstallSection,
   parseUnitFile,

@@ -15,4 +15,11 @@ export interface Requirements {
   readonly replaces: readonly string[];
   /** Global: run on every able machine. */
   readonly global: boolean;
+  /** Exclusive: at most one instance at any moment; absent for other units. */
+  readonly exclusive?: Exclusiveness;
+}
+
+export interface Exclusiveness {
+  /** How long stopping the unit may take, in milliseconds: see `stopBound`. */
+  readonly stopMs: number;
 }

@@ -91,6 +91,13 @@ describe("requirementsOf", () => {
     ["continued Conflicts", "Conflicts=a* \\\n# c*\n b*", { conflicts: ["a*", "b*"] }],
     ["Replaces", "Replaces=a*", { replaces: ["a*"] }],
     ["the last Global", "Global=true\nGlobal=no", { global: false }],
+    ["Exclusive, with systemd's default time to stop", "Exclusive=true", { exclusive: { stopMs: 90_000 } }],
+    ["the last Exclusive", "Exclusive=true\nExclusive=false", {}],
+    [
+      "Exclusive with a time to stop",
+      "Exclusive=true\n[Service]\nTimeoutStopSec=2\nExecStop=/bin/true",
+      { exclusive: { stopMs: 4_000 } },
+    ],
     ["Global after false", "Global=false\nGlobal=YES", { global: true }],
     [
       "specifiers",
