@@ -1,5 +1,6 @@
 import type {
   LeaseGrant,
+  LeaseTime,
   RangeRequest,
   RangeResult,
   Store,
@@ -48,6 +49,10 @@ export class HeldStore implements Store {
 
   leaseKeepAlive(leaseId: string): Promise<void> {
     return this.#store.leaseKeepAlive(leaseId);
+  }
+
+  leaseTimeToLive(leaseId: string): Promise<LeaseTime | undefined> {
+    return this.#store.leaseTimeToLive(leaseId);
   }
 
   leaseRevoke(leaseId: string): Promise<void> {

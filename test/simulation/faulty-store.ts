@@ -1,5 +1,6 @@
 import {
   type LeaseGrant,
+  type LeaseTime,
   type RangeRequest,
   type RangeResult,
   type Store,
@@ -83,6 +84,10 @@ export class FaultyStore implements Store {
 
   leaseKeepAlive(leaseId: string): Promise<void> {
     return this.#call(() => this.#store.leaseKeepAlive(leaseId), true);
+  }
+
+  leaseTimeToLive(leaseId: string): Promise<LeaseTime | undefined> {
+    return this.#call(() => this.#store.leaseTimeToLive(leaseId), false);
   }
 
   leaseRevoke(leaseId: string): Promise<void> {

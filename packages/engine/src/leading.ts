@@ -1,8 +1,9 @@
 import { type ClusterModel, type PendingUnit, type Plan, plan, type Step } from "@fleet/core";
-import type { Change, ChangeBatch, EngineWrite, Term } from "@fleet/registry";
+import type { ChangeBatch, EngineWrite, Term } from "@fleet/registry";
 import {
   AbortedError,
   Backoff,
+  type CancelTimer,
   type Clock,
   FleetError,
   LevelLoop,
@@ -12,6 +13,8 @@ import {
 } from "@fleet/runtime";
 import { type EngineMetrics, labelsOf, type WorkOverview } from "./engine-metrics.ts";
 import type { EngineRegistry } from "./engine-port.ts";
+import { ExclusiveHolds } from "./exclusive-holds.ts";
+import { Losses, type LossStatus } from "./losses.ts";
 import { PendingReport } from "./pending-report.ts";
 import { planWrites } from "./plan-writes.ts";
 import { Projection } from "./projection.ts";
@@ -24,6 +27,8 @@ export interface LeadingOptions {
   readonly metrics: EngineMetrics;
   /** How long a machine counts as present after it was last heard of. */
   readonly agentTtlMs: number;
+  /** See LossGuardOptions. */
+  readonly massLossShare: number;
   /** How often everything is planned anew, which must find nothing to do. */
   readonly auditIntervalMs: number;
 }
@@ -51,6 +56,10 @@ export class Leading {
   readonly #options: LeadingOptions;
   readonly #term: Term;
   readonly #projection: Projection;
+  readonly #losses: Losses;
+  readonly #holds: ExclusiveHolds;
+  /** Ends of triggers that are still to come. */
+  readonly #timers = new Set<CancelTimer>();
   readonly #report: PendingReport;
   readonly #loop: LevelLoop;
   readonly #over = new AbortController();
@@ -58,7 +67,7 @@ export class Leading {
   #revision: number | undefined;
   #awaited: { readonly revision: number; readonly reached: () => void } | undefined;
   #auditDue = false;
-  #expectsReturns: boolean;
+  readonly #expectsReturns: boolean;
   #failure: unknown;
 
   constructor(term: Term, options: LeadingOptions) {
@@ -67,6 +76,19 @@ export class Leading {
     this.#term = term;
     this.#projection = new Projection(logger);
     this.#expectsReturns = clock.monotonic() < term.inTouchSinceMs + options.agentTtlMs;
+    this.#losses = new Losses({
+      ...options,
+      model: this.#projection.model,
+      machines: this.#projection.machines,
+      overdue: (signal) => options.registry.overdueMachines(signal),
+      again: (delayMs) => this.#triggerAfter(delayMs),
+      expectsReturns: this.#expectsReturns,
+    });
+    this.#holds = new ExclusiveHolds({
+      ...options,
+      model: this.#projection.model,
+      again: (delayMs) => this.#triggerAfter(delayMs),
+    });
     this.#report = new PendingReport(this.#projection.model, logger);
     this.#loop = new LevelLoop({
       name: "plan",
@@ -82,6 +104,10 @@ export class Leading {
     return this.#report.current();
   }
 
+  losses(): LossStatus {
+    return this.#losses.status();
+  }
+
   /** For metrics: nothing of it looks at machines for each unit. */
   overview(): WorkOverview {
     const { model } = this.#projection;
@@ -89,6 +115,8 @@ export class Leading {
       machines: () => countMachines(model),
       unplaced: () => model.unplaced.size,
       pending: () => this.#report.counts(),
+      held: () => this.#losses.status().held?.machines.length ?? 0,
+      unsteady: () => this.#losses.status().unsteady.length,
     };
   }
 
@@ -106,7 +134,9 @@ export class Leading {
         if (!(error instanceof AbortedError)) throw error;
       }),
     );
-    for (const result of await Promise.allSettled(tasks)) {
+    const results = await Promise.allSettled(tasks);
+    for (const cancel of this.#timers) cancel();
+    for (const result of results) {
       if (result.status === "rejected") throw result.reason;
     }
     if (this.#failure !== undefined) throw this.#failure;
@@ -124,9 +154,8 @@ export class Leading {
 
   #apply(batch: ChangeBatch): void {
     for (const change of batch.changes) this.#projection.apply(change);
-    if (this.#revision === undefined && this.#expectsReturns) {
-      this.#projection.expectReturns(batch.changes.flatMap(assignedMachine));
-    }
+    this.#losses.apply(batch.changes, this.#revision === undefined);
+    this.#holds.apply(batch.changes);
     this.#revision = batch.revision;
     if (this.#awaited !== undefined && batch.revision >= this.#awaited.revision) this.#awaited.reached();
     this.#loop.trigger();
@@ -139,9 +168,16 @@ export class Leading {
     const leftMs = this.#term.inTouchSinceMs + agentTtlMs - clock.monotonic();
     logger.info("engine_expects_machines_back", { for_ms: Math.round(leftMs) });
     await sleep(clock, leftMs, signal);
-    this.#expectsReturns = false;
-    this.#projection.giveUpMissing();
+    this.#losses.expectationOver();
     this.#loop.trigger();
+  }
+
+  #triggerAfter(delayMs: number): void {
+    const cancel = this.#options.clock.after(delayMs, () => {
+      this.#timers.delete(cancel);
+      this.#loop.trigger();
+    });
+    this.#timers.add(cancel);
   }
 
   async #audit(signal: AbortSignal): Promise<void> {
@@ -157,6 +193,8 @@ export class Leading {
     if (this.#revision === undefined) return;
     const { clock, metrics } = this.#options;
     const { model } = this.#projection;
+    await this.#losses.decide(signal);
+    await this.#commit(this.#losses.writes(), signal);
     // Steps for what has just changed are no finding: an audit waits for the next pass then.
     const audit = this.#auditDue && !model.isDirty;
     if (audit) {
@@ -174,6 +212,8 @@ export class Leading {
         if (audit && first && decided.steps.length > 0) this.#reportFinding(decided);
         if (decided.steps.length > 0) await this.#carryOut(decided, signal);
       }
+      // Not waited for: the watch tells that they are gone, and with that who may be placed.
+      await this.#commit(this.#holds.writes(), signal);
       await this.#carryOnRestarts(signal);
       await this.#collectBodies(signal);
     } catch (error) {
@@ -184,7 +224,9 @@ export class Leading {
   }
 
   async #carryOut(decided: Plan, signal: AbortSignal): Promise<void> {
-    const { writes, cancelled } = planWrites(decided.steps);
+    const { writes, cancelled } = planWrites(decided.steps, (assignment) =>
+      this.#holds.assignment(assignment),
+    );
     const revision = await this.#commit(writes, signal);
     for (const step of decided.steps) {
       this.#logStep(step);
@@ -322,15 +364,13 @@ function countMachines(model: ClusterModel): ReadonlyMap<string, number> {
     ["open", 0],
     ["leaving", 0],
     ["unreadable", 0],
+    ["away", 0],
   ]);
   for (const machineId of model.machineIds()) {
     const machine = model.machine(machineId);
-    const state = machine === undefined ? "unreadable" : machine.leaving ? "leaving" : "open";
+    const missing = model.isAway(machineId) ? "away" : "unreadable";
+    const state = machine === undefined ? missing : machine.leaving ? "leaving" : "open";
     counts.set(state, (counts.get(state) ?? 0) + 1);
   }
   return counts;
-}
-
-function assignedMachine(change: Change): readonly string[] {
-  return change.kind === "assignment" ? [change.machineId] : [];
 }

@@ -6,9 +6,12 @@ import { type CommitOutcome, Committer, type EngineWrite } from "./commit.ts";
 import { Follow } from "./follow.ts";
 import { Keyspace } from "./keyspace.ts";
 import { Leadership, type Term } from "./leadership.ts";
+import { LeaseSurvey } from "./lease-survey.ts";
+import { LossConfirmations } from "./loss-confirmations.ts";
 import { MachineMetadata } from "./machine-metadata.ts";
 import { Registrations } from "./registrations.ts";
 import { type FollowMetrics, registryMetrics } from "./registry-metrics.ts";
+import { Reseeding } from "./reseeding.ts";
 import { RestartRequests } from "./restart-requests.ts";
 import type { KeyRange, Store } from "./store.ts";
 import { UnitIntents } from "./unit-intents.ts";
@@ -36,6 +39,10 @@ export class Registry {
   readonly metadata: MachineMetadata;
   /** For the API. */
   readonly restarts: RestartRequests;
+  /** For the API. */
+  readonly losses: LossConfirmations;
+  /** For the API. */
+  readonly reseeding: Reseeding;
   /** For the engine. */
   readonly leadership: Leadership;
   /** For the agent. */
@@ -43,6 +50,7 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #keys: Keyspace;
   readonly #committer: Committer;
+  readonly #survey: LeaseSurvey;
   readonly #metrics: FollowMetrics;
 
   constructor(options: RegistryOptions) {
@@ -56,9 +64,12 @@ export class Registry {
     this.intents = new UnitIntents(guard, keys);
     this.metadata = new MachineMetadata(guard, keys);
     this.restarts = new RestartRequests(guard, keys, random);
+    this.reseeding = new Reseeding({ store, guard, keys, logger });
     this.leadership = new Leadership({ store, guard, keys, clock, random, logger });
     this.registrations = new Registrations({ store, guard, keys, clock, logger });
+    this.losses = new LossConfirmations(guard, keys);
     this.#committer = new Committer(guard, keys, this.leadership);
+    this.#survey = new LeaseSurvey(store, guard, keys);
   }
 
   /**
@@ -81,6 +92,11 @@ export class Registry {
   /** See `Committer.commit`. */
   commit(term: Term, writes: readonly EngineWrite[], signal: AbortSignal): Promise<CommitOutcome> {
     return this.#committer.commit(term, writes, signal);
+  }
+
+  /** See `LeaseSurvey.overdue`. */
+  overdueMachines(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    return this.#survey.overdue(signal);
   }
 
   /** A unit file by its hash; undefined when it is not stored. */

@@ -77,6 +77,10 @@ function word(write: EngineWrite): string {
       return `collect ${write.hash}`;
     case "advance-restart":
       return `restart ${write.record.state} ${write.record.steps.map(({ unit, state }) => `${unit} ${state}`)}`;
+    case "hold-losses":
+      return `hold ${write.record?.machines.join(",") ?? "nothing"}`;
+    case "forget-confirmed-losses":
+      return "forget confirmed losses";
     case "forget-restart":
       return `forget ${write.id}`;
   }

@@ -8,6 +8,8 @@ export class FakeRegistry {
   /** What the next commits do instead of succeeding. */
   readonly failures: ("fenced" | "lost_reply" | "unavailable")[] = [];
   readonly resigned: number[] = [];
+  /** Machines that have missed a renewal. */
+  readonly overdue = new Set<string>();
   revision = 10;
   terms = 0;
   readonly leadership = {
@@ -81,6 +83,10 @@ export class FakeRegistry {
     }
   }
 
+  async overdueMachines(): Promise<ReadonlySet<string>> {
+    return this.overdue;
+  }
+
   async commit(term: Term, writes: readonly EngineWrite[]): Promise<CommitOutcome> {
     const failure = this.failures.shift();
     if (failure === "unavailable") throw new FleetError("etcd_unavailable", "no etcd", { retryable: true });
@@ -142,6 +148,14 @@ export class FakeRegistry {
             entry: { status: "present", value: record, createRevision, modRevision: revision },
           },
         ];
+      }
+      case "hold-losses": {
+        const { record } = write;
+        return [{ kind: "mass-loss", entry: record === undefined ? absent : this.entry(record) }];
+      }
+      case "forget-confirmed-losses": {
+        const same = this.#present.get("confirmed-losses")?.entry.modRevision === write.modRevision;
+        return same ? [{ kind: "confirmed-losses", entry: absent }] : [];
       }
       case "forget-restart": {
         const { id, modRevision } = write;

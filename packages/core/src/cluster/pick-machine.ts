@@ -8,17 +8,24 @@ import type { ReadableUnit } from "./unit-standing.ts";
 /** Up to this share of the machines, going through the few candidates beats going through all by load. */
 const fewOf = 16;
 
-/** The able machine with the fewest assigned units, ties to the lowest id; among `hints` if given. */
+/**
+ * The able machine with the fewest assigned units, ties to the lowest id; among `hints` if given. An unsteady one only
+ * when no other is able.
+ */
 export function pickMachine(
   model: ClusterModel,
   unit: ReadableUnit,
   hints: ReadonlySet<string> | typeof everywhere,
 ): Machine | undefined {
+  let unsteady: Machine | undefined;
   for (const machineId of candidates(model, unit, hints)) {
     const machine = model.machine(machineId);
-    if (machine !== undefined && obstacle(model, unit, machine) === undefined) return machine;
+    if (machine === undefined || (machine.unsteady && unsteady !== undefined)) continue;
+    if (obstacle(model, unit, machine) !== undefined) continue;
+    if (!machine.unsteady) return machine;
+    unsteady = machine;
   }
-  return undefined;
+  return unsteady;
 }
 
 /** A superset of the able machines, by load, then id. */
