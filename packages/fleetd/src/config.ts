@@ -18,6 +18,8 @@ export interface Config {
   /** Rows on a page of the API. */
   readonly tokenLimit: number;
   readonly engineEnabled: boolean;
+  /** What becomes of this machine's units when fleetd is told to end. */
+  readonly shutdownPolicy: "unload" | "keep";
   /** Undefined: what systemd passed, else the default socket. */
   readonly listen: readonly ListenAddress[] | undefined;
 }
@@ -74,6 +76,7 @@ function configOf(options: Options, tls: TlsMaterial | undefined): Config {
     systemdUser: options.systemd_user,
     tokenLimit: options.token_limit,
     engineEnabled: !options.disable_engine,
+    shutdownPolicy: options.shutdown_policy,
     listen: options.listen,
   };
 }

@@ -67,6 +67,9 @@ export const optionsSchema = configSchema({
     readListen,
   ).optional(),
   leader_ttl: leaseDuration().default(5_000),
+  shutdown_policy: configOption("unload or keep", (text) =>
+    text === "unload" || text === "keep" ? text : undefined,
+  ).default("unload"),
   disable_watches: boolean().optional(),
   enable_grpc: boolean().optional(),
   verify_units: boolean().optional(),

@@ -55,6 +55,7 @@ const defaults: Config = {
   systemdUser: false,
   tokenLimit: 100,
   engineEnabled: true,
+  shutdownPolicy: "unload",
   listen: undefined,
 };
 
@@ -86,6 +87,8 @@ describe("loadConfig", () => {
     { options: { agent_ttl: "1m" }, expected: { agentTtlMs: 60_000 } },
     { options: { agent_ttl: "2s" }, expected: { agentTtlMs: 2_000 } },
     { options: { leader_ttl: "3" }, expected: { leaderTtlMs: 3_000 } },
+    { options: { shutdown_policy: "keep" }, expected: { shutdownPolicy: "keep" } },
+    { options: { shutdown_policy: "unload" }, expected: { shutdownPolicy: "unload" } },
     {
       options: { units_directory: "/run/m/systemd/user" },
       expected: { unitsDirectory: "/run/m/systemd/user" },
