@@ -11,10 +11,11 @@ import {
   throwIfAborted,
 } from "@fleet/runtime";
 import { DbusRefusal } from "./dbus-connection.ts";
+import { DbusFence } from "./dbus-fence.ts";
 import { InvocationWait, unitPath } from "./invocation-wait.ts";
 import { SystemdSession } from "./systemd-session.ts";
 import { ToldStates } from "./told-states.ts";
-import type { UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
+import type { Fence, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
 
 export interface DbusUnitManagerOptions {
   /**
@@ -37,6 +38,7 @@ const invalidArguments = "org.freedesktop.DBus.Error.InvalidArgs";
 const badUnitSetting = "org.freedesktop.systemd1.BadUnitSetting";
 /** `RefuseManualStop=` in the unit file; said whether or not there is anything to stop. */
 const onlyByDependency = "org.freedesktop.systemd1.OnlyByDependency";
+const never = new AbortController().signal;
 const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead" };
 
 /** A connected systemd, and what was found out about it. */
@@ -68,6 +70,7 @@ export class DbusUnitManager implements UnitManager {
   readonly #linkFailures = new Map<string, FleetError>();
   readonly #stops = new Set<StopUnderWay>();
   readonly #toldStates = new ToldStates();
+  readonly #fence: DbusFence;
   readonly #signalCallbacks = new Map<string, Set<() => void>>();
   #connected: Connected | undefined;
   #reloadUnderWay: Promise<void> | undefined;
@@ -75,6 +78,7 @@ export class DbusUnitManager implements UnitManager {
 
   constructor(options: DbusUnitManagerOptions) {
     this.#options = options;
+    this.#fence = new DbusFence(options.clock);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -196,6 +200,12 @@ export class DbusUnitManager implements UnitManager {
     this.#toldStates.forget(name);
     if (links) await this.#removeLinks(session, name);
     await this.#resetFailed(session, name);
+  }
+
+  async fence(name: string, fence: Fence | undefined): Promise<readonly string[]> {
+    const { session } = this.#mustBeConnected();
+    // The ends of the jobs come with the connection, and its end with that of the jobs.
+    return await this.#fence.set(session, name, fence, never);
   }
 
   async status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>> {

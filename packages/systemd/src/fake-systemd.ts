@@ -1,6 +1,6 @@
 import { type CancelTimer, type Clock, FleetError } from "@fleet/runtime";
 import { behaviourOf, type FakeUnitBehaviour } from "./fake-unit-behaviour.ts";
-import type { UnitStatus } from "./unit-manager.ts";
+import type { Fence, UnitStatus } from "./unit-manager.ts";
 
 /** What happened on the machine, in order. */
 export type FakeSystemdEventKind =
@@ -24,6 +24,8 @@ export type FakeSystemdEventKind =
   | "disabled"
   | "forgotten"
   | "reloaded"
+  /** A fence went off. */
+  | "fenced"
   | "rebooted";
 
 export interface FakeSystemdEvent {
@@ -86,6 +88,7 @@ export class FakeSystemd {
   readonly #restartWaiters = new Map<string, Set<RestartWaiter>>();
   /** Starts of each unit since its failure was last reset. */
   readonly #starts = new Map<string, number>();
+  readonly #fences = new Map<string, { readonly cancel: CancelTimer; readonly fired: Set<string> }>();
   #invocations = 0;
 
   constructor(clock: Clock) {
@@ -137,6 +140,8 @@ export class FakeSystemd {
     this.#restartWaiters.clear();
     this.#starts.clear();
     this.#enabled.clear();
+    for (const { cancel } of this.#fences.values()) cancel();
+    this.#fences.clear();
     this.#files.clear();
     this.#record("rebooted", "");
   }
@@ -245,6 +250,23 @@ export class FakeSystemd {
     unit.stopWaiters.add(waiter);
     this.#beginStop(unit);
     return () => unit.stopWaiters.delete(waiter);
+  }
+
+  /** See UnitManager.fence. */
+  fence(name: string, fence: Fence | undefined): readonly string[] {
+    const former = this.#fences.get(name);
+    former?.cancel();
+    const fired = new Set<string>();
+    if (fence === undefined) this.#fences.delete(name);
+    else {
+      const cancel = this.#clock.after(Math.max(0, fence.atMs - this.#clock.monotonic()), () => {
+        this.#record("fenced", "");
+        for (const unit of fence.running) fired.add(unit);
+        for (const unit of fence.stop) this.stop(unit, () => {});
+      });
+      this.#fences.set(name, { cancel, fired });
+    }
+    return [...(former?.fired ?? [])].sort();
   }
 
   enable(name: string): void {

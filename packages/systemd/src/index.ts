@@ -3,4 +3,11 @@ export { FakeSystemd, type FakeSystemdEvent, type FakeSystemdEventKind } from ".
 export type { FakeUnitBehaviour } from "./fake-unit-behaviour.ts";
 export { FakeUnitDirectory, FakeUnitManager } from "./fake-unit-manager.ts";
 export { DiskUnitDirectory } from "./unit-directory.ts";
-export type { ResetCause, UnitDirectory, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
+export type {
+  Fence,
+  ResetCause,
+  UnitDirectory,
+  UnitListener,
+  UnitManager,
+  UnitStatus,
+} from "./unit-manager.ts";
