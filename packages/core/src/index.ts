@@ -16,7 +16,14 @@ export {
 export { explain, type PendingCause } from "./cluster/explain.ts";
 export type { Obstacle, PushObstacle } from "./cluster/obstacle.ts";
 export { type PlanOptions, plan } from "./cluster/plan.ts";
-export type { Assignment, Machine, TargetState, Unit, UnitState } from "./cluster/records.ts";
+export type {
+  Assignment,
+  ExclusiveHold,
+  Machine,
+  TargetState,
+  Unit,
+  UnitState,
+} from "./cluster/records.ts";
 export type {
   Restart,
   RestartOutcome,

@@ -1,4 +1,10 @@
-import { type ClusterModel, type Requirements, requirementsOf, type UnitOption } from "@fleet/core";
+import {
+  boundsStop,
+  type ClusterModel,
+  type Requirements,
+  requirementsOf,
+  type UnitOption,
+} from "@fleet/core";
 import type { Entry, UnitRecord } from "@fleet/registry";
 
 interface KnownUnit {
@@ -53,7 +59,7 @@ export class UnitProjection {
       if (this.#fleetOptions.has(hash)) return;
       this.#fleetOptions.set(
         hash,
-        entry.value.filter(({ section }) => section === "X-Fleet"),
+        entry.value.filter((option) => option.section === "X-Fleet" || boundsStop(option)),
       );
     } else this.#fleetOptions.delete(hash);
     for (const name of this.#unitsByHash.get(hash) ?? []) {

@@ -69,8 +69,11 @@ function words(): string[] {
 function word(write: EngineWrite): string {
   switch (write.op) {
     case "assign":
+    case "assign-exclusive":
     case "withdraw":
       return `${write.op} ${write.unit} ${write.machineId}`;
+    case "release-exclusive":
+      return `${write.op} ${write.unit}`;
     case "settle":
       return `settle ${write.machineId}`;
     case "collect-body":

@@ -121,6 +121,20 @@ export class FakeRegistry {
         const { machineId, unit } = write;
         return [{ kind: "assignment", machineId, unit, entry: this.entry(write.record) }];
       }
+      case "assign-exclusive": {
+        const { machineId, unit, hold } = write;
+        const present = this.#present.get(`exclusive-hold/${unit}`)?.entry.modRevision;
+        if (present !== write.heldAt) return [];
+        return [
+          { kind: "assignment", machineId, unit, entry: this.entry(write.record) },
+          { kind: "exclusive-hold", unit, entry: this.entry(hold) },
+        ];
+      }
+      case "release-exclusive": {
+        const { unit } = write;
+        const same = this.#present.get(`exclusive-hold/${unit}`)?.entry.modRevision === write.heldAt;
+        return same ? [{ kind: "exclusive-hold", unit, entry: absent }] : [];
+      }
       case "withdraw": {
         const { machineId, unit } = write;
         const there = this.#present.has(`assignment/${machineId}/${unit}`);

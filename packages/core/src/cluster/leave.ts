@@ -67,7 +67,8 @@ export function updateInPlace(draft: Draft, scope: Scope): void {
         content ||
         target ||
         unit.generation !== assignment.generation ||
-        order.restart !== assignment.restart;
+        order.restart !== assignment.restart ||
+        lacksHold(model, machineId, unit);
       // What is assigned here again will not go: waiting for it would never end.
       const waitsInVain = assignment.awaits.some((awaited) => model.isAssigned(machineId, awaited));
       if (!outdated && !waitsInVain) continue;
@@ -78,6 +79,13 @@ export function updateInPlace(draft: Draft, scope: Scope): void {
       );
     }
   }
+}
+
+/** Nothing notes yet that the exclusive unit is here: it became exclusive, or an older engine gave it away. */
+function lacksHold(model: ClusterModel, machineId: string, unit: ReadableUnit): boolean {
+  if (unit.requirements.exclusive === undefined || model.machine(machineId) === undefined) return false;
+  const hold = model.exclusiveHold(unit.name);
+  return hold === undefined || (hold !== unreadable && hold.machineId !== machineId);
 }
 
 /** Why the unit may not stay, whatever else is on the machine. */
