@@ -1,4 +1,11 @@
-import type { ClusterGuard, MachineMetadata, Registry, RestartRequests, UnitIntents } from "@fleet/registry";
+import type {
+  ClusterGuard,
+  LossConfirmations,
+  MachineMetadata,
+  Registry,
+  RestartRequests,
+  UnitIntents,
+} from "@fleet/registry";
 
 /** The part of the registry the API uses. */
 export interface ApiRegistry {
@@ -6,5 +13,6 @@ export interface ApiRegistry {
   readonly intents: Pick<UnitIntents, "read" | "put" | "destroy">;
   readonly metadata: Pick<MachineMetadata, "apply">;
   readonly restarts: Pick<RestartRequests, "create" | "list" | "read" | "cancel">;
+  readonly losses: Pick<LossConfirmations, "confirm">;
   readonly followCluster: Registry["followCluster"];
 }

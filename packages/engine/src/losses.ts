@@ -218,7 +218,7 @@ export class Losses {
     const held = machines.held("mass_loss");
     const known = this.#record;
     if (known === undefined) {
-      this.#record = { atMs: clock.now(), vanished, of, machines: held };
+      this.#record = { atMs: Math.round(clock.now()), vanished, of, machines: held };
       metrics.massLosses.add({});
       logger.warn("mass_loss_held", wordsOf(this.#record));
     } else {

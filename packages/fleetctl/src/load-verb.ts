@@ -10,6 +10,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Verb>>> = {
   __complete: async () => (await import("./verbs/complete.ts")).complete,
   cat: async () => (await import("./verbs/cat.ts")).cat,
   completion: async () => (await import("./verbs/completion.ts")).completion,
+  "confirm-loss": async () => (await import("./verbs/confirm-loss.ts")).confirmLoss,
   destroy: async () => (await import("./verbs/destroy.ts")).destroy,
   "fd-forward": async () => (await import("./verbs/fd-forward.ts")).fdForward,
   help: async () => (await import("./verbs/help.ts")).help,

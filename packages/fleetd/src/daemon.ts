@@ -59,6 +59,7 @@ export async function startDaemon(config: Config, host: Host): Promise<Component
         machineId,
         leaderTtlMs: config.leaderTtlMs,
         agentTtlMs: config.agentTtlMs,
+        massLossShare: config.massLossShare,
       })
     : undefined;
 

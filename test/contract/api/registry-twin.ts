@@ -47,6 +47,9 @@ export class RegistryTwin implements ApiRegistry {
   readonly intents: ApiRegistry["intents"];
   readonly metadata: ApiRegistry["metadata"];
   readonly restarts: ApiRegistry["restarts"];
+  readonly losses: ApiRegistry["losses"];
+  /** Machines that are held for. */
+  heldMachines: readonly string[] = [];
   /** What POST /restarts answers with instead of a restart. */
   restartRefusal: Extract<CreateRestartOutcome, { outcome: "refused" }> | undefined;
   readonly #restarts = new Map<string, RequestedRestart>();
@@ -77,6 +80,14 @@ export class RegistryTwin implements ApiRegistry {
           if (!this.#units.delete(name)) return { outcome: "absent" as const };
           this.write({ kind: "unit", name, entry: { status: "absent", modRevision: this.revision + 1 } });
           return { outcome: "destroyed" as const, revision: this.revision };
+        }),
+    };
+    this.losses = {
+      confirm: (machines) =>
+        this.#reach(() => {
+          const lost = this.heldMachines.filter((id) => machines === undefined || machines.includes(id));
+          this.heldMachines = this.heldMachines.filter((id) => !lost.includes(id));
+          return lost;
         }),
     };
     this.restarts = {

@@ -189,6 +189,7 @@ export class ClusterView {
       case "cluster":
       case "leader":
       case "exclusive-hold":
+      case "reschedule":
       case "restart":
       case "settled":
         return;

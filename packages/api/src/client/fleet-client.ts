@@ -1,9 +1,11 @@
 import type { TargetState, UnitOption } from "@fleet/core";
+import type { ApiMassLoss } from "../contract/losses.ts";
 import { apiPrefix, query } from "../contract/paths.ts";
 import type { ApiRestart, NewRestart } from "../contract/restart.ts";
 import type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
 import { FleetApiError, FleetProtocolError } from "./errors.ts";
 import { Failover, type FailoverOptions } from "./failover.ts";
+import { readIds, readMassLoss } from "./loss-reader.ts";
 import {
   type ClientMachine,
   readList,
@@ -85,9 +87,27 @@ export class FleetClient {
     return this.#one(`state/${encodeURIComponent(name)}`, readUnitState, signal);
   }
 
-  /** The machines present, by id. */
-  machines(signal?: AbortSignal): Promise<readonly ClientMachine[]> {
-    return this.#pages("machines", "machines", readMachine, {}, signal);
+  /** The machines present, by id. `told` is called with a mass loss that the answer tells of. */
+  machines(signal?: AbortSignal, told?: (massLoss: ApiMassLoss) => void): Promise<readonly ClientMachine[]> {
+    let massLoss: ApiMassLoss | undefined;
+    const read = (fields: Readonly<Record<string, unknown>>): void => {
+      const first = massLoss === undefined;
+      massLoss ??= readMassLoss(fields);
+      if (first && massLoss !== undefined) told?.(massLoss);
+    };
+    return this.#pages("machines", "machines", readMachine, {}, signal, Number.POSITIVE_INFINITY, read);
+  }
+
+  /** The mass loss for which re-placing is held; undefined when none is, also for a server of fleet 1.0. */
+  async massLoss(signal?: AbortSignal): Promise<ApiMassLoss | undefined> {
+    return await this.#one("losses", (body) => readMassLoss(readObject(body, "losses")), signal);
+  }
+
+  /** Says that these machines are lost. Resolves with those that are confirmed by that: others were not held for. */
+  async confirmLosses(machines: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
+    const path = `${apiPrefix}/losses/confirm`;
+    const { body } = await this.#transport.send("POST", path, { machines }, signal);
+    return readIds(readObject(body, "confirmed losses"));
   }
 
   /** Sets and removes metadata of machines, present or not. All of it is refused when any of it is invalid. */
@@ -168,6 +188,7 @@ export class FleetClient {
     filter: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
     atMost = Number.POSITIVE_INFINITY,
+    onPage: (fields: Readonly<Record<string, unknown>>) => void = () => {},
   ): Promise<readonly Item[]> {
     const items: Item[] = [];
     const parameters = new URLSearchParams(filter);
@@ -181,6 +202,7 @@ export class FleetClient {
       );
       const fields = readObject(body, `list of ${key}`);
       items.push(...readList(fields, key, read));
+      onPage(fields);
       const token = readText(fields, query.pageToken);
       if (token === "" || items.length > atMost) return items;
       parameters.set(query.pageToken, token);

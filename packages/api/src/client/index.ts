@@ -1,3 +1,4 @@
+export type { ApiMassLoss } from "../contract/losses.ts";
 export type { ApiRestart, NewRestart } from "../contract/restart.ts";
 export type { WatchDelta, WatchSnapshot, WatchStatus } from "../contract/watch.ts";
 export type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";

@@ -1,4 +1,5 @@
 export * from "./close-codes.ts";
+export * from "./losses.ts";
 export * from "./messages.ts";
 export * from "./operations.ts";
 export * from "./paths.ts";

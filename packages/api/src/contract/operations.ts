@@ -1,4 +1,5 @@
 import type { z } from "zod";
+import { confirmedLossesShape, confirmLossesShape, lossesShape } from "./losses.ts";
 import { query } from "./paths.ts";
 import { newRestartShape, restartListShape, restartShape } from "./restart.ts";
 import { watchMessageShape } from "./watch.ts";
@@ -195,6 +196,28 @@ export const operations = {
     summary: "Forget a request to restart units: what is under way ends, nothing further begins.",
     pathParameters: restartId,
     answers: { 204: { description: "Forgotten." }, 404: noRestart },
+  },
+  getLosses: {
+    id: "fleet.Losses.Get",
+    resource: "Losses",
+    method: "GET",
+    path: "/losses",
+    summary: "Retrieve the mass loss for which the cluster holds the re-placing of units, if there is one.",
+    answers: { 200: { description: "The mass loss, or nothing.", shape: lossesShape } },
+  },
+  confirmLosses: {
+    id: "fleet.Losses.Confirm",
+    resource: "Losses",
+    method: "POST",
+    path: "/losses/confirm",
+    summary: "Say that machines of a mass loss are lost: what they ran is placed elsewhere.",
+    body: confirmLossesShape,
+    answers: {
+      200: { description: "What is confirmed.", shape: confirmedLossesShape },
+      400: refused("Bad body."),
+      413: tooLarge,
+      415: notJson,
+    },
   },
   watch: {
     id: "fleet.Watch.Open",

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { confirmedLossesShape, confirmLossesShape, lossesShape, massLossShape } from "./losses.ts";
 import { newRestartShape, restartListShape, restartShape, restartStepShape } from "./restart.ts";
 import { deltaShape, snapshotShape, statusShape, watchMessageShape } from "./watch.ts";
 import {
@@ -33,6 +34,10 @@ const named = {
   RestartStep: restartStepShape,
   Restart: restartShape,
   RestartList: restartListShape,
+  MassLoss: massLossShape,
+  Losses: lossesShape,
+  ConfirmLosses: confirmLossesShape,
+  ConfirmedLosses: confirmedLossesShape,
   WatchSnapshot: snapshotShape,
   WatchDelta: deltaShape,
   WatchStatus: statusShape,

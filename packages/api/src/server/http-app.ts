@@ -9,6 +9,7 @@ import { type ApiMetrics, operationsByRoute, otherOperation, routeUrl } from "./
 import { compressed } from "./compression.ts";
 import { documentHandlers } from "./document-routes.ts";
 import { addExposition, type Exposition } from "./exposition.ts";
+import { lossHandlers } from "./loss-routes.ts";
 import { machineHandlers } from "./machine-routes.ts";
 import { Problem, refusalOf } from "./problem.ts";
 import { isWatchPath, resourceOf } from "./resources.ts";
@@ -84,6 +85,7 @@ export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInst
     ...stateHandlers(context),
     ...machineHandlers(context),
     ...restartHandlers(context),
+    ...lossHandlers(context),
     ...documentHandlers(),
   };
   for (const prefix of apiPrefixes) addRoutes(app, prefix, new Map(Object.entries(handlers)));

@@ -4,6 +4,7 @@ export type CommandName =
   | "__complete"
   | "cat"
   | "completion"
+  | "confirm-loss"
   | "destroy"
   | "fd-forward"
   | "help"
