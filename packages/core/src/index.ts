@@ -24,6 +24,12 @@ export type {
   Unit,
   UnitState,
 } from "./cluster/records.ts";
+export {
+  canRunElsewhere,
+  type Reschedule,
+  type RescheduleMove,
+  rescheduleOf,
+} from "./cluster/reschedule.ts";
 export type {
   Restart,
   RestartOutcome,

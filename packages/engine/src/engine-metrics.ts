@@ -8,6 +8,7 @@ export interface EngineMetrics {
   readonly steps: Counter<"step" | "reason">;
   readonly commits: Counter<"result">;
   readonly auditFindings: Counter;
+  readonly reschedulesHeld: Counter<"reason">;
   readonly machineLosses: Counter;
   readonly massLosses: Counter;
 }
@@ -62,6 +63,11 @@ export function engineMetrics(metrics: Metrics, overview: () => TermOverview | u
     auditFindings: metrics.counter({
       name: "fleet_engine_audit_findings_total",
       help: "Steps that an audit found left undone; anything but 0 is a defect of fleet.",
+    }),
+    reschedulesHeld: metrics.counter({
+      name: "fleet_engine_reschedules_held_total",
+      help: "Failures of units that ask to be moved then and were not, by reason: limit, no_other_machine.",
+      labels: ["reason"],
     }),
     machineLosses: metrics.counter({
       name: "fleet_engine_machine_losses_total",

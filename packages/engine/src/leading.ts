@@ -18,6 +18,7 @@ import { Losses, type LossStatus } from "./losses.ts";
 import { PendingReport } from "./pending-report.ts";
 import { planWrites } from "./plan-writes.ts";
 import { Projection } from "./projection.ts";
+import { RescheduleOnFailure } from "./rescheduling.ts";
 
 export interface LeadingOptions {
   readonly registry: EngineRegistry;
@@ -58,6 +59,7 @@ export class Leading {
   readonly #projection: Projection;
   readonly #losses: Losses;
   readonly #holds: ExclusiveHolds;
+  readonly #rescheduling: RescheduleOnFailure;
   /** Ends of triggers that are still to come. */
   readonly #timers = new Set<CancelTimer>();
   readonly #report: PendingReport;
@@ -87,6 +89,12 @@ export class Leading {
     this.#holds = new ExclusiveHolds({
       ...options,
       model: this.#projection.model,
+      again: (delayMs) => this.#triggerAfter(delayMs),
+    });
+    this.#rescheduling = new RescheduleOnFailure({
+      ...options,
+      model: this.#projection.model,
+      held: options.metrics.reschedulesHeld,
       again: (delayMs) => this.#triggerAfter(delayMs),
     });
     this.#report = new PendingReport(this.#projection.model, logger);
@@ -156,6 +164,7 @@ export class Leading {
     for (const change of batch.changes) this.#projection.apply(change);
     this.#losses.apply(batch.changes, this.#revision === undefined);
     this.#holds.apply(batch.changes);
+    this.#rescheduling.apply(batch.changes);
     this.#revision = batch.revision;
     if (this.#awaited !== undefined && batch.revision >= this.#awaited.revision) this.#awaited.reached();
     this.#loop.trigger();
@@ -201,6 +210,7 @@ export class Leading {
       this.#auditDue = false;
       model.markAllDirty();
     }
+    await this.#reschedule(signal);
     try {
       for (let first = true; model.isDirty; first = false) {
         const dirty = model.takeDirty(roundSize);
@@ -280,6 +290,12 @@ export class Leading {
         ended: steps.filter((step) => step.state !== "restarting").length,
       });
     }
+  }
+
+  /** Before planning, which then carries it out. */
+  async #reschedule(signal: AbortSignal): Promise<void> {
+    const revision = await this.#commit(this.#rescheduling.writes(this.#revision ?? 0), signal);
+    await this.#caughtUp(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
   }
 
   async #collectBodies(signal: AbortSignal): Promise<void> {

@@ -52,6 +52,10 @@ export class Projection {
       case "restart":
         this.#restarts.apply(change.id, change.entry);
         return;
+      case "reschedule":
+        // One that cannot be read says nothing: the unit is left where it is.
+        model.setReschedule(change.unit, change.entry.status === "present" ? change.entry.value : undefined);
+        return;
       case "exclusive-hold":
         this.#applyExclusiveHold(change);
         return;
@@ -75,7 +79,7 @@ export class Projection {
     if (entry.status === "absent") this.model.removeAssignment(machineId, unit);
     else if (entry.status === "corrupt") this.model.setAssignmentUnreadable(machineId, unit);
     else {
-      const { hash, target, generation, retryOf, awaits, restart } = entry.value;
+      const { hash, target, generation, retryOf, awaits, restart, rescheduled } = entry.value;
       this.model.setAssignment({
         machineId,
         unit,
@@ -85,6 +89,7 @@ export class Projection {
         ...(retryOf === undefined ? {} : { retryOf }),
         awaits,
         ...(restart === undefined ? {} : { restart }),
+        ...(rescheduled === undefined ? {} : { rescheduled }),
       });
     }
   }

@@ -1,4 +1,4 @@
-import type { ExclusiveHold, UnitOption } from "@fleet/core";
+import type { ExclusiveHold, Reschedule, UnitOption } from "@fleet/core";
 import type { FleetError } from "@fleet/runtime";
 import type {
   AssignmentRecord,
@@ -62,6 +62,7 @@ export type Change =
   | { readonly kind: "restart"; readonly id: string; readonly entry: Entry<RestartRecord> }
   | { readonly kind: "mass-loss"; readonly entry: Entry<MassLossRecord> }
   | { readonly kind: "confirmed-losses"; readonly entry: Entry<ConfirmedLossesRecord> }
+  | { readonly kind: "reschedule"; readonly unit: string; readonly entry: Entry<Reschedule> }
   | { readonly kind: "exclusive-hold"; readonly unit: string; readonly entry: Entry<ExclusiveHold> }
   | { readonly kind: "leader"; readonly entry: Entry<LeaderRecord> };
 

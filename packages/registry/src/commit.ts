@@ -1,4 +1,4 @@
-import type { ExclusiveHold } from "@fleet/core";
+import type { ExclusiveHold, Reschedule } from "@fleet/core";
 import { throwIfAborted } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
 import type { Keyspace } from "./keyspace.ts";
@@ -11,6 +11,7 @@ import {
   type MassLossRecord,
   massLossCodec,
   type RestartRecord,
+  rescheduleCodec,
   restartCodec,
   settledCodec,
 } from "./records.ts";
@@ -37,6 +38,9 @@ export type EngineWrite =
       readonly hold: ExclusiveHold;
       readonly heldAt: number | undefined;
     }
+  /** Orders a unit that failed to move, and notes that; written before it is withdrawn. */
+  | { readonly op: "reschedule"; readonly unit: string; readonly record: Reschedule }
+  | { readonly op: "forget-reschedule"; readonly unit: string }
   /** The exclusive unit has ended wherever it was, unless it was noted anew since `heldAt`. */
   | { readonly op: "release-exclusive"; readonly unit: string; readonly heldAt: number }
   | { readonly op: "withdraw"; readonly machineId: string; readonly unit: string }
@@ -120,6 +124,16 @@ export class Committer {
         case "release-exclusive": {
           const key = this.#keys.exclusiveHold(write.unit);
           conditional.push(unlessChanged(write.heldAt, { op: "delete", from: key }));
+          break;
+        }
+        case "reschedule": {
+          const key = this.#keys.reschedule(write.unit);
+          assignments.set(key, { op: "put", key, value: rescheduleCodec.encode(write.record) });
+          break;
+        }
+        case "forget-reschedule": {
+          const key = this.#keys.reschedule(write.unit);
+          assignments.set(key, { op: "delete", from: key });
           break;
         }
         case "withdraw": {

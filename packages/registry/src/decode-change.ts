@@ -11,6 +11,7 @@ import {
   machineCodec,
   massLossCodec,
   metadataCodec,
+  rescheduleCodec,
   restartCodec,
   settledCodec,
   stateCodec,
@@ -53,6 +54,8 @@ export function decodeChange(keys: Keyspace, event: WatchEvent): Change | undefi
       return { kind: "confirmed-losses", entry: entryOf(event, confirmedLossesCodec) };
     case "exclusive-hold":
       return { ...subject, kind: "exclusive-hold", entry: entryOf(event, exclusiveHoldCodec) };
+    case "reschedule":
+      return { ...subject, kind: "reschedule", entry: entryOf(event, rescheduleCodec) };
     case "leader":
       return { kind: "leader", entry: entryOf(event, leaderCodec) };
   }

@@ -14,6 +14,7 @@ export type KeySubject =
   | { readonly kind: "mass-loss" }
   | { readonly kind: "confirmed-losses" }
   | { readonly kind: "exclusive-hold"; readonly unit: string }
+  | { readonly kind: "reschedule"; readonly unit: string }
   | { readonly kind: "leader" };
 
 /** Lies beside a machine's assignments so that one watch delivers both in order. No unit name begins with `@`. */
@@ -118,6 +119,10 @@ export class Keyspace {
     return `${this.prefix}exclusive/${unit}`;
   }
 
+  reschedule(unit: string): string {
+    return `${this.prefix}reschedules/${unit}`;
+  }
+
   massLoss(): string {
     return `${this.prefix}losses/held`;
   }
@@ -154,6 +159,8 @@ function parseNamed(kind: string | undefined, name: string): KeySubject | undefi
       return { kind: "machine", machineId: name };
     case "restarts":
       return { kind: "restart", id: name };
+    case "reschedules":
+      return { kind: "reschedule", unit: name };
     case "exclusive":
       return { kind: "exclusive-hold", unit: name };
     case "losses":

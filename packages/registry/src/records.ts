@@ -2,6 +2,7 @@ import {
   type ExclusiveHold,
   no,
   ok,
+  type Reschedule,
   type RestartOutcome,
   type RestartProgress,
   type Result,
@@ -66,6 +67,8 @@ export interface AssignmentRecord {
   readonly awaits: readonly string[];
   /** See `Assignment.restart`. */
   readonly restart?: number;
+  /** See `Assignment.rescheduled`. */
+  readonly rescheduled?: number;
 }
 
 /** The registration the engine has fully taken into account in the machine's assignments. */
@@ -227,6 +230,7 @@ export const assignmentCodec: Codec<AssignmentRecord> = codec(
     retryOf: revision.exactOptional(),
     awaits: z.array(z.string()),
     restart: revision.exactOptional(),
+    rescheduled: revision.exactOptional(),
   }),
 );
 
@@ -295,6 +299,14 @@ export const contributionCodec: Codec<ContributionRecord> = codec(
 
 export const exclusiveHoldCodec: Codec<ExclusiveHold> = codec(
   z.looseObject({ machineId: z.string().min(1), registration: revision, stopMs: z.number().positive() }),
+);
+
+export const rescheduleCodec: Codec<Reschedule> = codec(
+  z.looseObject({
+    generation: revision,
+    order: revision,
+    moves: z.array(z.looseObject({ machineId: z.string(), atMs: z.number() })),
+  }),
 );
 
 export const leaderCodec: Codec<LeaderRecord> = codec(z.looseObject({ machineId: z.string().min(1) }));

@@ -73,6 +73,8 @@ function word(write: EngineWrite): string {
     case "withdraw":
       return `${write.op} ${write.unit} ${write.machineId}`;
     case "release-exclusive":
+    case "reschedule":
+    case "forget-reschedule":
       return `${write.op} ${write.unit}`;
     case "settle":
       return `settle ${write.machineId}`;

@@ -130,6 +130,10 @@ export class FakeRegistry {
           { kind: "exclusive-hold", unit, entry: this.entry(hold) },
         ];
       }
+      case "reschedule":
+        return [{ kind: "reschedule", unit: write.unit, entry: this.entry(write.record) }];
+      case "forget-reschedule":
+        return [{ kind: "reschedule", unit: write.unit, entry: absent }];
       case "release-exclusive": {
         const { unit } = write;
         const same = this.#present.get(`exclusive-hold/${unit}`)?.entry.modRevision === write.heldAt;
@@ -196,6 +200,9 @@ function keyOf(change: Change): string {
     case "assignment":
     case "state":
       return `${change.kind}/${change.machineId}/${change.unit}`;
+    case "exclusive-hold":
+    case "reschedule":
+      return `${change.kind}/${change.unit}`;
     default:
       return change.kind;
   }

@@ -4,6 +4,7 @@ import { MachineIndex } from "./machine-index.ts";
 import { Occupancy, type Unreadable, unreadable } from "./occupancy.ts";
 import { bySeniority, compareText, sorted } from "./order.ts";
 import type { Assignment, ExclusiveHold, Machine, Unit } from "./records.ts";
+import type { Reschedule } from "./reschedule.ts";
 import { RestartIndex } from "./restart-index.ts";
 import { sameForPlanning, sameIntent } from "./same-for-planning.ts";
 import { UnitIndex } from "./unit-index.ts";
@@ -31,6 +32,7 @@ export class ClusterModel {
   readonly #machineIndex = new MachineIndex();
   readonly #units = new UnitIndex();
   readonly #occupancy = new Occupancy();
+  readonly #reschedules = new Map<string, Reschedule>();
   readonly #exclusiveHolds = new Map<string, ExclusiveHold | Unreadable>();
   #dirty = new Dirty();
   #undo: (() => void)[] | undefined;
@@ -159,6 +161,11 @@ export class ClusterModel {
     return this.#occupancy.hasRow(machineId, unit);
   }
 
+  /** The moves of the unit off machines on which it failed. */
+  reschedule(unit: string): Reschedule | undefined {
+    return this.#reschedules.get(unit);
+  }
+
   /** Where the unit, if it is exclusive, may be running. */
   exclusiveHold(unit: string): ExclusiveHold | Unreadable | undefined {
     return this.#exclusiveHolds.get(unit);
@@ -281,6 +288,13 @@ export class ClusterModel {
     if (this.isAssigned(machineId, unit)) return;
     this.#retry(unit, this.#units.globals.has(unit) ? machineId : everywhere);
     this.#freed(machineId, unit, this.readableUnit(unit));
+  }
+
+  setReschedule(unit: string, reschedule: Reschedule | undefined): void {
+    if (reschedule === undefined) this.#reschedules.delete(unit);
+    else this.#reschedules.set(unit, reschedule);
+    for (const machineId of this.machinesOf(unit)) this.#dirty.suspect(machineId, unit);
+    this.#retry(unit, everywhere);
   }
 
   /** Where the unit may be running; undefined when it is nowhere. */

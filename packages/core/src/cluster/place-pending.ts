@@ -6,6 +6,7 @@ import { unreadable } from "./occupancy.ts";
 import { bySeniority, insertSorted, type Seniority } from "./order.ts";
 import { pickMachine } from "./pick-machine.ts";
 import { type Machine, orderOf } from "./records.ts";
+import { rescheduledPart } from "./reschedule.ts";
 import type { ReadableUnit } from "./unit-standing.ts";
 
 /** The machines to try a unit on. */
@@ -101,6 +102,7 @@ function assignTo(draft: Draft, unit: ReadableUnit, machine: Machine, why: "leas
       ...orderOf(unit, target),
       awaits,
       ...model.restartOrder(machine.id, name),
+      ...rescheduledPart(model, unit),
     },
     why === "kept" ? { kind: "kept" } : { kind: "least_loaded", load },
   );

@@ -58,6 +58,8 @@ export interface Assignment {
   readonly awaits: readonly string[];
   /** Number of the restart that is under way for the unit here; absent while none is. */
   readonly restart?: number;
+  /** `Reschedule.order` of the last move that was known when the unit was given to this machine. */
+  readonly rescheduled?: number;
 }
 
 /**

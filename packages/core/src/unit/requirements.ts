@@ -1,3 +1,5 @@
+import type { Rescheduling } from "./rescheduling.ts";
+
 /**
  * What a unit asks of the machine it runs on: its [X-Fleet] options, old spellings folded in, quotes and
  * specifiers resolved for the unit's name.
@@ -17,6 +19,8 @@ export interface Requirements {
   readonly global: boolean;
   /** Exclusive: at most one instance at any moment; absent for other units. */
   readonly exclusive?: Exclusiveness;
+  /** RescheduleOnFailure: moved to another machine when it fails; absent for other units. */
+  readonly reschedule?: Rescheduling;
 }
 
 export interface Exclusiveness {

@@ -81,6 +81,9 @@ function requirementProblems(requirements: Requirements): readonly string[] {
   if (pinned && conflicting) problems.push("MachineID cannot be used with Conflicts");
   if (pinned && global) problems.push("MachineID cannot be used with Global");
   if (pinned && replacing) problems.push("MachineID cannot be used with Replaces");
+  const rescheduled = requirements.reschedule !== undefined;
+  if (global && rescheduled) problems.push("Global cannot be used with RescheduleOnFailure");
+  if (pinned && rescheduled) problems.push("MachineID cannot be used with RescheduleOnFailure");
   if (global && following) problems.push("Global cannot be used with Peers (MachineOf)");
   if (global && replacing) problems.push("Global cannot be used with Replaces");
   if (conflicting && replacing) problems.push("Conflicts cannot be used with Replaces");

@@ -1,5 +1,6 @@
 import { escapeGlob, isWellFormedGlob } from "./glob.ts";
 import type { Exclusiveness, Requirements } from "./requirements.ts";
+import { type Rescheduling, readRescheduling } from "./rescheduling.ts";
 import { stopBound } from "./stop-bound.ts";
 import { joinContinuations } from "./unit-file.ts";
 import { parseUnitName } from "./unit-name.ts";
@@ -16,7 +17,10 @@ type Requirement =
   | "Conflicts"
   | "Replaces"
   | "Global"
-  | "Exclusive";
+  | "Exclusive"
+  | "RescheduleOnFailure"
+  | "RescheduleLimitBurst"
+  | "RescheduleLimitIntervalSec";
 
 /** Every accepted spelling; of those of one option, the first listed counts before the next. */
 const spellings: ReadonlyMap<string, Requirement> = new Map([
@@ -33,6 +37,9 @@ const spellings: ReadonlyMap<string, Requirement> = new Map([
   ["Replaces", "Replaces"],
   ["Global", "Global"],
   ["Exclusive", "Exclusive"],
+  ["RescheduleOnFailure", "RescheduleOnFailure"],
+  ["RescheduleLimitBurst", "RescheduleLimitBurst"],
+  ["RescheduleLimitIntervalSec", "RescheduleLimitIntervalSec"],
 ]);
 
 /** For a unit whose stop has no bound, which is refused when it is submitted: it is never placed anew. */
@@ -77,10 +84,36 @@ export function readRequirements(name: string, options: readonly UnitOption[]): 
       conflicts: globs("Conflicts"),
       replaces: globs("Replaces"),
       global: isTrue(valuesOf(written, "Global").map(expand), "Global", warnings),
+      ...rescheduling(
+        (requirement) => valuesOf(written, requirement).map(expand),
+        machineOf.length > 0,
+        warnings,
+      ),
       ...exclusiveness(isTrue(valuesOf(written, "Exclusive").map(expand), "Exclusive", warnings), options),
     },
     warnings,
   };
+}
+
+function rescheduling(
+  values: (requirement: Requirement) => readonly string[],
+  following: boolean,
+  warnings: string[],
+): { readonly reschedule?: Rescheduling } {
+  const burst = values("RescheduleLimitBurst").at(-1);
+  const interval = values("RescheduleLimitIntervalSec").at(-1);
+  if (!isTrue(values("RescheduleOnFailure"), "RescheduleOnFailure", warnings)) {
+    if (burst !== undefined || interval !== undefined) {
+      warnings.push("RescheduleLimitBurst and RescheduleLimitIntervalSec need RescheduleOnFailure=true");
+    }
+    return {};
+  }
+  if (following) {
+    warnings.push(
+      "RescheduleOnFailure has no effect beside MachineOf: the unit stays where the unit is that it follows",
+    );
+  }
+  return { reschedule: readRescheduling(burst, interval, warnings) };
 }
 
 function valuesBySpelling(

@@ -17,6 +17,8 @@ describe("validateUnit", () => {
     [["Global=true", "Replaces=b*"], ["Global cannot be used with Replaces"]],
     [["Conflicts=c*", "Replaces=b*"], ["Conflicts cannot be used with Replaces"]],
     [["Exclusive=true", "Global=true"], ["Global cannot be used with Exclusive"]],
+    [["RescheduleOnFailure=true", "Global=true"], ["Global cannot be used with RescheduleOnFailure"]],
+    [["RescheduleOnFailure=true", "MachineID=a"], ["MachineID cannot be used with RescheduleOnFailure"]],
     [
       ["Exclusive=yes", "[Service]", "TimeoutStopSec=infinity"],
       [

@@ -196,3 +196,48 @@ describe("any values", () => {
     5000,
   );
 });
+
+describe("RescheduleOnFailure", () => {
+  const limits: readonly (readonly [string, Requirements["reschedule"]])[] = [
+    ["RescheduleOnFailure=true", { burst: 3, intervalMs: 600_000 }],
+    ["RescheduleOnFailure=no\nRescheduleOnFailure=yes", { burst: 3, intervalMs: 600_000 }],
+    ["RescheduleOnFailure=true\nRescheduleLimitBurst=1", { burst: 1, intervalMs: 600_000 }],
+    ["RescheduleOnFailure=true\nRescheduleLimitIntervalSec=1h 30min", { burst: 3, intervalMs: 5_400_000 }],
+    [
+      "RescheduleOnFailure=true\nRescheduleLimitIntervalSec=infinity",
+      { burst: 3, intervalMs: Number.POSITIVE_INFINITY },
+    ],
+    ["RescheduleOnFailure=false", undefined],
+  ];
+
+  it.each(limits)("%s", (text, expected) => {
+    const { requirements, warnings } = read(text);
+    expect([requirements.reschedule, warnings]).toEqual([expected, []]);
+  });
+
+  const odd: readonly (readonly [string, Requirements["reschedule"], string])[] = [
+    ["RescheduleOnFailure=perhaps", undefined, 'RescheduleOnFailure "perhaps" is taken as false'],
+    ["RescheduleLimitBurst=2", undefined, "need RescheduleOnFailure=true"],
+    [
+      "RescheduleOnFailure=true\nRescheduleLimitBurst=0",
+      { burst: 3, intervalMs: 600_000 },
+      'RescheduleLimitBurst "0" is taken as 3: write a number from 1 to 100',
+    ],
+    [
+      "RescheduleOnFailure=true\nRescheduleLimitIntervalSec=soon",
+      { burst: 3, intervalMs: 600_000 },
+      'RescheduleLimitIntervalSec "soon" is taken as 10min',
+    ],
+    [
+      "RescheduleOnFailure=true\nMachineOf=b.service",
+      { burst: 3, intervalMs: 600_000 },
+      "RescheduleOnFailure has no effect beside MachineOf",
+    ],
+  ];
+
+  it.each(odd)("%s is warned about", (text, expected, warning) => {
+    const { requirements, warnings } = read(text);
+    expect(requirements.reschedule).toEqual(expected);
+    expect(warnings).toEqual([expect.stringContaining(warning)]);
+  });
+});
