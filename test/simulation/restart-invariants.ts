@@ -41,8 +41,8 @@ export class RestartInvariants {
     this.#calm = calm;
   }
 
+  /** To be called after everything that happens: clocks of machines differ, so the order of calls is what counts. */
   check(): void {
-    for (const { number, parallel } of this.#rows()) this.#parallel.set(number, parallel);
     for (const { machine, event } of this.#news()) this.#follow(machine, event);
   }
 
@@ -82,13 +82,12 @@ export class RestartInvariants {
 
   /** What has happened since the last look, on all machines, in order. */
   #news(): readonly Happening[] {
-    const news = this.#cluster.machines.flatMap((machine) => {
+    return this.#cluster.machines.flatMap((machine) => {
       const { history } = machine.systemd;
       const from = this.#seen.get(machine.id) ?? 0;
       this.#seen.set(machine.id, history.length);
       return history.slice(from).map((event) => ({ machine, event }));
     });
-    return news.sort((left, right) => left.event.at - right.event.at);
   }
 
   #follow(machine: SimulatedMachine, event: FakeSystemdEvent): void {
@@ -100,8 +99,10 @@ export class RestartInvariants {
     const number = machine.restartAt(unit, event.at);
     if (number === undefined) throw new Error(`${unit} was restarted on ${machine.id} without a reason`);
     this.#isReplacedOnce(`${number} ${key}`, event);
-    const counts = event.invocation !== "" && (this.#calm || !isGlobal(unit));
-    if (counts) this.#isWithinBounds(number, key, event.at);
+    // One that was not to run may not have been stopped yet.
+    const wasToRun = !this.#cluster.startedByRestart.has(`${number} ${unit}`);
+    const counts = event.invocation !== "" && wasToRun && (this.#calm || !isGlobal(unit));
+    if (counts) this.#isWithinBounds(number, key, this.#cluster.clock.monotonic());
   }
 
   #isReplacedOnce(key: string, { invocation }: FakeSystemdEvent): void {
@@ -115,6 +116,9 @@ export class RestartInvariants {
   #isWithinBounds(number: number, unit: string, at: number): void {
     const down = this.#down.get(number) ?? new Map<string, number>();
     this.#down.set(number, down.set(unit, at));
+    if (!this.#parallel.has(number)) {
+      for (const row of this.#rows()) this.#parallel.set(row.number, row.parallel);
+    }
     const parallel = this.#parallel.get(number) ?? Number.POSITIVE_INFINITY;
     // What the user asked for since is a reason of its own to be down, and ends the unit's turn.
     const because = [...down].filter(([key, since]) => (this.#askedAt(key) ?? 0) < since);
