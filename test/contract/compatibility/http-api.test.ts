@@ -107,6 +107,16 @@ const calls: Readonly<Record<string, Call>> = {
   "GET /restarts/N 404": { method: "GET", path: "/restarts/none" },
   "DELETE /restarts/N 204": { method: "DELETE", path: "/restarts/:restart" },
   "DELETE /restarts/N 404": { method: "DELETE", path: "/restarts/none" },
+  "GET /losses 200": { method: "GET", path: "/losses" },
+  "POST /losses/confirm 200": { method: "POST", path: "/losses/confirm", body: {} },
+  "POST /losses/confirm 400": { method: "POST", path: "/losses/confirm", body: { machines: "all" } },
+  "POST /losses/confirm 413": {
+    method: "POST",
+    path: "/losses/confirm",
+    raw: huge,
+    headers: { "content-type": "application/json" },
+  },
+  "POST /losses/confirm 415": { method: "POST", path: "/losses/confirm", raw: "{}", headers: text },
   "GET /openapi.json 200": { method: "GET", path: "/openapi.json" },
   "GET /watch 403": {
     method: "GET",
