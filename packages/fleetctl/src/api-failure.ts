@@ -6,6 +6,9 @@ import { TunnelFailure } from "./remote/tunnel-failure.ts";
 /** How a daemon, of fleet 1.0 or of this project, begins to say that it cannot reach etcd. */
 const ETCD_AWAY = "fleet server unable to communicate with etcd";
 
+/** How a daemon begins to say that etcd refuses to store more. */
+const ETCD_FULL = "etcd has no space left";
+
 /** How a daemon begins to say that it will not act on what etcd holds. */
 const FROZEN = "fleetd is frozen: ";
 
@@ -51,6 +54,12 @@ function hintsFor(error: unknown): readonly string[] {
     return [
       "fleetd answers, but cannot reach etcd; units keep running meanwhile.",
       "Check that etcd is up and that etcd_servers in fleet.conf names it.",
+    ];
+  }
+  if (error.message.startsWith(ETCD_FULL)) {
+    return [
+      "Units keep running and can be listed; nothing can be changed before there is room.",
+      "etcdctl compact and etcdctl defrag make room, etcdctl alarm disarm lets changes in again.",
     ];
   }
   if (error.message.startsWith(FROZEN)) {
