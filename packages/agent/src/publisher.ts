@@ -254,9 +254,13 @@ function sameRow(a: StateRecord | undefined, b: StateRecord): boolean {
   );
 }
 
-/** What systemd refuses says nothing about the registration. */
+/**
+ * What systemd refuses says nothing about the registration. Nor does an etcd that is full: it keeps leases alive and
+ * delivers orders, but would refuse a new registration, and the machine could not even carry out a stop then.
+ */
 function isRefusedByRegistry(error: unknown): error is FleetError {
-  return error instanceof FleetError && !error.retryable && !error.code.startsWith("systemd_");
+  if (!(error instanceof FleetError) || error.retryable) return false;
+  return error.code !== "etcd_no_space" && !error.code.startsWith("systemd_");
 }
 
 function registrationLost(): FleetError {

@@ -4,7 +4,6 @@ import {
   type Operation,
   Registry,
   type RememberedCluster,
-  readableFormats,
   type Store,
 } from "@fleet/registry";
 import { silentLogger, systemClock, systemRandom } from "@fleet/runtime";
@@ -78,11 +77,7 @@ export class RegistryBench {
   };
 
   /** The registry as one machine has it. */
-  readonly machine = (
-    at: string,
-    memory = new Remembering(),
-    formats: readonly number[] = readableFormats,
-  ): Registry => {
+  readonly machine = (at: string, memory = new Remembering()): Registry => {
     const store = this.etcd.client();
     this.#opened.push(store);
     return new Registry({
@@ -92,16 +87,11 @@ export class RegistryBench {
       clock: systemClock,
       random: systemRandom,
       logger: silentLogger,
-      formats,
     });
   };
 
-  readonly ready = async (
-    at: string,
-    memory?: Remembering,
-    formats?: readonly number[],
-  ): Promise<Registry> => {
-    const registry = this.machine(at, memory, formats);
+  readonly ready = async (at: string, memory?: Remembering): Promise<Registry> => {
+    const registry = this.machine(at, memory);
     await registry.guard.open(this.signal);
     return registry;
   };

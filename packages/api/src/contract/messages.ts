@@ -5,6 +5,7 @@ export const message = {
   noOptions: "unit does not exist and options field empty",
   noTarget: "must provide DesiredState to update existing unit",
   etcdAway: "fleet server unable to communicate with etcd",
+  etcdFull: (why: string) => `etcd has no space left and takes no changes: ${why}`,
   frozen: (why: string) => `fleetd is frozen: ${why}`,
   metadataOperation: "invalid op: expect add, remove, or replace",
   metadataPath: "machine metadata path invalid",
