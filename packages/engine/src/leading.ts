@@ -5,6 +5,8 @@ import {
   Backoff,
   type CancelTimer,
   type Clock,
+  errorCode,
+  errorMessage,
   FleetError,
   LevelLoop,
   type Logger,
@@ -192,9 +194,22 @@ export class Leading {
   async #audit(signal: AbortSignal): Promise<void> {
     const { clock, auditIntervalMs } = this.#options;
     for (;;) {
+      await this.#raiseFormat();
       await sleep(clock, auditIntervalMs, signal);
       this.#auditDue = true;
       this.#loop.trigger();
+    }
+  }
+
+  /** Nothing depends on when: a failure is left to the next time. */
+  async #raiseFormat(): Promise<void> {
+    try {
+      await this.#options.registry.raiseFormat(this.#term);
+    } catch (error) {
+      this.#options.logger.debug("format_not_raised", {
+        code: errorCode(error),
+        message: errorMessage(error),
+      });
     }
   }
 

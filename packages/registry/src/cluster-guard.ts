@@ -39,6 +39,8 @@ export interface ClusterGuardOptions {
    * given a wrong prefix, and the cluster it made would look like an answer. True unless given.
    */
   readonly mayCreate?: boolean;
+  /** The data formats that are read; `readableFormats` unless given. */
+  readonly formats?: readonly number[];
 }
 
 /** A transaction as the guard takes it; it adds the compare of the cluster's identity. */
@@ -199,8 +201,8 @@ export class ClusterGuard {
 
   /** Losing the race against another fleetd is fine: what is there then gets judged like any other cluster. */
   async #create(): Promise<void> {
-    const { keys, random, logger } = this.#options;
-    const record: ClusterRecord = { id: randomHex(random, 32), format: Math.max(...readableFormats) };
+    const { keys, random, logger, formats = readableFormats } = this.#options;
+    const record: ClusterRecord = { id: randomHex(random, 32), format: Math.max(...formats) };
     const result = await this.#txn({
       compares: [{ key: keys.cluster(), test: "absent" }],
       success: [{ op: "put", key: keys.cluster(), value: clusterCodec.encode(record) }],
@@ -210,7 +212,7 @@ export class ClusterGuard {
 
   /** Returns the identity to remember, or freezes. */
   #judge(look: Look): RememberedCluster {
-    const identity = judge(look, this.#remembered);
+    const identity = judge(look, this.#remembered, this.#options.formats);
     if (identity instanceof FleetError) throw this.#freeze(identity);
     this.saw(identity.revision);
     return { ...identity, revision: Math.max(identity.revision, this.revision) };
@@ -261,7 +263,11 @@ interface Look {
   readonly floor: number;
 }
 
-function judge(look: Look, remembered: RememberedCluster | undefined): RememberedCluster | FleetError {
+function judge(
+  look: Look,
+  remembered: RememberedCluster | undefined,
+  formats: readonly number[] = readableFormats,
+): RememberedCluster | FleetError {
   const { row, revision, floor } = look;
   if (row === undefined) return missing(look, remembered);
   const record = clusterCodec.decode(row.value);
@@ -279,7 +285,7 @@ function judge(look: Look, remembered: RememberedCluster | undefined): Remembere
     );
   }
   if (revision < floor) return rolledBack(revision, floor);
-  if (!readableFormats.includes(format)) {
+  if (!formats.includes(format)) {
     return new FleetError(
       "cluster_format",
       `the cluster has data format ${format}, this fleetd does not read it`,

@@ -123,6 +123,8 @@ export class Leadership {
 
   async #run(candidate: Candidate, signal: AbortSignal): Promise<Term | undefined> {
     const { store, guard, keys, clock } = this.#options;
+    // The data format may have risen, while this machine was away, to one that it does not read.
+    await guard.verify();
     const grantSentAtMs = clock.monotonic();
     const grant = await store.leaseGrant(candidate.ttlMs);
     const keeper = new LeaseKeeper({ store, clock, grant, grantSentAtMs });

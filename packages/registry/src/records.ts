@@ -143,7 +143,7 @@ export interface LeaderRecord {
   readonly machineId: string;
 }
 
-/** The data formats this build reads; it writes the highest. */
+/** The data formats this build reads. It writes the cluster's, which rises when all machines read a later one: see DataFormat. */
 export const readableFormats: readonly number[] = [1];
 
 /** Version of each value's shape. A reader that meets another one reports the value instead of guessing. */

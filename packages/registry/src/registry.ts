@@ -3,12 +3,14 @@ import { type Clock, type Logger, type Metrics, type Random, silentMetrics } fro
 import type { ChangeBatch, FollowObserver } from "./changes.ts";
 import { ClusterGuard, type ClusterMemory } from "./cluster-guard.ts";
 import { type CommitOutcome, Committer, type EngineWrite } from "./commit.ts";
+import { DataFormat } from "./data-format.ts";
 import { Follow } from "./follow.ts";
 import { Keyspace } from "./keyspace.ts";
 import { Leadership, type Term } from "./leadership.ts";
 import { LeaseSurvey } from "./lease-survey.ts";
 import { LossConfirmations } from "./loss-confirmations.ts";
 import { MachineMetadata } from "./machine-metadata.ts";
+import { readableFormats } from "./records.ts";
 import { Registrations } from "./registrations.ts";
 import { type FollowMetrics, registryMetrics } from "./registry-metrics.ts";
 import { Reseeding } from "./reseeding.ts";
@@ -28,6 +30,8 @@ export interface RegistryOptions {
   readonly metrics?: Metrics;
   /** See ClusterGuardOptions: false keeps an empty prefix empty. */
   readonly mayCreate?: boolean;
+  /** The data formats that are read; `readableFormats` unless given. */
+  readonly formats?: readonly number[];
 }
 
 /** The cluster's shared state: all that fleet reads from and writes to etcd goes through here. */
@@ -50,11 +54,12 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #keys: Keyspace;
   readonly #committer: Committer;
+  readonly #dataFormat: DataFormat;
   readonly #survey: LeaseSurvey;
   readonly #metrics: FollowMetrics;
 
   constructor(options: RegistryOptions) {
-    const { store, clock, random, logger } = options;
+    const { store, clock, random, logger, formats = readableFormats } = options;
     const keys = new Keyspace(options.prefix);
     const guard = new ClusterGuard({ ...options, keys });
     this.#options = options;
@@ -66,7 +71,8 @@ export class Registry {
     this.restarts = new RestartRequests(guard, keys, random);
     this.reseeding = new Reseeding({ store, guard, keys, logger });
     this.leadership = new Leadership({ store, guard, keys, clock, random, logger });
-    this.registrations = new Registrations({ store, guard, keys, clock, logger });
+    this.registrations = new Registrations({ store, guard, keys, clock, logger, formats });
+    this.#dataFormat = new DataFormat({ guard, keys, logger, formats });
     this.losses = new LossConfirmations(guard, keys);
     this.#committer = new Committer(guard, keys, this.leadership);
     this.#survey = new LeaseSurvey(store, guard, keys);
@@ -97,6 +103,11 @@ export class Registry {
   /** See `LeaseSurvey.overdue`. */
   overdueMachines(signal: AbortSignal): Promise<ReadonlySet<string>> {
     return this.#survey.overdue(signal);
+  }
+
+  /** See `DataFormat.raise`. */
+  raiseFormat(term: Term): Promise<number | undefined> {
+    return this.#dataFormat.raise(term);
   }
 
   /** A unit file by its hash; undefined when it is not stored. */

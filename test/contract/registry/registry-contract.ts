@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { describeClusterGuard } from "./cluster-guard-contract.ts";
+import { describeDataFormat } from "./data-format-contract.ts";
 import { describeFollowing } from "./following-contract.ts";
 import { describeLeading } from "./leading-contract.ts";
 import { describeMachineMetadata } from "./machine-metadata-contract.ts";
@@ -18,6 +19,7 @@ export function describeRegistry(name: string, start: () => Promise<EtcdUnderCon
     afterAll(() => bench.down());
 
     describeClusterGuard(bench);
+    describe("the data format", () => describeDataFormat(bench));
     describeUnitIntents(bench);
     describeMachineMetadata(bench);
     describeRestartRequests(bench);

@@ -87,6 +87,9 @@ export class FakeRegistry {
     return this.overdue;
   }
 
+  /** There is one format. */
+  async raiseFormat(): Promise<undefined> {}
+
   async commit(term: Term, writes: readonly EngineWrite[]): Promise<CommitOutcome> {
     const failure = this.failures.shift();
     if (failure === "unavailable") throw new FleetError("etcd_unavailable", "no etcd", { retryable: true });
