@@ -1,3 +1,4 @@
+import { setMaxListeners } from "node:events";
 import {
   type LeaseGrant,
   type LeaseTime,
@@ -39,6 +40,8 @@ export class FaultyStore implements Store {
     this.#store = store;
     this.#clock = clock;
     this.#random = random;
+    // One listener per call under way.
+    setMaxListeners(0, this.#dead.signal);
   }
 
   cut(): void {

@@ -33,8 +33,11 @@ export class RestartInvariants {
   readonly #parallel = new Map<number, number>();
   /** Number → units that are down because of it, and since when. */
   readonly #down = new Map<number, Map<string, number>>();
-  /** Number, unit (and machine of a global unit) → the invocation that was replaced; empty when none was. */
+  /** Number, unit and machine → the invocation that was replaced; empty when none was. */
   readonly #replaced = new Map<string, string>();
+
+  /** Unit and machine → revision at which the unit was last begun there. */
+  readonly #begun = new Map<string, number>();
 
   constructor(cluster: SimulatedCluster, calm: boolean) {
     this.#cluster = cluster;
@@ -57,11 +60,8 @@ export class RestartInvariants {
       }
       for (const { unit, state, machineId } of row.steps) {
         if (state !== "done" || machineId === undefined) continue;
-        // One that a later request has brought about in between counts as well.
-        const carriedOut = [...this.#replaced.keys()].some((key) => {
-          const [number, name, where = machineId] = key.split(" ");
-          return Number(number) >= row.number && name === unit && where === machineId;
-        });
+        // Whatever has begun the unit anew since it was asked for counts: it was another request, or a crash of fleetd.
+        const carriedOut = (this.#begun.get(`${unit} ${machineId}`) ?? 0) >= row.number;
         if (!carriedOut) {
           throw new Error(`restart ${row.number} says that ${unit} was restarted, and nothing was`);
         }
@@ -95,10 +95,12 @@ export class RestartInvariants {
     // Of a global unit on a machine that is out of reach a restart may go on after the request has.
     const key = isGlobal(unit) ? `${unit} ${machine.id}` : unit;
     if (endsOfRestart.has(kind)) for (const units of this.#down.values()) units.delete(key);
+    if (kind === "started") this.#begun.set(`${unit} ${machine.id}`, this.#cluster.etcd.truth.revision);
     if (kind !== "restart-queued") return;
     const number = machine.restartAt(unit, event.at);
     if (number === undefined) throw new Error(`${unit} was restarted on ${machine.id} without a reason`);
-    this.#isReplacedOnce(`${number} ${key}`, event);
+    // A machine that was lost may have carried it out untold: the next one then does so as well.
+    this.#isReplacedOnce(`${number} ${unit} on ${machine.id}`, event);
     // One that was not to run may not have been stopped yet.
     const wasToRun = !this.#cluster.startedByRestart.has(`${number} ${unit}`);
     const counts = event.invocation !== "" && wasToRun && (this.#calm || !isGlobal(unit));
