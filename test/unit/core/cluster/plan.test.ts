@@ -118,6 +118,33 @@ describe("placing", () => {
     });
   });
 
+  test("an unsteady machine gets what no other machine is able to take, and keeps what it has", () => {
+    const cluster = three().unit("a.service");
+    cluster.settle();
+    const first = cluster.registry.machines.get("m1");
+    if (first === undefined) expect.fail("m1 is there");
+    cluster.registry.setMachine({ ...first, unsteady: true });
+    cluster.unit("b.service").unit("c.service").unit("d.service").unit("e.service");
+    cluster.unit("pinned.service", ["MachineID=m1"]).unit("follower.service", ["MachineOf=a.service"]);
+    cluster.unit("everywhere.service", ["Global=true"]);
+    expect(cluster.settle().where()).toEqual({
+      "a.service": "m1",
+      "b.service": "m2",
+      "c.service": "m3",
+      "d.service": "m2",
+      "e.service": "m3",
+      "everywhere.service": "m1,m2,m3",
+      "follower.service": "m1",
+      "pinned.service": "m1",
+    });
+    cluster.unit("one@1.service", ["Conflicts=one@*.service"]);
+    cluster.unit("one@2.service", ["Conflicts=one@*.service"]);
+    cluster.unit("one@3.service", ["Conflicts=one@*.service"]);
+    expect(cluster.settle().where()).toMatchObject({ "one@3.service": "m1" });
+    cluster.registry.setMachine({ ...first, unsteady: false });
+    expect(cluster.step()).toEqual([]);
+  });
+
   test("inactive units are not placed; loaded ones are", () => {
     const cluster = three().unit("a.service", [], "inactive").unit("b.service", [], "loaded");
     expect(cluster.settle().where()).toEqual({ "b.service": "m1" });
