@@ -12,6 +12,8 @@ interface UnitRun {
   stopping: boolean;
   /** Revision of the store when the unit was last written or started. */
   since: number;
+  /** How often fleetd had been told to leave by then. */
+  leaves: number;
 }
 
 /** What an agent acts on may be this old: watches deliver late, answers take their time. */
@@ -108,9 +110,12 @@ export class Invariants {
 
   #follow(machine: SimulatedMachine, { kind, unit }: FakeSystemdEvent): void {
     const key = `${machine.id}/${unit}`;
-    const run = this.#runs.get(key) ?? { running: false, stopping: false, since: 0 };
+    const run = this.#runs.get(key) ?? { running: false, stopping: false, since: 0, leaves: 0 };
     this.#runs.set(key, run);
-    if (kind === "written" || kind === "start-queued") run.since = this.#recent[0]?.revision ?? 0;
+    if (kind === "written" || kind === "start-queued") {
+      run.since = this.#recent[0]?.revision ?? 0;
+      run.leaves = machine.leaves;
+    }
     if (kind === "started") {
       run.running = true;
       run.stopping = false;
@@ -128,7 +133,7 @@ export class Invariants {
   }
 
   #mayStop(machine: SimulatedMachine, unit: string, run: UnitRun): boolean {
-    if (machine.report === undefined || machine.report.leaving) return true;
+    if (machine.report === undefined || machine.leaves > run.leaves) return true;
     // No machine here ever stops fitting a global unit: only what was asked for can be a reason.
     const order = isGlobal(unit)
       ? this.#order("units/", unit)

@@ -50,6 +50,7 @@ export class SimulatedMachine {
   #token: string | undefined;
   #process: Process | undefined;
   #processes = 0;
+  #leaves = 0;
   #cut = false;
   #isOlder = false;
   #paused = false;
@@ -79,6 +80,11 @@ export class SimulatedMachine {
   /** Why fleetd acts on nothing it reads, if so. */
   get frozen(): string | undefined {
     return this.#process?.registry.guard.frozen?.code;
+  }
+
+  /** How often fleetd was told to leave. What it had begun to unload is unloaded, also by the fleetd after it. */
+  get leaves(): number {
+    return this.#leaves;
   }
 
   /** fleetd is, or will be when it starts, of the first version. */
@@ -169,6 +175,7 @@ export class SimulatedMachine {
   leave(): void {
     const process = this.#process;
     if (process === undefined) return;
+    this.#leaves += 1;
     void process.agent.leave().then(() => {
       if (this.#process === process) this.kill();
     });
