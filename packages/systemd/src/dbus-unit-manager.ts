@@ -13,6 +13,7 @@ import {
 import { DbusRefusal } from "./dbus-connection.ts";
 import { DbusFence } from "./dbus-fence.ts";
 import { InvocationWait, unitPath } from "./invocation-wait.ts";
+import { stopByConflict } from "./stop-by-conflict.ts";
 import { SystemdSession } from "./systemd-session.ts";
 import { ToldStates } from "./told-states.ts";
 import type { Fence, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
@@ -72,6 +73,7 @@ export class DbusUnitManager implements UnitManager {
   readonly #toldStates = new ToldStates();
   readonly #fence: DbusFence;
   readonly #signalCallbacks = new Map<string, Set<() => void>>();
+  #stopsByConflict = 0;
   #connected: Connected | undefined;
   #reloadUnderWay: Promise<void> | undefined;
   #nextReload: Promise<void> | undefined;
@@ -345,8 +347,11 @@ export class DbusUnitManager implements UnitManager {
     } catch (error) {
       // A name that no unit can have, either: nothing runs under it.
       if (isRefused(error, noSuchUnit, invalidArguments)) return true;
-      if (isRefused(error, onlyByDependency) && hasEnded(await activeState(session, name))) return true;
-      throw error;
+      if (!isRefused(error, onlyByDependency)) throw error;
+      if (hasEnded(await activeState(session, name))) return true;
+      this.#stopsByConflict += 1;
+      const by = `fleet-stop-${Math.floor(this.#options.clock.now())}-${this.#stopsByConflict}`;
+      result = await stopByConflict(session, name, by, signal);
     }
     if (result === "done") return true;
     const active = await activeState(session, name);

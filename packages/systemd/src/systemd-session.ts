@@ -226,12 +226,21 @@ export class SystemdSession {
     name: string,
     properties: readonly TransientProperty[],
     others: readonly (readonly [name: string, properties: readonly TransientProperty[]])[],
-  ): Promise<void> {
+  ): Promise<string> {
     const variants = (of: readonly TransientProperty[]) =>
       of.map(([key, [signature, value]]) => [key, new Variant(signature, value)]);
     const auxiliary = others.map(([other, settings]) => [other, variants(settings)]);
     const body = [name, "replace", variants(properties), auxiliary];
-    await this.#call("StartTransientUnit", "ssa(sv)a(sa(sv))", body);
+    return parsed(jobReply, await this.#call("StartTransientUnit", "ssa(sv)a(sa(sv))", body))[0];
+  }
+
+  /** Starts a unit that has no file, and waits for the end of its start job. */
+  runTransient(
+    name: string,
+    properties: readonly TransientProperty[],
+    signal: AbortSignal,
+  ): Promise<JobResult> {
+    return this.#awaitJob(() => this.startTransient(name, properties, []), signal);
   }
 
   /** The units in memory whose names match one of the globs. */
