@@ -69,7 +69,8 @@ export class Invariants {
   /** To be called now and then: what does not come and go between two moments. */
   checkThoroughly(): void {
     this.check();
-    this.#eachUnitIsAssignedOnce();
+    const { revision } = this.#cluster.etcd.truth;
+    if (revision !== this.#recent.at(-1)?.revision) this.#eachUnitIsAssignedOnce();
     if (this.#calm) this.#nothingRunsTwice();
     const { clock, etcd } = this.#cluster;
     this.#recent.push({ atMs: clock.monotonic(), revision: etcd.truth.revision });

@@ -95,6 +95,7 @@ export class RestartInvariants {
     // Of a global unit on a machine that is out of reach a restart may go on after the request has.
     const key = isGlobal(unit) ? `${unit} ${machine.id}` : unit;
     if (endsOfRestart.has(kind)) for (const units of this.#down.values()) units.delete(key);
+    if (kind === "removed" || kind === "rebooted") this.#forget(machine, unit);
     if (kind === "started") this.#begun.set(`${unit} ${machine.id}`, this.#cluster.etcd.truth.revision);
     if (kind !== "restart-queued") return;
     const number = machine.restartAt(unit, event.at);
@@ -105,6 +106,14 @@ export class RestartInvariants {
     const wasToRun = !this.#cluster.startedByRestart.has(`${number} ${unit}`);
     const counts = event.invocation !== "" && wasToRun && (this.#calm || !isGlobal(unit));
     if (counts) this.#isWithinBounds(number, key, this.#cluster.clock.monotonic());
+  }
+
+  /** With the file the machine has forgotten what it has carried out; untold, it may be asked for once more. */
+  #forget(machine: SimulatedMachine, unit: string): void {
+    for (const key of this.#replaced.keys()) {
+      const [, name, , machineId] = key.split(" ");
+      if (machineId === machine.id && (unit === "" || name === unit)) this.#replaced.delete(key);
+    }
   }
 
   #isReplacedOnce(key: string, { invocation }: FakeSystemdEvent): void {
