@@ -3,6 +3,7 @@ import {
   type FakeSystemd,
   FakeUnitDirectory,
   FakeUnitManager,
+  type Fence,
   type UnitListener,
   type UnitStatus,
 } from "@fleet/systemd";
@@ -68,6 +69,10 @@ export class FaultyUnitManager extends FakeUnitManager {
 
   override forget(name: string): Promise<void> {
     return this.#held(() => super.forget(name));
+  }
+
+  override fence(name: string, fence: Fence | undefined): Promise<readonly string[]> {
+    return this.#held(() => super.fence(name, fence));
   }
 
   override status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>> {

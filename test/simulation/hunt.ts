@@ -77,6 +77,11 @@ export class Hunt {
     };
   }
 
+  /** Begins no further seed. */
+  stop(): void {
+    this.#endsAtMs = 0;
+  }
+
   /** One worker after the other: one that hangs is replaced. */
   async #work(): Promise<void> {
     for (let seed = this.#take(); seed !== undefined; ) {

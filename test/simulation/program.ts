@@ -23,6 +23,8 @@ function isCalm(seed: number): boolean {
 
 /** One seed after the other, as the main thread asks for them. */
 function work(port: NonNullable<typeof parentPort>): void {
+  // Errors are thrown all the time, and what they say is enough.
+  Error.stackTraceLimit = 0;
   port.on("message", async (seed: number) => {
     try {
       const onTrace = (line: string): void => port.postMessage({ kind: "trace", line });
@@ -89,6 +91,9 @@ async function main(): Promise<void> {
     onFailure: ({ message }) => console.error(`\n${message}\n`),
     onTrace: seed === undefined ? () => {} : (line) => console.error(line),
   });
+  // What was found until then is told.
+  process.once("SIGINT", () => hunt.stop());
+  process.once("SIGTERM", () => hunt.stop());
   const report = await hunt.run();
   const json = { ...report, counts: Object.fromEntries(report.counts) };
   console.log(values.json === true ? JSON.stringify(json, undefined, 2) : told(report));

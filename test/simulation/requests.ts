@@ -25,6 +25,19 @@ export function requests(cluster: SimulatedCluster, random: Random): readonly Ac
     if (problem !== undefined) return `${unit}: ${problem}`;
     return `${unit} ${target}${isNew ? " with new content" : ""}`;
   };
+  /** While everybody still deals with the first, the second is asked for: nothing of either may get lost. */
+  const changeAndBack = async (): Promise<string> => {
+    if (cluster.acknowledged.size === 0) return "nothing";
+    const [unit, { text, target }] = pick(random, [...cluster.acknowledged]);
+    const xFleet = requirements.find(([name]) => name === unit)?.[1] ?? "";
+    const other = unitFile(contentOf(unit, random), xFleet);
+    const problem = await unreadable(cluster.ask(unit, target, other));
+    if (problem !== undefined) return problem;
+    const betweenMs = random() * 25;
+    await cluster.clock.advance(betweenMs);
+    await unreadable(cluster.ask(unit, target, text));
+    return `${unit}, and back after ${betweenMs.toFixed(0)} ms`;
+  };
   const destroy = async (): Promise<string> => {
     const [unit] = pick(random, requirements);
     await cluster.destroy(unit);
@@ -47,6 +60,7 @@ export function requests(cluster: SimulatedCluster, random: Random): readonly Ac
     { weight: 40, name: "ask", act: ask },
     { weight: 3, name: "restart", act: restart },
     { weight: 2, name: "cancel restart", act: cancel },
+    { weight: 4, name: "change and change back", act: changeAndBack },
     { weight: 5, name: "destroy", act: destroy },
   ];
 }
