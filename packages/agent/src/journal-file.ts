@@ -12,6 +12,7 @@ const entrySchema = z.object({
   generation: z.number(),
   launched: z.boolean(),
   phase: z.enum(["loading", "loaded", "unloading"]),
+  exclusive: z.literal(true).exactOptional(),
   problem: z.string().exactOptional(),
   restart: z.object({ number: z.number(), refused: z.string().exactOptional() }).exactOptional(),
   restarting: z.object({ number: z.number(), invocation: z.string() }).exactOptional(),

@@ -46,7 +46,14 @@ export type {
   Step,
   UpdateReason,
 } from "./cluster/step.ts";
-export { type AgentTask, type AgentView, diff, isRestartDue } from "./machine/diff.ts";
+export {
+  type AgentTask,
+  type AgentView,
+  diff,
+  type FenceTask,
+  fenceTasks,
+  isRestartDue,
+} from "./machine/diff.ts";
 export type { JournalEntry } from "./machine/journal-entry.ts";
 export { no, ok, type Result } from "./result.ts";
 export { escapeGlob, isWellFormedGlob, literalOf, matchGlob } from "./unit/glob.ts";

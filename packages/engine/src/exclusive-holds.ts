@@ -5,7 +5,7 @@ import type { Clock, Logger } from "@fleet/runtime";
 /** Beyond what clocks of machines that are in order drift apart while an exclusive unit is waited for. */
 export const exclusiveMarginMs = 1_000;
 
-/** Timers count milliseconds in 31 bits; whoever waits longer looks again. */
+/** Timers count milliseconds in 31 bits. */
 const longestTimerMs = 2 ** 31 - 1;
 
 export interface ExclusiveHoldsOptions {
@@ -23,6 +23,8 @@ interface Known {
   readonly heldAt: number;
   /** Monotonic milliseconds since when the machine has not said that it has the unit; undefined while it does. */
   silentSinceMs: number | undefined;
+  /** Monotonic milliseconds of the next look that was asked for. */
+  lookAtMs: number;
   /** Registration under which the machine has said that it has the unit. */
   seenUnder: number | undefined;
   /** The machine has said that the unit has ended. */
@@ -104,13 +106,10 @@ export class ExclusiveHolds {
 
   /** Releases what has ended. */
   writes(): readonly EngineWrite[] {
-    const { clock, logger } = this.#options;
+    const { logger } = this.#options;
     const writes: EngineWrite[] = [];
     for (const [unit, known] of this.#holds) {
-      const waited =
-        known.silentSinceMs !== undefined &&
-        clock.monotonic() >= known.silentSinceMs + this.#waitMs(known.hold);
-      if (!known.ended && !waited) continue;
+      if (!known.ended && !this.#hasWaited(known)) continue;
       logger.info("exclusive_released", {
         unit,
         machine: known.hold.machineId,
@@ -130,13 +129,14 @@ export class ExclusiveHolds {
       hold: entry.value,
       heldAt: entry.modRevision,
       silentSinceMs: undefined,
+      lookAtMs: 0,
       seenUnder: same ? former?.seenUnder : undefined,
       ended: false,
     });
   }
 
   #look(unit: string): void {
-    const { model, clock, logger, again } = this.#options;
+    const { model, clock, logger } = this.#options;
     const known = this.#holds.get(unit);
     if (known === undefined) return;
     const { machineId } = known.hold;
@@ -158,7 +158,24 @@ export class ExclusiveHolds {
     known.silentSinceMs = clock.monotonic();
     const waitMs = this.#waitMs(known.hold);
     logger.info("exclusive_waits", { unit, machine: machineId, for_ms: waitMs });
-    again(Math.min(waitMs, longestTimerMs));
+    this.#lookAgain(known, waitMs);
+  }
+
+  #hasWaited(known: Known): boolean {
+    const { clock } = this.#options;
+    if (known.silentSinceMs === undefined) return false;
+    const leftMs = known.silentSinceMs + this.#waitMs(known.hold) - clock.monotonic();
+    if (leftMs <= 0) return true;
+    // Timers may fire a moment early, and none lasts for more than a month.
+    if (clock.monotonic() >= known.lookAtMs - 1) this.#lookAgain(known, leftMs);
+    return false;
+  }
+
+  #lookAgain(known: Known, delayMs: number): void {
+    const { clock, again } = this.#options;
+    const boundedMs = Math.min(Math.ceil(delayMs) + 1, longestTimerMs);
+    known.lookAtMs = clock.monotonic() + boundedMs;
+    again(boundedMs);
   }
 
   #waitMs({ stopMs }: ExclusiveHold): number {

@@ -20,6 +20,7 @@ export interface LeaseKeeperOptions {
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #lost = new AbortController();
+  readonly #renewed = new Set<() => void>();
   #deadlineMs: number;
   #stopped = false;
   #cancelRenewal: CancelTimer = () => {};
@@ -37,6 +38,16 @@ export class LeaseKeeper {
   /** Its reason is the FleetError that says why. */
   get lost(): AbortSignal {
     return this.#lost.signal;
+  }
+
+  /** Monotonic milliseconds: `lost` fires then, unless the lease is renewed before. */
+  get deadlineMs(): number {
+    return this.#deadlineMs;
+  }
+
+  /** Called after each acknowledged renewal, when `deadlineMs` has moved on. */
+  onRenewed(listener: () => void): void {
+    this.#renewed.add(listener);
   }
 
   start(): void {
@@ -108,5 +119,6 @@ export class LeaseKeeper {
     this.#deadlineMs = this.#deadlineAfter(sentAtMs);
     this.#watchDeadline();
     this.#renewAfter(sentAtMs + this.#intervalMs - clock.monotonic());
+    for (const listener of this.#renewed) listener();
   }
 }

@@ -31,6 +31,13 @@ export interface Registration {
   /** Fires when the lease must be taken for lost, or the machine's row was seen gone: register again. */
   readonly lost: AbortSignal;
   /**
+   * Monotonic milliseconds: `lost` fires then unless the lease is renewed before. Counted from when the last acknowledged
+   * keep-alive was sent, and less a margin: etcd ends the lease later.
+   */
+  readonly leaseDeadlineMs: number;
+  /** Calls back after each acknowledged keep-alive. */
+  onRenewed(listener: () => void): void;
+  /**
    * Writes and removes state rows, all or in part: a failure leaves some written. Not to be called again before it has
    * ended. Rejects with StoreError, the frozen error or `registration_lost`.
    */
@@ -88,6 +95,14 @@ export class MachineRegistration implements Registration {
 
   get lost(): AbortSignal {
     return this.#options.keeper.lost;
+  }
+
+  get leaseDeadlineMs(): number {
+    return this.#options.keeper.deadlineMs;
+  }
+
+  onRenewed(listener: () => void): void {
+    this.#options.keeper.onRenewed(listener);
   }
 
   async publish(rows: PublishedRows): Promise<PublishOutcome> {
