@@ -43,7 +43,7 @@ const lookAgainMs = 5_000;
 const longestTimerMs = 2 ** 31 - 1;
 
 /** Time between a failure and the move, after so many moves within the interval. */
-export function rescheduleDelayMs(moves: number): number {
+function rescheduleDelayMs(moves: number): number {
   if (moves === 0) return firstDelayMs;
   return Math.min(longestDelayMs, nextDelayMs * 2 ** (moves - 1));
 }
