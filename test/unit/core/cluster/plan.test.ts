@@ -145,6 +145,29 @@ describe("placing", () => {
     expect(cluster.step()).toEqual([]);
   });
 
+  test("a machine that is away keeps what it has and gets nothing; given up, it loses all", () => {
+    const cluster = new Cluster().machine("m1").machine("m2").unit("a.service").unit("b.service");
+    cluster.settle();
+    const { model } = cluster.registry;
+    model.setMachineAway("m2");
+    expect(cluster.step()).toEqual([]);
+    expect([model.isAway("m2"), model.isOpen("m2")]).toEqual([true, false]);
+    cluster.unit("pinned.service", ["MachineID=m2"]).unit("c.service");
+    expect(cluster.step()).toEqual(["assign c.service to m1"]);
+    expect(cluster.why("pinned.service")).toContainEqual({
+      kind: "closed",
+      why: "away",
+      machines: 1,
+      machineId: "m2",
+    });
+    cluster.target("b.service", "inactive");
+    expect(cluster.step()).toEqual([]);
+    cluster.target("b.service", "launched");
+    cluster.registry.removeMachine("m2");
+    expect(cluster.step()).toEqual(["withdraw b.service from m2: machine_gone", "assign b.service to m1"]);
+    expect(model.isAway("m2")).toBe(false);
+  });
+
   test("inactive units are not placed; loaded ones are", () => {
     const cluster = three().unit("a.service", [], "inactive").unit("b.service", [], "loaded");
     expect(cluster.settle().where()).toEqual({ "b.service": "m1" });
