@@ -15,6 +15,7 @@ import {
 import type { UnitDirectory, UnitManager } from "@fleet/systemd";
 import { ActivationTimes } from "./activation-times.ts";
 import { type AgentMetrics, agentMetrics } from "./agent-metrics.ts";
+import { contributeUnits } from "./contribute-units.ts";
 import { DesiredUnits } from "./desired-units.ts";
 import { Dispatcher } from "./dispatcher.ts";
 import { ExclusiveFence } from "./exclusive-fence.ts";
@@ -251,11 +252,21 @@ export class Agent {
       return;
     }
     await this.#fence.begin(registration);
+    await this.#contribute(registration);
     this.#desired = new DesiredUnits(this.#options.machineId);
     this.#registration = registration;
     this.#metrics.registrations.add({});
     await this.#publisher.begin(registration);
     if (this.#leaving !== undefined) await registration.leaving();
+  }
+
+  /** While nothing is desired no task is handed out: what is told of is what there is. */
+  async #contribute(registration: Registration): Promise<void> {
+    const { registry, directory, logger } = this.#options;
+    if (!registry.guard.owesUnits) return;
+    await this.#dispatcher.idle();
+    await contributeUnits({ registration, journal: this.#journal, directory, logger });
+    await registry.guard.unitsContributed();
   }
 
   #noteOrder(unit: string): void {

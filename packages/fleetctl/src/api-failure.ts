@@ -65,6 +65,7 @@ function hintsFor(error: unknown): readonly string[] {
   if (error.message.startsWith(FROZEN)) {
     return [
       "Units keep running, and nothing is changed until etcd holds this machine's cluster again.",
+      "The way out: put etcd back as it was, or seed it anew from what the machines run: fleetctl reseed",
       "A fleetd that is stopped in order, with its units, joins the cluster that it finds at its next start.",
     ];
   }

@@ -1,3 +1,4 @@
+export type { Backup, BackupPart } from "./backup.ts";
 export type { Change, ChangeBatch, Entry, FollowObserver } from "./changes.ts";
 export type { ClusterGuard, ClusterMemory, RememberedCluster } from "./cluster-guard.ts";
 export type { CommitOutcome, EngineWrite } from "./commit.ts";

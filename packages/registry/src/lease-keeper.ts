@@ -20,6 +20,7 @@ export interface LeaseKeeperOptions {
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #lost = new AbortController();
+  readonly #over = new AbortController();
   readonly #renewed = new Set<() => void>();
   #deadlineMs: number;
   #stopped = false;
@@ -55,9 +56,17 @@ export class LeaseKeeper {
     this.#renewAfter(this.#intervalMs);
   }
 
+  /** Takes the lease for lost when the signal fires: what it stands for is over then. */
+  endWith(signal: AbortSignal): void {
+    const end = (): void => this.fail(new FleetError("lease_lost", errorMessage(signal.reason)));
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true, signal: this.#over.signal });
+  }
+
   /** Stops renewing without ending the lease. */
   stop(): void {
     this.#stopped = true;
+    this.#over.abort();
     this.#cancelRenewal();
     this.#cancelDeadline();
   }

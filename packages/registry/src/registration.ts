@@ -1,5 +1,6 @@
 import { FleetError, type Logger } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
+import { Contribution } from "./contribution.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import { type MachineRecord, machineCodec, type StateRecord, stateCodec } from "./records.ts";
@@ -49,6 +50,8 @@ export interface Registration {
    * this is still the cluster and the registration we know. A wiped store confirms nothing: it rejects.
    */
   confirmAbsent(units: readonly string[]): Promise<readonly string[]>;
+  /** Tells a registry that was seeded anew what this machine runs. */
+  contribution(): Pick<Contribution, "add" | "report">;
   /** Says that this machine is about to leave: the engine takes its units away. */
   leaving(): Promise<void>;
   /** Ends the presence with all state rows, at once. */
@@ -149,6 +152,11 @@ export class MachineRegistration implements Registration {
       });
     }
     return absent;
+  }
+
+  contribution(): Contribution {
+    const { keys } = this.#options;
+    return new Contribution(this.#record.id, keys, (compares, success) => this.#write(compares, success, []));
   }
 
   async leaving(): Promise<void> {

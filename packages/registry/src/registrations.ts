@@ -66,6 +66,7 @@ export class Registrations {
   async register(request: RegistrationRequest, signal: AbortSignal): Promise<RegisterOutcome> {
     const { store, guard, keys, clock, logger } = this.#options;
     const key = keys.machine(request.machineId);
+    const { epochOver } = guard;
     for (;;) {
       throwIfAborted(signal);
       const previous = (await guard.range({ from: key })).rows[0];
@@ -87,6 +88,7 @@ export class Registrations {
       const { number } = claimed;
       if (previous !== undefined) await this.#adopt(request.machineId, number, previous, grant.leaseId);
       keeper.start();
+      keeper.endWith(epochOver);
       logger.info("machine_registered", { registration: number, taken_over: previous !== undefined });
       const registration = new MachineRegistration({ guard, keys, logger, keeper, record, ...claimed });
       return { outcome: "registered", registration };

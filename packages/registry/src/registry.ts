@@ -1,5 +1,6 @@
 import type { UnitOption } from "@fleet/core";
 import { type Clock, type Logger, type Metrics, type Random, silentMetrics } from "@fleet/runtime";
+import { Backup } from "./backup.ts";
 import type { ChangeBatch, FollowObserver } from "./changes.ts";
 import { ClusterGuard, type ClusterMemory } from "./cluster-guard.ts";
 import { type CommitOutcome, Committer, type EngineWrite } from "./commit.ts";
@@ -46,6 +47,8 @@ export class Registry {
   /** For the API. */
   readonly losses: LossConfirmations;
   /** For the API. */
+  readonly backup: Backup;
+  /** For the API. */
   readonly reseeding: Reseeding;
   /** For the engine. */
   readonly leadership: Leadership;
@@ -69,6 +72,7 @@ export class Registry {
     this.intents = new UnitIntents(guard, keys);
     this.metadata = new MachineMetadata(guard, keys);
     this.restarts = new RestartRequests(guard, keys, random);
+    this.backup = new Backup(guard, keys);
     this.reseeding = new Reseeding({ store, guard, keys, logger });
     this.leadership = new Leadership({ store, guard, keys, clock, random, logger });
     this.registrations = new Registrations({ store, guard, keys, clock, logger, formats });

@@ -1,8 +1,11 @@
 import type { TargetState, UnitOption } from "@fleet/core";
+import type { ApiBackup } from "../contract/backup.ts";
 import type { ApiMassLoss } from "../contract/losses.ts";
 import { apiPrefix, query } from "../contract/paths.ts";
+import type { ApiReseed } from "../contract/reseed.ts";
 import type { ApiRestart, NewRestart } from "../contract/restart.ts";
 import type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
+import { readBackup } from "./backup-reader.ts";
 import { FleetApiError, FleetProtocolError } from "./errors.ts";
 import { Failover, type FailoverOptions } from "./failover.ts";
 import { readIds, readMassLoss } from "./loss-reader.ts";
@@ -15,6 +18,7 @@ import {
   readUnit,
   readUnitState,
 } from "./readers.ts";
+import { readReseed } from "./reseed-reader.ts";
 import { readRestart } from "./restart-reader.ts";
 import { type WatchUpdate, watchUnits } from "./watch-stream.ts";
 
@@ -134,6 +138,26 @@ export class FleetClient {
   /** Undefined when there is no such request (any more). */
   restart(id: string, signal?: AbortSignal): Promise<ApiRestart | undefined> {
     return this.#one(`restarts/${encodeURIComponent(id)}`, readRestart, signal);
+  }
+
+  /** Everything users want of the cluster, as of one moment. Undefined when the server knows no backups. */
+  backup(signal?: AbortSignal): Promise<ApiBackup | undefined> {
+    return this.#one("backup", readBackup, signal);
+  }
+
+  /** Whether etcd holds the cluster, and how far it is seeded anew. Undefined when the server cannot do that. */
+  reseed(signal?: AbortSignal): Promise<ApiReseed | undefined> {
+    return this.#one("reseed", readReseed, signal);
+  }
+
+  /** Begins to seed the registry anew; `discard` as in POST /reseed. */
+  async beginReseed(discard: string | undefined, signal?: AbortSignal): Promise<ApiReseed> {
+    const body = discard === undefined ? {} : { discard };
+    return readReseed((await this.#transport.send("POST", `${apiPrefix}/reseed`, body, signal)).body);
+  }
+
+  async finishReseed(signal?: AbortSignal): Promise<ApiReseed> {
+    return readReseed((await this.#transport.send("POST", `${apiPrefix}/reseed/finish`, {}, signal)).body);
   }
 
   /** What is under way ends, nothing further begins; false when there was no such request. */

@@ -1,6 +1,8 @@
 import type { z } from "zod";
+import { backupShape } from "./backup.ts";
 import { confirmedLossesShape, confirmLossesShape, lossesShape } from "./losses.ts";
 import { query } from "./paths.ts";
+import { beginReseedShape, finishReseedShape, reseedShape } from "./reseed.ts";
 import { newRestartShape, restartListShape, restartShape } from "./restart.ts";
 import { watchMessageShape } from "./watch.ts";
 import {
@@ -215,6 +217,54 @@ export const operations = {
     answers: {
       200: { description: "What is confirmed.", shape: confirmedLossesShape },
       400: refused("Bad body."),
+      413: tooLarge,
+      415: notJson,
+    },
+  },
+  getBackup: {
+    id: "fleet.Backup.Get",
+    resource: "Backup",
+    method: "GET",
+    path: "/backup",
+    summary: "Retrieve everything users want of the cluster, as of one revision, as one document.",
+    answers: {
+      200: { description: "Units, their files, and metadata set through the API.", shape: backupShape },
+    },
+  },
+  getReseed: {
+    id: "fleet.Reseed.Get",
+    resource: "Reseed",
+    method: "GET",
+    path: "/reseed",
+    summary: "Retrieve whether etcd holds this cluster, and how far it is seeded anew.",
+    answers: { 200: { description: "How it stands, also while fleetd is frozen.", shape: reseedShape } },
+  },
+  beginReseed: {
+    id: "fleet.Reseed.Begin",
+    resource: "Reseed",
+    method: "POST",
+    path: "/reseed",
+    summary: "Begin to seed a registry that was wiped or rolled back anew, from what the machines run.",
+    body: beginReseedShape,
+    answers: {
+      200: { description: "Begun, or under way already.", shape: reseedShape },
+      400: refused("Bad body."),
+      409: refused("There is nothing to be seeded anew, or etcd holds what was not said to be thrown away."),
+      413: tooLarge,
+      415: notJson,
+    },
+  },
+  finishReseed: {
+    id: "fleet.Reseed.Finish",
+    resource: "Reseed",
+    method: "POST",
+    path: "/reseed/finish",
+    summary: "End the seeding: from now on the cluster schedules what the machines have told.",
+    body: finishReseedShape,
+    answers: {
+      200: { description: "Ended.", shape: reseedShape },
+      400: refused("Bad body."),
+      409: refused("The cluster is not being seeded anew."),
       413: tooLarge,
       415: notJson,
     },

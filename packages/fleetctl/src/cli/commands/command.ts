@@ -2,6 +2,7 @@ import type { Flag } from "../flag.ts";
 
 export type CommandName =
   | "__complete"
+  | "backup"
   | "cat"
   | "completion"
   | "confirm-loss"
@@ -15,7 +16,9 @@ export type CommandName =
   | "list-units"
   | "load"
   | "man"
+  | "reseed"
   | "restart"
+  | "restore"
   | "ssh"
   | "start"
   | "status"
