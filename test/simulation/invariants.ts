@@ -2,7 +2,7 @@ import { eligibility, parseUnitFile, type Requirements, requirementsOf, unitHash
 import type { FakeSystemdEvent } from "@fleet/systemd";
 import { RegistryInvariants } from "./registry-invariants.ts";
 import { RestartInvariants } from "./restart-invariants.ts";
-import { contents, requirements, unitFile } from "./scenery.ts";
+import { contents, isGlobal, requirements, unitFile } from "./scenery.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import { prefix, type SimulatedMachine } from "./simulated-machine.ts";
 
@@ -163,11 +163,6 @@ interface Order {
 function hashOf(text: string | undefined): string | undefined {
   const file = text === undefined ? undefined : parseUnitFile(text);
   return file?.ok === true ? unitHash(file.value) : undefined;
-}
-
-/** In simulated clusters global units are recognised by their name. */
-function isGlobal(unit: string): boolean {
-  return unit.startsWith("global");
 }
 
 interface PlacedUnit {

@@ -1,5 +1,6 @@
 import { eligibility, type Occupant, parseUnitFile, type Requirements, requirementsOf } from "@fleet/core";
 import type { KeyValue, WatchEvent } from "@fleet/registry";
+import { isGlobal } from "./scenery.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import { user } from "./simulated-cluster.ts";
 import type { Caller } from "./simulated-etcd.ts";
@@ -129,9 +130,4 @@ function requirementsIn(unit: string, text: string): Requirements {
   const file = parseUnitFile(text);
   if (!file.ok) throw new Error(`${unit}: the unit file cannot be read`);
   return requirementsOf(unit, file.value);
-}
-
-/** In simulated clusters global units are recognised by their name. */
-function isGlobal(unit: string): boolean {
-  return unit.startsWith("global");
 }

@@ -1,4 +1,5 @@
 import type { FakeSystemdEvent } from "@fleet/systemd";
+import { isGlobal } from "./scenery.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
 
@@ -142,9 +143,4 @@ export class RestartInvariants {
   #askedAt(key: string): number | undefined {
     return this.#cluster.askedAt.get(key.split(" ")[0] ?? "");
   }
-}
-
-/** In simulated clusters global units are recognised by their name. */
-function isGlobal(unit: string): boolean {
-  return unit.startsWith("global");
 }

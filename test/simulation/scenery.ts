@@ -61,3 +61,8 @@ export const metadata: readonly Readonly<Record<string, string>>[] = [
 export function unitFile(content: string, xFleet: string): string {
   return `${content}${xFleet === "" ? "" : `\n[X-Fleet]\n${xFleet}`}`;
 }
+
+/** Global units can be told by their name. */
+export function isGlobal(unit: string): boolean {
+  return unit.startsWith("global");
+}
