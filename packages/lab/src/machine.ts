@@ -73,6 +73,9 @@ export class MachineProgram {
 
   /** Sends a signal; a program that has ended already is left alone. */
   signal(name: NodeJS.Signals): void {
-    if (this.running) sendSignal(this.pid, name);
+    if (!this.running) return;
+    sendSignal(this.pid, name);
+    // nsenter stops with its child, and would neither go on with it nor notice its end.
+    if (name !== "SIGSTOP") this.#entry.signal("SIGCONT");
   }
 }
