@@ -158,6 +158,17 @@ export class AgentBench {
     await this.#commit([{ op: "assign", machineId, unit: name, record }]);
   }
 
+  /** Asks for what an assigned unit was asked for before once more, if it has failed. */
+  async retry(name: string): Promise<void> {
+    const assigned = this.#assigned.get(name);
+    if (assigned === undefined) throw new Error("assign() first");
+    this.#generation += 1;
+    const { generation, retryOf = generation } = assigned;
+    const record = { ...assigned, generation: this.#generation, retryOf };
+    this.#assigned.set(name, record);
+    await this.#commit([{ op: "assign", machineId, unit: name, record }]);
+  }
+
   async withdraw(name: string): Promise<void> {
     await this.#commit([{ op: "withdraw", machineId, unit: name }]);
   }

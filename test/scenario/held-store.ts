@@ -1,5 +1,6 @@
 import type {
   LeaseGrant,
+  LeaseTime,
   RangeRequest,
   RangeResult,
   Store,
@@ -9,14 +10,20 @@ import type {
   WatchRequest,
 } from "@fleet/registry";
 
-/** A store that lets chosen transactions wait, to hold a process at a point of its work. */
+/** A store that lets chosen transactions wait, to hold a process at a point of its work, or refuses them. */
 export class HeldStore implements Store {
   readonly #store: Store;
+  #refusalOf: (request: TxnRequest) => Error | undefined = () => undefined;
   #isHeld: (request: TxnRequest) => boolean = () => false;
   readonly #waiting: (() => void)[] = [];
 
   constructor(store: Store) {
     this.#store = store;
+  }
+
+  /** What is given an error is answered with it, and not carried out. */
+  refuse(refusalOf: (request: TxnRequest) => Error | undefined): void {
+    this.#refusalOf = refusalOf;
   }
 
   hold(isHeld: (request: TxnRequest) => boolean): void {
@@ -35,6 +42,8 @@ export class HeldStore implements Store {
 
   async txn(request: TxnRequest): Promise<TxnResult> {
     if (this.#isHeld(request)) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    const refusal = this.#refusalOf(request);
+    if (refusal !== undefined) throw refusal;
     return await this.#store.txn(request);
   }
 
@@ -48,6 +57,10 @@ export class HeldStore implements Store {
 
   leaseKeepAlive(leaseId: string): Promise<void> {
     return this.#store.leaseKeepAlive(leaseId);
+  }
+
+  leaseTimeToLive(leaseId: string): Promise<LeaseTime | undefined> {
+    return this.#store.leaseTimeToLive(leaseId);
   }
 
   leaseRevoke(leaseId: string): Promise<void> {

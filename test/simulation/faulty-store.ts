@@ -1,5 +1,7 @@
+import { setMaxListeners } from "node:events";
 import {
   type LeaseGrant,
+  type LeaseTime,
   type RangeRequest,
   type RangeResult,
   type Store,
@@ -38,6 +40,8 @@ export class FaultyStore implements Store {
     this.#store = store;
     this.#clock = clock;
     this.#random = random;
+    // One listener per call under way.
+    setMaxListeners(0, this.#dead.signal);
   }
 
   cut(): void {
@@ -83,6 +87,10 @@ export class FaultyStore implements Store {
 
   leaseKeepAlive(leaseId: string): Promise<void> {
     return this.#call(() => this.#store.leaseKeepAlive(leaseId), true);
+  }
+
+  leaseTimeToLive(leaseId: string): Promise<LeaseTime | undefined> {
+    return this.#call(() => this.#store.leaseTimeToLive(leaseId), false);
   }
 
   leaseRevoke(leaseId: string): Promise<void> {

@@ -1,8 +1,10 @@
 import { eligibility, parseUnitFile, type Requirements, requirementsOf, unitHash } from "@fleet/core";
 import type { FakeSystemdEvent } from "@fleet/systemd";
+import { RegistryInvariants } from "./registry-invariants.ts";
 import { RestartInvariants } from "./restart-invariants.ts";
+import { contents, isGlobal, requirements, unitFile } from "./scenery.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
-import type { SimulatedMachine } from "./simulated-machine.ts";
+import { prefix, type SimulatedMachine } from "./simulated-machine.ts";
 
 interface UnitRun {
   running: boolean;
@@ -10,7 +12,16 @@ interface UnitRun {
   stopping: boolean;
   /** Revision of the store when the unit was last written or started. */
   since: number;
+  /** How often fleetd had been told to leave by then. */
+  leaves: number;
 }
+
+/** What an agent acts on may be this old: watches deliver late, answers take their time. */
+const hearsayMs = 2500;
+
+const plainFiles: ReadonlyMap<string, string> = new Map(
+  requirements.map(([unit, xFleet]) => [unit, unitFile(contents[0] ?? "", xFleet)]),
+);
 
 const ends: ReadonlySet<FakeSystemdEvent["kind"]> = new Set([
   "stopped",
@@ -27,13 +38,16 @@ export class Invariants {
   readonly #seen = new Map<string, number>();
   readonly #runs = new Map<string, UnitRun>();
   readonly #restarts: RestartInvariants;
-  #revision = 0;
+  readonly #registry: RegistryInvariants;
+  /** Revision of the store at moments of the recent past, the oldest first. */
+  readonly #recent: { readonly atMs: number; readonly revision: number }[] = [];
 
   /** `calm`: no fault is injected in this run, so not even a lost machine may explain a double run. */
   constructor(cluster: SimulatedCluster, calm: boolean) {
     this.#cluster = cluster;
     this.#calm = calm;
     this.#restarts = new RestartInvariants(cluster, calm);
+    this.#registry = new RegistryInvariants(cluster, plainFiles);
   }
 
   /** See RestartInvariants. */
@@ -41,15 +55,26 @@ export class Invariants {
     this.#restarts.checkEnded();
   }
 
+  /** To be called after everything that happens. */
   check(): void {
-    this.#eachUnitIsAssignedOnce();
+    this.#registry.check();
+    if (this.#cluster.etcd.runaway) throw new Error("some fleetd asks etcd without end");
     for (const machine of this.#cluster.machines) {
       if (machine.runaway) throw new Error(`the agent of ${machine.id} turns round without end`);
       this.#eventsAreInOrder(machine);
     }
-    if (this.#calm) this.#nothingRunsTwice();
     this.#restarts.check();
-    this.#revision = this.#cluster.etcd.revision;
+  }
+
+  /** To be called now and then: what does not come and go between two moments. */
+  checkThoroughly(): void {
+    this.check();
+    const { revision } = this.#cluster.etcd.truth;
+    if (revision !== this.#recent.at(-1)?.revision) this.#eachUnitIsAssignedOnce();
+    if (this.#calm) this.#nothingRunsTwice();
+    const { clock, etcd } = this.#cluster;
+    this.#recent.push({ atMs: clock.monotonic(), revision: etcd.truth.revision });
+    while ((this.#recent[0]?.atMs ?? 0) < clock.monotonic() - hearsayMs) this.#recent.shift();
   }
 
   #eachUnitIsAssignedOnce(): void {
@@ -86,9 +111,12 @@ export class Invariants {
 
   #follow(machine: SimulatedMachine, { kind, unit }: FakeSystemdEvent): void {
     const key = `${machine.id}/${unit}`;
-    const run = this.#runs.get(key) ?? { running: false, stopping: false, since: 0 };
+    const run = this.#runs.get(key) ?? { running: false, stopping: false, since: 0, leaves: 0 };
     this.#runs.set(key, run);
-    if (kind === "written" || kind === "start-queued") run.since = this.#revision;
+    if (kind === "written" || kind === "start-queued") {
+      run.since = this.#recent[0]?.revision ?? 0;
+      run.leaves = machine.leaves;
+    }
     if (kind === "started") {
       run.running = true;
       run.stopping = false;
@@ -106,22 +134,35 @@ export class Invariants {
   }
 
   #mayStop(machine: SimulatedMachine, unit: string, run: UnitRun): boolean {
-    if (machine.report === undefined || machine.report.leaving) return true;
+    if (machine.report === undefined || machine.leaves > run.leaves) return true;
     // No machine here ever stops fitting a global unit: only what was asked for can be a reason.
-    if (isGlobal(unit)) {
-      const asked = this.#cluster.rows("units/").find(({ key }) => key === unit);
-      if (asked === undefined || asked.modRevision > run.since) return true;
-      return JSON.parse(asked.value).target !== "launched";
-    }
-    const assignment = this.#cluster.rows("assignments/").find(({ key }) => key === `${machine.id}/${unit}`);
-    if (assignment === undefined) return true;
-    return assignment.modRevision > run.since || JSON.parse(assignment.value).target === "loaded";
+    const order = isGlobal(unit)
+      ? this.#order("units/", unit)
+      : this.#order("assignments/", `${machine.id}/${unit}`);
+    if (order === undefined || order.modRevision > run.since) return true;
+    return order.target !== "launched" || order.hash !== hashOf(machine.systemd.read(unit));
+  }
+
+  /** What was last said that could be read; undefined: that the unit is to go. */
+  #order(below: string, key: string): Order | undefined {
+    const row = this.#cluster.rows(below).find((other) => other.key === key);
+    if (row === undefined) return undefined;
+    const before = this.#cluster.corrupted.get(`${prefix}${below}${key}`);
+    const { target, hash } = JSON.parse(before ?? row.value);
+    // Making it unreadable was no order.
+    return { target, hash, modRevision: before === undefined ? row.modRevision : 0 };
   }
 }
 
-/** In simulated clusters global units are recognised by their name. */
-function isGlobal(unit: string): boolean {
-  return unit.startsWith("global");
+interface Order {
+  readonly target: string;
+  readonly hash: string;
+  readonly modRevision: number;
+}
+
+function hashOf(text: string | undefined): string | undefined {
+  const file = text === undefined ? undefined : parseUnitFile(text);
+  return file?.ok === true ? unitHash(file.value) : undefined;
 }
 
 interface PlacedUnit {

@@ -23,12 +23,12 @@ export class MemoryJournal {
     return this.#writes > writesAtOneInstant;
   }
 
-  /** One process's handle: after `kill` it changes nothing any more. */
-  open(): JournalStore & { kill(): void } {
+  /** One process's handle: after `kill` it changes nothing any more. `running` holds up a stopped process. */
+  open(running: () => Promise<void> = () => Promise.resolve()): JournalStore & { kill(): void } {
     const { entries } = this;
     let dead = false;
     const write = async (change: () => void): Promise<void> => {
-      await Promise.resolve();
+      await running();
       this.#count();
       if (dead || this.runaway) await new Promise<never>(() => {});
       change();

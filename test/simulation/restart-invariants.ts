@@ -1,4 +1,5 @@
 import type { FakeSystemdEvent } from "@fleet/systemd";
+import { isGlobal } from "./scenery.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
 
@@ -33,16 +34,19 @@ export class RestartInvariants {
   readonly #parallel = new Map<number, number>();
   /** Number → units that are down because of it, and since when. */
   readonly #down = new Map<number, Map<string, number>>();
-  /** Number, unit (and machine of a global unit) → the invocation that was replaced; empty when none was. */
+  /** Number, unit and machine → the invocation that was replaced; empty when none was. */
   readonly #replaced = new Map<string, string>();
+
+  /** Unit and machine → revision at which the unit was last begun there. */
+  readonly #begun = new Map<string, number>();
 
   constructor(cluster: SimulatedCluster, calm: boolean) {
     this.#cluster = cluster;
     this.#calm = calm;
   }
 
+  /** To be called after everything that happens: clocks of machines differ, so the order of calls is what counts. */
   check(): void {
-    for (const { number, parallel } of this.#rows()) this.#parallel.set(number, parallel);
     for (const { machine, event } of this.#news()) this.#follow(machine, event);
   }
 
@@ -57,11 +61,8 @@ export class RestartInvariants {
       }
       for (const { unit, state, machineId } of row.steps) {
         if (state !== "done" || machineId === undefined) continue;
-        // One that a later request has brought about in between counts as well.
-        const carriedOut = [...this.#replaced.keys()].some((key) => {
-          const [number, name, where = machineId] = key.split(" ");
-          return Number(number) >= row.number && name === unit && where === machineId;
-        });
+        // Whatever has begun the unit anew since it was asked for counts: it was another request, or a crash of fleetd.
+        const carriedOut = (this.#begun.get(`${unit} ${machineId}`) ?? 0) >= row.number;
         if (!carriedOut) {
           throw new Error(`restart ${row.number} says that ${unit} was restarted, and nothing was`);
         }
@@ -82,13 +83,12 @@ export class RestartInvariants {
 
   /** What has happened since the last look, on all machines, in order. */
   #news(): readonly Happening[] {
-    const news = this.#cluster.machines.flatMap((machine) => {
+    return this.#cluster.machines.flatMap((machine) => {
       const { history } = machine.systemd;
       const from = this.#seen.get(machine.id) ?? 0;
       this.#seen.set(machine.id, history.length);
       return history.slice(from).map((event) => ({ machine, event }));
     });
-    return news.sort((left, right) => left.event.at - right.event.at);
   }
 
   #follow(machine: SimulatedMachine, event: FakeSystemdEvent): void {
@@ -96,12 +96,25 @@ export class RestartInvariants {
     // Of a global unit on a machine that is out of reach a restart may go on after the request has.
     const key = isGlobal(unit) ? `${unit} ${machine.id}` : unit;
     if (endsOfRestart.has(kind)) for (const units of this.#down.values()) units.delete(key);
+    if (kind === "removed" || kind === "rebooted") this.#forget(machine, unit);
+    if (kind === "started") this.#begun.set(`${unit} ${machine.id}`, this.#cluster.etcd.truth.revision);
     if (kind !== "restart-queued") return;
     const number = machine.restartAt(unit, event.at);
     if (number === undefined) throw new Error(`${unit} was restarted on ${machine.id} without a reason`);
-    this.#isReplacedOnce(`${number} ${key}`, event);
-    const counts = event.invocation !== "" && (this.#calm || !isGlobal(unit));
-    if (counts) this.#isWithinBounds(number, key, event.at);
+    // A machine that was lost may have carried it out untold: the next one then does so as well.
+    this.#isReplacedOnce(`${number} ${unit} on ${machine.id}`, event);
+    // One that was not to run may not have been stopped yet.
+    const wasToRun = !this.#cluster.startedByRestart.has(`${number} ${unit}`);
+    const counts = event.invocation !== "" && wasToRun && (this.#calm || !isGlobal(unit));
+    if (counts) this.#isWithinBounds(number, key, this.#cluster.clock.monotonic());
+  }
+
+  /** With the file the machine has forgotten what it has carried out; untold, it may be asked for once more. */
+  #forget(machine: SimulatedMachine, unit: string): void {
+    for (const key of this.#replaced.keys()) {
+      const [, name, , machineId] = key.split(" ");
+      if (machineId === machine.id && (unit === "" || name === unit)) this.#replaced.delete(key);
+    }
   }
 
   #isReplacedOnce(key: string, { invocation }: FakeSystemdEvent): void {
@@ -115,6 +128,9 @@ export class RestartInvariants {
   #isWithinBounds(number: number, unit: string, at: number): void {
     const down = this.#down.get(number) ?? new Map<string, number>();
     this.#down.set(number, down.set(unit, at));
+    if (!this.#parallel.has(number)) {
+      for (const row of this.#rows()) this.#parallel.set(row.number, row.parallel);
+    }
     const parallel = this.#parallel.get(number) ?? Number.POSITIVE_INFINITY;
     // What the user asked for since is a reason of its own to be down, and ends the unit's turn.
     const because = [...down].filter(([key, since]) => (this.#askedAt(key) ?? 0) < since);
@@ -127,9 +143,4 @@ export class RestartInvariants {
   #askedAt(key: string): number | undefined {
     return this.#cluster.askedAt.get(key.split(" ")[0] ?? "");
   }
-}
-
-/** In simulated clusters global units are recognised by their name. */
-function isGlobal(unit: string): boolean {
-  return unit.startsWith("global");
 }

@@ -19,6 +19,8 @@ export class SimulatedClock implements Clock {
   readonly #timers: Timer[] = [];
   #elapsedMs = 0;
   #sequence = 0;
+  /** Called whenever everything that follows from one timer has run. */
+  onSettled: () => void = () => {};
 
   /** `epochMs`: wall-clock time at the start. */
   constructor(epochMs = 1_700_000_000_000) {
@@ -78,6 +80,7 @@ export class SimulatedClock implements Clock {
   /** Lets everything run that needs no time to pass. */
   async settle(): Promise<void> {
     await new Promise<void>((resolve) => setImmediate(resolve));
+    this.onSettled();
   }
 
   /** How many timers are pending: a component that has stopped must leave none. */

@@ -1,10 +1,16 @@
 import { Agent } from "@fleet/agent";
 import { Engine } from "@fleet/engine";
-import { type MemoryEtcd, MemoryStore, Registry, type RememberedCluster } from "@fleet/registry";
+import { Registry, type RememberedCluster } from "@fleet/registry";
 import { Backoff, type Clock, type Logger, type Random, randomHex, supervise } from "@fleet/runtime";
-import { FakeSystemd, FakeUnitDirectory, FakeUnitManager } from "@fleet/systemd";
+import { FakeSystemd } from "@fleet/systemd";
+import { EtcdClient } from "./etcd-client.ts";
 import { FaultyStore } from "./faulty-store.ts";
+import { FaultyUnitDirectory, FaultyUnitManager } from "./faulty-systemd.ts";
+import { type ClockSkew, MachineClock } from "./machine-clock.ts";
 import { MemoryJournal } from "./memory-journal.ts";
+import { asOlderVersion } from "./older-version.ts";
+import { ProcessClock } from "./process-clock.ts";
+import type { Caller, SimulatedEtcd } from "./simulated-etcd.ts";
 
 const agentTtlMs = 5000;
 const leaderTtlMs = 3000;
@@ -13,15 +19,22 @@ export const prefix = "/fleet/";
 export interface SimulatedMachineOptions {
   readonly id: string;
   readonly metadata: Readonly<Record<string, string>>;
-  readonly etcd: MemoryEtcd;
+  readonly etcd: SimulatedEtcd;
+  /** The world's. */
   readonly clock: Clock;
+  readonly skew: ClockSkew;
   readonly random: Random;
   readonly logger: Logger;
 }
 
 interface Process {
   readonly agent: Agent;
+  readonly registry: Registry;
+  readonly client: EtcdClient;
   readonly store: FaultyStore;
+  readonly manager: FaultyUnitManager;
+  readonly directory: FaultyUnitDirectory;
+  readonly clock: ProcessClock;
   readonly end: () => void;
 }
 
@@ -31,18 +44,24 @@ export class SimulatedMachine {
   readonly metadata: Readonly<Record<string, string>>;
   readonly systemd: FakeSystemd;
   readonly #options: SimulatedMachineOptions;
+  readonly #clock: MachineClock;
   readonly #journal: MemoryJournal;
   #remembered: RememberedCluster | undefined;
   #token: string | undefined;
   #process: Process | undefined;
+  #processes = 0;
+  #leaves = 0;
   #cut = false;
+  #isOlder = false;
+  #paused = false;
 
   constructor(options: SimulatedMachineOptions) {
     this.#options = options;
     this.id = options.id;
     this.metadata = options.metadata;
-    this.systemd = new FakeSystemd(options.clock);
-    this.#journal = new MemoryJournal(options.clock);
+    this.#clock = new MachineClock(options.clock, options.skew);
+    this.systemd = new FakeSystemd(this.#clock);
+    this.#journal = new MemoryJournal(this.#clock);
   }
 
   /** fleetd runs. */
@@ -58,6 +77,21 @@ export class SimulatedMachine {
     return this.#process?.agent.report();
   }
 
+  /** Why fleetd acts on nothing it reads, if so. */
+  get frozen(): string | undefined {
+    return this.#process?.registry.guard.frozen?.code;
+  }
+
+  /** How often fleetd was told to leave. What it had begun to unload is unloaded, also by the fleetd after it. */
+  get leaves(): number {
+    return this.#leaves;
+  }
+
+  /** fleetd is, or will be when it starts, of the first version. */
+  get isOlder(): boolean {
+    return this.#isOlder;
+  }
+
   /** Number of the restart that the unit underwent, or was about to, at a moment. */
   restartAt(unit: string, at: number): number | undefined {
     return this.#journal.restarts.findLast((each) => each.unit === unit && each.at <= at)?.number;
@@ -69,16 +103,33 @@ export class SimulatedMachine {
 
   start(): void {
     if (this.#process !== undefined) return;
-    const { etcd, clock, random, logger, metadata } = this.#options;
+    const { etcd, random, logger, metadata } = this.#options;
     this.#token ??= randomHex(random, 32);
-    const store = new FaultyStore(new MemoryStore(etcd), clock, random);
+    this.#processes += 1;
+    const caller: Caller = { name: `${this.id.slice(0, 8)}#${this.#processes}` };
+    const clock = new ProcessClock(this.#clock);
+    if (this.#paused) clock.stop();
+    const client = new EtcdClient(etcd, caller, clock, random);
+    const store = new FaultyStore(client, clock, random);
     if (this.#cut) store.cut();
-    const registry = this.openRegistry(store);
-    const manager = new FakeUnitManager(this.systemd);
-    const journal = this.#journal.open();
-    const common = { registry, clock, random, logger: logger.child({ machine: this.id.slice(0, 8) }) };
+    const common = { clock, random, logger: logger.child({ machine: caller.name }) };
+    const registry = new Registry({
+      ...common,
+      store: this.#isOlder ? asOlderVersion(store) : store,
+      prefix,
+      memory: {
+        load: async () => this.#remembered,
+        save: async (cluster) => {
+          this.#remembered = cluster;
+        },
+      },
+    });
+    const manager = new FaultyUnitManager(this.systemd, clock, this.#clock, random);
+    const directory = new FaultyUnitDirectory(this.systemd, clock);
+    const journal = this.#journal.open(() => clock.running());
     const agent = new Agent({
       ...common,
+      registry,
       machineId: this.id,
       token: this.#token,
       publicIp: "127.0.0.1",
@@ -86,10 +137,10 @@ export class SimulatedMachine {
       version: "0",
       ttlMs: agentTtlMs,
       manager,
-      directory: new FakeUnitDirectory(this.systemd),
+      directory,
       journal,
     });
-    const engine = new Engine({ ...common, machineId: this.id, leaderTtlMs, agentTtlMs });
+    const engine = new Engine({ ...common, registry, machineId: this.id, leaderTtlMs, agentTtlMs });
     const running = new AbortController();
     const engineTask = async (signal: AbortSignal): Promise<void> => {
       await registry.guard.open(signal);
@@ -111,7 +162,7 @@ export class SimulatedMachine {
       manager.disconnect();
       running.abort();
     };
-    this.#process = { agent, store, end };
+    this.#process = { agent, registry, client, store, manager, directory, clock, end };
   }
 
   /** kill -9 of fleetd: its units run on. */
@@ -124,6 +175,7 @@ export class SimulatedMachine {
   leave(): void {
     const process = this.#process;
     if (process === undefined) return;
+    this.#leaves += 1;
     void process.agent.leave().then(() => {
       if (this.#process === process) this.kill();
     });
@@ -137,6 +189,30 @@ export class SimulatedMachine {
     this.#token = undefined;
   }
 
+  /** From its next start on fleetd is of the first version, or of this one. */
+  install(version: "older" | "present"): void {
+    this.#isOlder = version === "older";
+  }
+
+  /** SIGSTOP of fleetd. */
+  stopProcess(): void {
+    this.#process?.clock.stop();
+  }
+
+  /** The whole machine stands still, as a virtual machine that is paused. */
+  pause(): void {
+    this.#paused = true;
+    this.#clock.pause();
+    this.#process?.clock.stop();
+  }
+
+  /** Ends both kinds of standing still. */
+  resume(): void {
+    this.#paused = false;
+    this.#clock.resume();
+    this.#process?.clock.continue();
+  }
+
   /** Nothing gets from here to etcd or back. */
   cutOff(): void {
     this.#cut = true;
@@ -146,6 +222,17 @@ export class SimulatedMachine {
   heal(): void {
     this.#cut = false;
     this.#process?.store.heal();
+    this.#process?.client.lag(5);
+  }
+
+  /** The connection to etcd breaks, and is there again at once. */
+  dropConnection(): void {
+    this.#process?.client.disconnect();
+  }
+
+  /** Watches deliver late. */
+  lag(milliseconds: number): void {
+    this.#process?.client.lag(milliseconds);
   }
 
   loseReplies(share: number): void {
@@ -156,20 +243,24 @@ export class SimulatedMachine {
     this.#process?.store.delayWrites(share);
   }
 
-  openRegistry(store: FaultyStore | MemoryStore): Registry {
-    const { clock, random, logger } = this.#options;
-    return new Registry({
-      store,
-      prefix,
-      memory: {
-        load: async () => this.#remembered,
-        save: async (cluster) => {
-          this.#remembered = cluster;
-        },
-      },
-      clock,
-      random,
-      logger,
-    });
+  /** Ways to systemd that fail or are slow; `healSystemd` ends all of them. */
+  loseSystemd(how: "connection" | "signals" | "replies" | "speed" | "directory"): void {
+    const process = this.#process;
+    if (how === "connection") process?.manager.disconnect();
+    if (how === "signals") process?.manager.loseSignals(true);
+    if (how === "replies") process?.manager.loseReplies(true);
+    if (how === "speed") process?.manager.slow(2000);
+    if (how === "directory") process?.directory.fail("ENOSPC");
+  }
+
+  healSystemd(): void {
+    const process = this.#process;
+    process?.directory.fail(undefined);
+    process?.manager.slow(0);
+    process?.manager.loseReplies(false);
+    process?.manager.loseSignals(false);
+    // Signals are lost with a connection only: a new one makes fleetd look at everything.
+    process?.manager.disconnect();
+    process?.manager.reconnect();
   }
 }

@@ -6,6 +6,7 @@ export interface AgentMetrics {
   readonly registrations: Counter;
   readonly tasks: Counter<"task" | "result">;
   readonly activation: Histogram;
+  readonly fencedUnits: Counter<"by">;
 }
 
 /** What there is to say of an agent at the moment. */
@@ -65,12 +66,23 @@ export function agentMetrics(metrics: Metrics, overview: AgentOverview): AgentMe
       help: "Tasks of the agent that have ended, by kind and result; stale: the order had changed meanwhile.",
       labels: ["task", "result"],
     }),
+    fencedUnits: fencedUnits(metrics),
     activation: metrics.histogram({
       name: "fleet_agent_activation_duration_seconds",
       help: "Time from hearing of the order to start a unit until systemd said that it is active.",
       buckets: activationBuckets,
     }),
   };
+}
+
+function fencedUnits(metrics: Metrics): Counter<"by"> {
+  const counter = metrics.counter({
+    name: "fleet_agent_fenced_units_total",
+    help: "Exclusive units stopped because this machine's lease was about to end, by who did: fleetd or systemd's timer.",
+    labels: ["by"],
+  });
+  for (const by of ["fleetd", "timer"]) counter.add({ by }, 0);
+  return counter;
 }
 
 function unitSamples(counts: ReadonlyMap<string, number>) {

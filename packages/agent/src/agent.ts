@@ -1,4 +1,4 @@
-import { diff, type JournalEntry } from "@fleet/core";
+import { diff, fenceTasks, type JournalEntry } from "@fleet/core";
 import {
   Backoff,
   type Clock,
@@ -15,8 +15,10 @@ import {
 import type { UnitDirectory, UnitManager } from "@fleet/systemd";
 import { ActivationTimes } from "./activation-times.ts";
 import { type AgentMetrics, agentMetrics } from "./agent-metrics.ts";
+import { contributeUnits } from "./contribute-units.ts";
 import { DesiredUnits } from "./desired-units.ts";
 import { Dispatcher } from "./dispatcher.ts";
+import { ExclusiveFence } from "./exclusive-fence.ts";
 import type { AgentRegistry, JournalStore, Registration } from "./ports.ts";
 import { Presence } from "./presence.ts";
 import { Publisher } from "./publisher.ts";
@@ -45,11 +47,16 @@ export interface AgentOptions {
   readonly metrics?: Metrics;
 }
 
+/** How long a machine that has unloaded everything waits for the registry to take note of it. */
+const flushLimitMs = 2_000;
+
 /** A look inside, for people. */
 export interface AgentReport {
   readonly registration: number | undefined;
   readonly settled: boolean;
   readonly leaving: boolean;
+  /** Exclusive units that were stopped because the lease was about to end, and not started again since. */
+  readonly fenced: readonly string[];
   readonly busy: readonly string[];
   readonly journal: readonly JournalEntry[];
 }
@@ -72,6 +79,7 @@ export class Agent {
   readonly #loop: LevelLoop;
   readonly #metrics: AgentMetrics;
   readonly #activations: ActivationTimes;
+  readonly #fence: ExclusiveFence;
   readonly #stop = new AbortController();
   #journalRead: Promise<void> | undefined;
   #signal: AbortSignal | undefined;
@@ -103,6 +111,16 @@ export class Agent {
         if (this.#journal.entries.get(unit)?.launched === true) this.#activations.seen(unit, active);
       },
     });
+    this.#fence = new ExclusiveFence({
+      ...options,
+      journal: this.#journal.entries,
+      fencedUnits: this.#metrics.fencedUnits,
+      onChange: () => {
+        // What failed before says nothing about stopping.
+        if (this.#fence.stopsAll) this.#retries.clear();
+        this.#loop.trigger();
+      },
+    });
     this.#dispatcher = new Dispatcher({
       executor: new UnitExecutor({
         registry,
@@ -110,6 +128,7 @@ export class Agent {
         directory,
         journal: this.#journal,
         publisher: this.#publisher,
+        fence: this.#fence,
         logger,
       }),
       retries: this.#retries,
@@ -176,6 +195,7 @@ export class Agent {
     const disconnect = new AbortController();
     const connection = manager.run(disconnect.signal);
     await Promise.all([this.#publisher.run(stopped), this.#loop.run(stopped), presence]);
+    this.#fence.end();
     // Systemd's answers to calls under way are waited for: the next agent would repeat a start nobody took note of.
     await this.#dispatcher.idle();
     disconnect.abort();
@@ -206,6 +226,9 @@ export class Agent {
       });
       emptied.abort();
       await announced;
+      await this.#fence.leave();
+      // Rows that go one by one tell that units have ended, rows that go with the machine tell nothing.
+      await this.#publisher.flushed(flushLimitMs);
       await this.#tryRegistry("leave", (registration) => registration.leave());
     }
     this.#stop.abort();
@@ -216,6 +239,7 @@ export class Agent {
       registration: this.#registration?.number,
       settled: this.#isSettled(),
       leaving: this.#leaving !== undefined,
+      fenced: [...this.#fence.stopped, ...this.#fence.fired].sort(),
       busy: [...this.#dispatcher.busy].sort(),
       journal: [...this.#journal.entries.values()].sort((a, b) => (a.unit < b.unit ? -1 : 1)),
     };
@@ -227,11 +251,22 @@ export class Agent {
       await registration.leave();
       return;
     }
+    await this.#fence.begin(registration);
+    await this.#contribute(registration);
     this.#desired = new DesiredUnits(this.#options.machineId);
     this.#registration = registration;
     this.#metrics.registrations.add({});
     await this.#publisher.begin(registration);
     if (this.#leaving !== undefined) await registration.leaving();
+  }
+
+  /** While nothing is desired no task is handed out: what is told of is what there is. */
+  async #contribute(registration: Registration): Promise<void> {
+    const { registry, directory, logger } = this.#options;
+    if (!registry.guard.owesUnits) return;
+    await this.#dispatcher.idle();
+    await contributeUnits({ registration, journal: this.#journal, directory, logger });
+    await registry.guard.unitsContributed();
   }
 
   #noteOrder(unit: string): void {
@@ -256,12 +291,19 @@ export class Agent {
     const desired = this.#desired;
     const leaving = this.#leaving;
     const signal = this.#signal;
-    if (signal === undefined || (desired === undefined && leaving === undefined)) return;
+    if (signal === undefined) return;
+    if (leaving === undefined && this.#fence.stopsAll) {
+      const fencing = fenceTasks(this.#journal.entries, this.#fence.stopped);
+      this.#dispatcher.dispatch(fencing, { desired: undefined, registration: undefined, signal });
+      return;
+    }
+    if (desired === undefined && leaving === undefined) return;
     const tasks = diff({
       assignments: desired?.assignments ?? new Map(),
       unreadable: desired?.unreadable ?? new Set(),
       journal: this.#journal.entries,
       settled: this.#isSettled(),
+      fired: this.#fence.fired,
       leaving: leaving !== undefined,
     });
     if (leaving !== undefined && tasks.length === 0 && this.#dispatcher.busy.size === 0) leaving.emptied();

@@ -51,13 +51,14 @@ export class DesiredUnits {
     this.#unreadable.delete(unit);
     switch (entry.status) {
       case "present": {
-        const { hash, target, generation, awaits, restart } = entry.value;
+        const { hash, target, generation, retryOf, awaits, restart } = entry.value;
         const assignment = {
           machineId: this.#machineId,
           unit,
           hash,
           target,
           generation,
+          ...(retryOf === undefined ? {} : { retryOf }),
           awaits,
           ...(restart === undefined ? {} : { restart }),
         };

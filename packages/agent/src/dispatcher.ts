@@ -65,7 +65,8 @@ export class Dispatcher {
     const due = byKind(tasks.filter((task) => !this.#busy.has(task.unit) && !retries.waits(task.unit)));
     const { desired, signal } = context;
     for (const task of tasks) {
-      if (task.kind === "stop" || task.kind === "unload") this.#starts.get(task.unit)?.abort();
+      if (task.kind === "stop" || task.kind === "unload" || task.kind === "fence")
+        this.#starts.get(task.unit)?.abort();
     }
 
     const loads: LoadTask[] = [];
@@ -78,6 +79,7 @@ export class Dispatcher {
       const assignedAt = desired?.get(task.unit)?.assignedAt;
       if (assignedAt !== undefined) this.#beginStart({ ...task, assignedAt }, signal);
     }
+    for (const task of due.fence) this.#beginOne(task, () => executor.fence(task, signal));
     for (const task of due.stop) this.#beginOne(task, () => executor.stop(task, signal));
     for (const task of due.unload) {
       if (task.reason !== "unassigned") this.#beginOne(task, () => executor.unload(task, signal));
@@ -176,7 +178,7 @@ function resultOf(outcome: TaskOutcome): string {
 }
 
 function byKind(tasks: readonly AgentTask[]): TasksByKind {
-  const groups: TasksByKind = { load: [], start: [], restart: [], stop: [], unload: [] };
+  const groups: TasksByKind = { load: [], start: [], restart: [], stop: [], unload: [], fence: [] };
   for (const task of tasks) {
     switch (task.kind) {
       case "load":
@@ -190,6 +192,9 @@ function byKind(tasks: readonly AgentTask[]): TasksByKind {
         break;
       case "stop":
         groups.stop.push(task);
+        break;
+      case "fence":
+        groups.fence.push(task);
         break;
       case "unload":
         groups.unload.push(task);

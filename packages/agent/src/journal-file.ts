@@ -12,6 +12,7 @@ const entrySchema = z.object({
   generation: z.number(),
   launched: z.boolean(),
   phase: z.enum(["loading", "loaded", "unloading"]),
+  exclusive: z.literal(true).exactOptional(),
   problem: z.string().exactOptional(),
   refusal: z.string().exactOptional(),
   restart: z.object({ number: z.number(), refused: z.string().exactOptional() }).exactOptional(),
@@ -57,7 +58,11 @@ export class JournalFile implements JournalStore {
       if ("removed" in change) this.#entries.delete(change.removed);
       else this.#entries.set(change.unit, sameBoot ? change : asWrittenOnly(change));
     }
-    await this.#enqueue(() => this.#rewrite());
+    await this.#enqueue(() => this.#rewrite()).catch((error: unknown) => {
+      // The file as it is says the same, only longer: without room for another, what it says still holds.
+      if (!sameBoot) throw error;
+      this.#lines = rest.length + 1;
+    });
     return [...this.#entries.values()];
   }
 

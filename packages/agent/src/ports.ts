@@ -9,7 +9,12 @@ import type {
 
 /** The part of the registry an agent uses. */
 export interface AgentRegistry {
-  readonly guard: { open(signal: AbortSignal): Promise<void> };
+  readonly guard: {
+    /** See ClusterGuard. */
+    readonly owesUnits: boolean;
+    open(signal: AbortSignal): Promise<void>;
+    unitsContributed(): Promise<void>;
+  };
   readonly registrations: {
     register(request: RegistrationRequest, signal: AbortSignal): Promise<RegisterOutcome>;
   };

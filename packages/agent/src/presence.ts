@@ -54,7 +54,11 @@ export class Presence {
     const held = AbortSignal.any([signal, registration.lost, drop.signal]);
     try {
       await onRegistered(registration);
-      for await (const batch of registry.followMachine(machineId, held)) onChanges(batch);
+      for await (const batch of registry.followMachine(machineId, held)) {
+        // Read before it was known that the registration is lost, say because the registry was seeded anew.
+        if (held.aborted) break;
+        onChanges(batch);
+      }
     } catch (error) {
       if (!held.aborted) throw error;
     } finally {

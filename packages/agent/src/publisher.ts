@@ -49,6 +49,7 @@ export class Publisher {
   readonly #loop: LevelLoop;
   readonly #dirty = new Set<string>();
   readonly #status = new Map<string, SeenStatus>();
+  readonly #flushWaiters: (() => void)[] = [];
   readonly #admissions = new Map<string, Admission>();
   readonly #admitted = new Set<string>();
   /** Units with a row on its way: it may be there or, until an answer says otherwise, not. */
@@ -84,6 +85,19 @@ export class Publisher {
       if (active !== undefined) counts.set(active, (counts.get(active) ?? 0) + 1);
     }
     return counts;
+  }
+
+  /** Resolves when all there is to publish has been published, and after `limitMs` in any case. */
+  async flushed(limitMs: number): Promise<void> {
+    if (this.#registration === undefined) return;
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.clock.after(limitMs, resolve);
+      this.#flushWaiters.push(() => {
+        cancel();
+        resolve();
+      });
+      this.#loop.trigger();
+    });
   }
 
   /** What `unit` is, or whether it is there at all, may have changed. */
@@ -145,6 +159,7 @@ export class Publisher {
     const { manager, journal, onStatus } = this.#options;
     const registration = this.#registration;
     const units = [...this.#dirty].sort();
+    if (units.length === 0) for (const flushed of this.#flushWaiters.splice(0)) flushed();
     if (registration === undefined || units.length === 0) return;
     this.#dirty.clear();
     try {
@@ -156,6 +171,7 @@ export class Publisher {
         onStatus(unit, status.active);
       }
       await this.#publish(registration, units);
+      if (this.#flushWaiters.length > 0) this.#loop.trigger();
     } catch (error) {
       for (const unit of units) this.#dirty.add(unit);
       if (this.#registration !== registration || error instanceof AbortedError) return;
@@ -261,9 +277,13 @@ function sameRow(a: StateRecord | undefined, b: StateRecord): boolean {
   );
 }
 
-/** What systemd refuses says nothing about the registration. */
+/**
+ * What systemd refuses says nothing about the registration. Nor does an etcd that is full: it keeps leases alive and
+ * delivers orders, but would refuse a new registration, and the machine could not even carry out a stop then.
+ */
 function isRefusedByRegistry(error: unknown): error is FleetError {
-  return error instanceof FleetError && !error.retryable && !error.code.startsWith("systemd_");
+  if (!(error instanceof FleetError) || error.retryable) return false;
+  return error.code !== "etcd_no_space" && !error.code.startsWith("systemd_");
 }
 
 function registrationLost(): FleetError {

@@ -1,15 +1,18 @@
 import {
   type AgentTask,
+  type FenceTask,
   hasInstallSection,
   isRestartDue,
   type JournalEntry,
   parseUnitFile,
   type RestartOutcome,
+  requirementsOf,
   serializeUnitFile,
   type UnitOption,
 } from "@fleet/core";
 import { FleetError, type Logger } from "@fleet/runtime";
 import type { UnitDirectory, UnitManager } from "@fleet/systemd";
+import type { ExclusiveFence } from "./exclusive-fence.ts";
 import type { AgentRegistry } from "./ports.ts";
 import type { Publisher } from "./publisher.ts";
 import type { UnitJournal } from "./unit-journal.ts";
@@ -35,6 +38,8 @@ interface Started {
   readonly restart?: RestartOutcome;
   /** Why systemd would not, if so. */
   readonly refused?: string;
+  /** It was not asked: the unit has not failed here, or no longer. */
+  readonly needless?: true;
 }
 
 const done: TaskOutcome = { status: "done" };
@@ -46,6 +51,7 @@ export interface UnitExecutorOptions {
   readonly directory: UnitDirectory;
   readonly journal: UnitJournal;
   readonly publisher: Publisher;
+  readonly fence: ExclusiveFence;
   readonly logger: Logger;
 }
 
@@ -109,9 +115,16 @@ export class UnitExecutor {
    * that is due. The signal ends the waiting for a restart.
    */
   carryOut(task: StartTask | RestartTask, signal: AbortSignal): Promise<TaskOutcome> {
-    return this.#carryOut(task, (unit, entry) =>
-      isRestartDue(task.assignment, entry) ? this.#restart(entry, task, signal) : this.#start(unit),
-    );
+    return this.#carryOut(task, async (unit, entry) => {
+      if (isRestartDue(task.assignment, entry)) return await this.#restart(entry, task, signal);
+      if (task.reason === "retry" && !(await this.#hasFailed(unit))) return { needless: true };
+      return await this.#start(unit);
+    });
+  }
+
+  /** Asked of systemd itself: the row that showed the failure may be of before the last try. */
+  async #hasFailed(unit: string): Promise<boolean> {
+    return (await this.#options.manager.status([unit])).get(unit)?.active === "failed";
   }
 
   async #carryOut(
@@ -124,7 +137,7 @@ export class UnitExecutor {
     const entry = journal.entries.get(unit);
     if (entry === undefined) return stale;
     const launched = assignment.target === "launched";
-    const { restart, refused } = launched ? await start(unit, entry) : {};
+    const { restart, refused, needless } = launched ? await start(unit, entry) : {};
     const { restarting, refusal, ...carriedOut } = entry;
     await journal.put({
       ...carriedOut,
@@ -134,6 +147,7 @@ export class UnitExecutor {
       ...(restart === undefined ? {} : { restart }),
     });
     publisher.touch(unit);
+    if (needless) return done;
     const event = restart === undefined ? "unit_started" : "unit_restarted";
     if (!launched) logger.info("unit_loaded", { unit, reason, hash: entry.hash });
     else if (refused === undefined) logger.info(event, { unit, reason, hash: entry.hash });
@@ -144,7 +158,9 @@ export class UnitExecutor {
 
   async #start(unit: string): Promise<Started> {
     const problem = this.#options.journal.entries.get(unit)?.problem;
-    const refused = problem ?? (await this.#unlessRefused(() => this.#options.manager.start(unit)));
+    const refused =
+      problem ??
+      (await this.#unlessRefused(() => this.#fenced(unit, () => this.#options.manager.start(unit))));
     return refused === undefined ? {} : { refused };
   }
 
@@ -156,10 +172,15 @@ export class UnitExecutor {
       const resumed = entry.restarting?.number === number ? entry.restarting.invocation : undefined;
       const invocation = resumed ?? (await manager.invocation(unit));
       if (resumed === undefined) await journal.put({ ...entry, restarting: { number, invocation } });
-      await manager.restart(unit, invocation, signal);
+      await this.#fenced(unit, () => manager.restart(unit, invocation, signal));
     };
     const refused = entry.problem ?? (await this.#unlessRefused(ask));
     return refused === undefined ? { restart: { number } } : { refused, restart: { number, refused } };
+  }
+
+  async #fenced(unit: string, start: () => Promise<void>): Promise<void> {
+    const { journal, fence } = this.#options;
+    await (journal.entries.get(unit)?.exclusive ? fence.start(unit, start) : start());
   }
 
   /**
@@ -188,6 +209,35 @@ export class UnitExecutor {
     await journal.put({ ...entry, launched: false, generation: assignment.generation });
     publisher.touch(unit);
     logger.info("unit_stopped", { unit, reason });
+    return done;
+  }
+
+  /**
+   * Stops an exclusive unit for want of a lease, or takes note that systemd's timer has. Either way its intent counts as
+   * not carried out, so that it starts again here should it still be assigned here when the lease is back. One that had
+   * ended by itself stays as it is.
+   */
+  async fence(task: FenceTask, signal: AbortSignal): Promise<TaskOutcome> {
+    const { journal, manager, publisher, logger, fence } = this.#options;
+    const { unit, reason } = task;
+    const entry = journal.entries.get(unit);
+    if (entry === undefined) return stale;
+    const undone: JournalEntry = { ...entry, launched: false, generation: 0 };
+    if (reason === "fired") {
+      if (entry.launched) await journal.put(undone);
+      fence.lookedAfter(unit);
+      return done;
+    }
+    const active = (await manager.status([unit])).get(unit)?.active;
+    const ended = active === undefined || active === "inactive" || active === "failed";
+    if (!ended) {
+      await journal.put(undone);
+      publisher.touch(unit);
+      await manager.stop(unit, signal);
+      publisher.touch(unit);
+      logger.warn("unit_fenced", { unit, reason });
+    }
+    fence.hasStopped(unit, ended ? "nobody" : "fleetd");
     return done;
   }
 
@@ -235,6 +285,7 @@ export class UnitExecutor {
       generation: 0,
       launched: false,
       phase: "loading",
+      ...(requirementsOf(unit, options).exclusive === undefined ? {} : { exclusive: true }),
       // Of a load that was interrupted: what has been restarted stays restarted.
       ...(restart === undefined ? {} : { restart }),
       ...(restarting === undefined ? {} : { restarting }),

@@ -16,7 +16,20 @@ export {
 export { explain, type PendingCause } from "./cluster/explain.ts";
 export type { Obstacle, PushObstacle } from "./cluster/obstacle.ts";
 export { type PlanOptions, plan } from "./cluster/plan.ts";
-export type { Assignment, Machine, TargetState, Unit, UnitState } from "./cluster/records.ts";
+export type {
+  Assignment,
+  ExclusiveHold,
+  Machine,
+  TargetState,
+  Unit,
+  UnitState,
+} from "./cluster/records.ts";
+export {
+  canRunElsewhere,
+  type Reschedule,
+  type RescheduleMove,
+  rescheduleOf,
+} from "./cluster/reschedule.ts";
 export type {
   Restart,
   RestartOutcome,
@@ -33,11 +46,20 @@ export type {
   Step,
   UpdateReason,
 } from "./cluster/step.ts";
-export { type AgentTask, type AgentView, diff, isRestartDue } from "./machine/diff.ts";
+export {
+  type AgentTask,
+  type AgentView,
+  diff,
+  type FenceTask,
+  fenceTasks,
+  isRestartDue,
+} from "./machine/diff.ts";
 export type { JournalEntry } from "./machine/journal-entry.ts";
 export { no, ok, type Result } from "./result.ts";
 export { escapeGlob, isWellFormedGlob, literalOf, matchGlob } from "./unit/glob.ts";
-export type { Requirements } from "./unit/requirements.ts";
+export type { Exclusiveness, Requirements } from "./unit/requirements.ts";
+export { boundsStop, defaultTimeoutStopMs, type StopBound, stopBound } from "./unit/stop-bound.ts";
+export { parseTimeSpan } from "./unit/time-span.ts";
 export {
   hasInstallSection,
   parseUnitFile,

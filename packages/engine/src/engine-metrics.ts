@@ -8,6 +8,9 @@ export interface EngineMetrics {
   readonly steps: Counter<"step" | "reason">;
   readonly commits: Counter<"result">;
   readonly auditFindings: Counter;
+  readonly reschedulesHeld: Counter<"reason">;
+  readonly machineLosses: Counter;
+  readonly massLosses: Counter;
 }
 
 /** What there is to say of the present term. */
@@ -19,12 +22,16 @@ export interface TermOverview {
 }
 
 export interface WorkOverview {
-  /** How many machines are present, by state: open, leaving, unreadable. */
+  /** How many machines there are, by state: open, leaving, unreadable, away. */
   machines(): ReadonlyMap<string, number>;
   /** How many units are to run and have no machine. */
   unplaced(): number;
   /** How many of them wait for each cause. A unit may have several. */
   pending(): ReadonlyMap<string, number>;
+  /** For how many machines re-placing is held. */
+  held(): number;
+  /** How many machines are unsteady, present or not. */
+  unsteady(): number;
 }
 
 const commitResults = ["committed", "fenced", "failed"] as const;
@@ -56,6 +63,19 @@ export function engineMetrics(metrics: Metrics, overview: () => TermOverview | u
     auditFindings: metrics.counter({
       name: "fleet_engine_audit_findings_total",
       help: "Steps that an audit found left undone; anything but 0 is a defect of fleet.",
+    }),
+    reschedulesHeld: metrics.counter({
+      name: "fleet_engine_reschedules_held_total",
+      help: "Failures of units that ask to be moved then and were not, by reason: limit, no_other_machine.",
+      labels: ["reason"],
+    }),
+    machineLosses: metrics.counter({
+      name: "fleet_engine_machine_losses_total",
+      help: "Machines that vanished without leaving.",
+    }),
+    massLosses: metrics.counter({
+      name: "fleet_engine_mass_losses_total",
+      help: "Times that so many machines vanished together that re-placing was held.",
     }),
   };
 }
@@ -94,10 +114,24 @@ function gauges(metrics: Metrics, overview: () => TermOverview | undefined): voi
   metrics.gauge(
     {
       name: "fleet_engine_machines",
-      help: "Machines present, by state, from the leader only; open: they take units.",
+      help: "Machines by state, from the leader only; open: they take units, away: they vanished and what they ran is not re-placed.",
       labels: ["state"],
     },
     () => [...(overview()?.work.machines() ?? [])].map(([state, value]) => ({ value, labels: { state } })),
+  );
+  metrics.gauge(
+    {
+      name: "fleet_engine_machines_held",
+      help: "Machines that vanished in a mass loss which is to be confirmed, from the leader only.",
+    },
+    leading(({ work }) => work.held()),
+  );
+  metrics.gauge(
+    {
+      name: "fleet_engine_machines_unsteady",
+      help: "Machines that were lost again and again, and get new units only when no other can take them, from the leader only.",
+    },
+    leading(({ work }) => work.unsteady()),
   );
   metrics.gauge(
     {

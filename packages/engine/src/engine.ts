@@ -14,6 +14,7 @@ import {
 import { type EngineMetrics, engineMetrics, type TermOverview } from "./engine-metrics.ts";
 import type { EngineRegistry } from "./engine-port.ts";
 import { Leading } from "./leading.ts";
+import type { LossStatus } from "./losses.ts";
 
 export interface EngineOptions {
   readonly registry: EngineRegistry;
@@ -28,6 +29,8 @@ export interface EngineOptions {
   readonly leaderTtlMs: number;
   /** How long a machine counts as present after it was last heard of. */
   readonly agentTtlMs: number;
+  /** More than this share of the machines must vanish within `agentTtlMs` to be held; 1: never. 0.5 unless given. */
+  readonly massLossShare?: number;
   /** 60 s unless given. */
   readonly auditIntervalMs?: number;
 }
@@ -37,6 +40,8 @@ export interface EngineStatus {
   readonly term: number | undefined;
   /** Units waiting for a machine, by name; empty while another engine leads. */
   readonly pending: readonly PendingUnit[];
+  /** Undefined while another engine leads. */
+  readonly losses: LossStatus | undefined;
 }
 
 /**
@@ -55,7 +60,7 @@ export class Engine {
 
   /** For dumps and explanations; looks at every machine for each waiting unit. */
   status(): EngineStatus {
-    return { term: this.#leading?.term, pending: this.pending() };
+    return { term: this.#leading?.term, pending: this.pending(), losses: this.#leading?.work.losses() };
   }
 
   pending(): readonly PendingUnit[] {
@@ -100,7 +105,8 @@ export class Engine {
   }
 
   async #lead(term: Term, signal: AbortSignal): Promise<void> {
-    const { registry, clock, random, logger, agentTtlMs, auditIntervalMs = 60_000 } = this.#options;
+    const { registry, clock, random, logger, agentTtlMs } = this.#options;
+    const { massLossShare = 0.5, auditIntervalMs = 60_000 } = this.#options;
     const work = new Leading(term, {
       registry,
       clock,
@@ -108,6 +114,7 @@ export class Engine {
       logger: logger.child({ term: term.number }),
       metrics: this.#metrics,
       agentTtlMs,
+      massLossShare,
       auditIntervalMs,
     });
     this.#leading = { term: term.number, sinceMs: clock.now(), work };

@@ -1,9 +1,12 @@
 import { type ClusterModel, type PendingUnit, type Plan, plan, type Step } from "@fleet/core";
-import type { Change, ChangeBatch, EngineWrite, Term } from "@fleet/registry";
+import type { ChangeBatch, EngineWrite, Term } from "@fleet/registry";
 import {
   AbortedError,
   Backoff,
+  type CancelTimer,
   type Clock,
+  errorCode,
+  errorMessage,
   FleetError,
   LevelLoop,
   type Logger,
@@ -12,9 +15,12 @@ import {
 } from "@fleet/runtime";
 import { type EngineMetrics, labelsOf, type WorkOverview } from "./engine-metrics.ts";
 import type { EngineRegistry } from "./engine-port.ts";
+import { ExclusiveHolds } from "./exclusive-holds.ts";
+import { Losses, type LossStatus } from "./losses.ts";
 import { PendingReport } from "./pending-report.ts";
 import { planWrites } from "./plan-writes.ts";
 import { Projection } from "./projection.ts";
+import { RescheduleOnFailure } from "./rescheduling.ts";
 
 export interface LeadingOptions {
   readonly registry: EngineRegistry;
@@ -24,6 +30,8 @@ export interface LeadingOptions {
   readonly metrics: EngineMetrics;
   /** How long a machine counts as present after it was last heard of. */
   readonly agentTtlMs: number;
+  /** See LossGuardOptions. */
+  readonly massLossShare: number;
   /** How often everything is planned anew, which must find nothing to do. */
   readonly auditIntervalMs: number;
 }
@@ -51,6 +59,11 @@ export class Leading {
   readonly #options: LeadingOptions;
   readonly #term: Term;
   readonly #projection: Projection;
+  readonly #losses: Losses;
+  readonly #holds: ExclusiveHolds;
+  readonly #rescheduling: RescheduleOnFailure;
+  /** Ends of triggers that are still to come. */
+  readonly #timers = new Set<CancelTimer>();
   readonly #report: PendingReport;
   readonly #loop: LevelLoop;
   readonly #over = new AbortController();
@@ -58,7 +71,7 @@ export class Leading {
   #revision: number | undefined;
   #awaited: { readonly revision: number; readonly reached: () => void } | undefined;
   #auditDue = false;
-  #expectsReturns: boolean;
+  readonly #expectsReturns: boolean;
   #failure: unknown;
 
   constructor(term: Term, options: LeadingOptions) {
@@ -67,6 +80,25 @@ export class Leading {
     this.#term = term;
     this.#projection = new Projection(logger);
     this.#expectsReturns = clock.monotonic() < term.inTouchSinceMs + options.agentTtlMs;
+    this.#losses = new Losses({
+      ...options,
+      model: this.#projection.model,
+      machines: this.#projection.machines,
+      overdue: (signal) => options.registry.overdueMachines(signal),
+      again: (delayMs) => this.#triggerAfter(delayMs),
+      expectsReturns: this.#expectsReturns,
+    });
+    this.#holds = new ExclusiveHolds({
+      ...options,
+      model: this.#projection.model,
+      again: (delayMs) => this.#triggerAfter(delayMs),
+    });
+    this.#rescheduling = new RescheduleOnFailure({
+      ...options,
+      model: this.#projection.model,
+      held: options.metrics.reschedulesHeld,
+      again: (delayMs) => this.#triggerAfter(delayMs),
+    });
     this.#report = new PendingReport(this.#projection.model, logger);
     this.#loop = new LevelLoop({
       name: "plan",
@@ -82,6 +114,10 @@ export class Leading {
     return this.#report.current();
   }
 
+  losses(): LossStatus {
+    return this.#losses.status();
+  }
+
   /** For metrics: nothing of it looks at machines for each unit. */
   overview(): WorkOverview {
     const { model } = this.#projection;
@@ -89,6 +125,8 @@ export class Leading {
       machines: () => countMachines(model),
       unplaced: () => model.unplaced.size,
       pending: () => this.#report.counts(),
+      held: () => this.#losses.status().held?.machines.length ?? 0,
+      unsteady: () => this.#losses.status().unsteady.length,
     };
   }
 
@@ -106,7 +144,9 @@ export class Leading {
         if (!(error instanceof AbortedError)) throw error;
       }),
     );
-    for (const result of await Promise.allSettled(tasks)) {
+    const results = await Promise.allSettled(tasks);
+    for (const cancel of this.#timers) cancel();
+    for (const result of results) {
       if (result.status === "rejected") throw result.reason;
     }
     if (this.#failure !== undefined) throw this.#failure;
@@ -124,9 +164,9 @@ export class Leading {
 
   #apply(batch: ChangeBatch): void {
     for (const change of batch.changes) this.#projection.apply(change);
-    if (this.#revision === undefined && this.#expectsReturns) {
-      this.#projection.expectReturns(batch.changes.flatMap(assignedMachine));
-    }
+    this.#losses.apply(batch.changes, this.#revision === undefined);
+    this.#holds.apply(batch.changes);
+    this.#rescheduling.apply(batch.changes);
     this.#revision = batch.revision;
     if (this.#awaited !== undefined && batch.revision >= this.#awaited.revision) this.#awaited.reached();
     this.#loop.trigger();
@@ -139,17 +179,37 @@ export class Leading {
     const leftMs = this.#term.inTouchSinceMs + agentTtlMs - clock.monotonic();
     logger.info("engine_expects_machines_back", { for_ms: Math.round(leftMs) });
     await sleep(clock, leftMs, signal);
-    this.#expectsReturns = false;
-    this.#projection.giveUpMissing();
+    this.#losses.expectationOver();
     this.#loop.trigger();
+  }
+
+  #triggerAfter(delayMs: number): void {
+    const cancel = this.#options.clock.after(delayMs, () => {
+      this.#timers.delete(cancel);
+      this.#loop.trigger();
+    });
+    this.#timers.add(cancel);
   }
 
   async #audit(signal: AbortSignal): Promise<void> {
     const { clock, auditIntervalMs } = this.#options;
     for (;;) {
+      await this.#raiseFormat();
       await sleep(clock, auditIntervalMs, signal);
       this.#auditDue = true;
       this.#loop.trigger();
+    }
+  }
+
+  /** Nothing depends on when: a failure is left to the next time. */
+  async #raiseFormat(): Promise<void> {
+    try {
+      await this.#options.registry.raiseFormat(this.#term);
+    } catch (error) {
+      this.#options.logger.debug("format_not_raised", {
+        code: errorCode(error),
+        message: errorMessage(error),
+      });
     }
   }
 
@@ -157,12 +217,15 @@ export class Leading {
     if (this.#revision === undefined) return;
     const { clock, metrics } = this.#options;
     const { model } = this.#projection;
+    await this.#losses.decide(signal);
+    await this.#commit(this.#losses.writes(), signal);
     // Steps for what has just changed are no finding: an audit waits for the next pass then.
     const audit = this.#auditDue && !model.isDirty;
     if (audit) {
       this.#auditDue = false;
       model.markAllDirty();
     }
+    await this.#reschedule(signal);
     try {
       for (let first = true; model.isDirty; first = false) {
         const dirty = model.takeDirty(roundSize);
@@ -174,6 +237,8 @@ export class Leading {
         if (audit && first && decided.steps.length > 0) this.#reportFinding(decided);
         if (decided.steps.length > 0) await this.#carryOut(decided, signal);
       }
+      // Not waited for: the watch tells that they are gone, and with that who may be placed.
+      await this.#commit(this.#holds.writes(), signal);
       await this.#carryOnRestarts(signal);
       await this.#collectBodies(signal);
     } catch (error) {
@@ -184,7 +249,9 @@ export class Leading {
   }
 
   async #carryOut(decided: Plan, signal: AbortSignal): Promise<void> {
-    const { writes, cancelled } = planWrites(decided.steps);
+    const { writes, cancelled } = planWrites(decided.steps, (assignment) =>
+      this.#holds.assignment(assignment),
+    );
     const revision = await this.#commit(writes, signal);
     for (const step of decided.steps) {
       this.#logStep(step);
@@ -238,6 +305,12 @@ export class Leading {
         ended: steps.filter((step) => step.state !== "restarting").length,
       });
     }
+  }
+
+  /** Before planning, which then carries it out. */
+  async #reschedule(signal: AbortSignal): Promise<void> {
+    const revision = await this.#commit(this.#rescheduling.writes(this.#revision ?? 0), signal);
+    await this.#caughtUp(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
   }
 
   async #collectBodies(signal: AbortSignal): Promise<void> {
@@ -322,15 +395,13 @@ function countMachines(model: ClusterModel): ReadonlyMap<string, number> {
     ["open", 0],
     ["leaving", 0],
     ["unreadable", 0],
+    ["away", 0],
   ]);
   for (const machineId of model.machineIds()) {
     const machine = model.machine(machineId);
-    const state = machine === undefined ? "unreadable" : machine.leaving ? "leaving" : "open";
+    const missing = model.isAway(machineId) ? "away" : "unreadable";
+    const state = machine === undefined ? missing : machine.leaving ? "leaving" : "open";
     counts.set(state, (counts.get(state) ?? 0) + 1);
   }
   return counts;
-}
-
-function assignedMachine(change: Change): readonly string[] {
-  return change.kind === "assignment" ? [change.machineId] : [];
 }

@@ -4,19 +4,28 @@ import type { Entry, MachineRecord, MetadataRecord } from "@fleet/registry";
 type Override = MetadataRecord | "corrupt";
 
 /**
+ * - `awaited`: it vanished, or was away from the beginning, and nobody has decided yet what to make of that
+ * - `mass_loss`: it vanished together with too many others, and nobody has confirmed that it is lost
+ */
+export type HoldReason = "awaited" | "mass_loss";
+
+/**
  * Puts machines together from their registration and the metadata set through the API, which outlives it.
  *
  * Invariants:
  * - a machine with a record that cannot be read is in the model as unreadable. An override that cannot be read counts
  *   as such a record: without it the machine might seem to lack what its units ask for;
- * - so is one without a record that is expected back: it gets nothing, and what it has stays with it.
+ * - one without a record that is held is in the model as away: it gets nothing, and what it has stays with it. Every
+ *   machine that vanishes is held, as `awaited`, until somebody decides. One that leaves in order, or that nothing is
+ *   known of, is not there.
  */
 export class MachineProjection {
   readonly #model: ClusterModel;
   readonly #records = new Map<string, Exclude<Entry<MachineRecord>, { status: "absent" }>>();
   readonly #overrides = new Map<string, Map<string, Override>>();
-  /** Machines without a record that are expected back; undefined when none is. */
-  #missing: Set<string> | undefined;
+  /** Machines without a record for which what they have is held, and why. */
+  readonly #held = new Map<string, HoldReason>();
+  readonly #unsteady = new Set<string>();
 
   constructor(model: ClusterModel) {
     this.#model = model;
@@ -24,26 +33,59 @@ export class MachineProjection {
 
   applyMachine(machineId: string, entry: Entry<MachineRecord>): void {
     if (entry.status === "absent") {
-      if (this.#records.delete(machineId)) this.#missing?.add(machineId);
+      const former = this.#records.get(machineId);
+      this.#records.delete(machineId);
+      const left = former?.status === "present" && former.value.leaving;
+      if (former !== undefined && !left) this.#held.set(machineId, "awaited");
     } else {
       this.#records.set(machineId, entry);
-      this.#missing?.delete(machineId);
+      this.#held.delete(machineId);
     }
     this.#publish(machineId);
   }
 
-  /** From now on, of these machines and of any other, one without a record is expected back. */
-  expectReturns(machineIds: Iterable<string>): void {
-    const missing = new Set([...machineIds].filter((machineId) => !this.#records.has(machineId)));
-    this.#missing = missing;
-    for (const machineId of missing) this.#publish(machineId);
+  hasRecord(machineId: string): boolean {
+    return this.#records.has(machineId);
   }
 
-  /** Those that are not back are gone, and so is from now on whichever goes. */
-  giveUpMissing(): void {
-    const missing = this.#missing ?? [];
-    this.#missing = undefined;
-    for (const machineId of missing) this.#publish(machineId);
+  /** How many machines are registered and not about to leave. */
+  staying(): number {
+    let count = 0;
+    for (const entry of this.#records.values()) {
+      if (entry.status === "corrupt" || !entry.value.leaving) count += 1;
+    }
+    return count;
+  }
+
+  /** Machines that are held for this reason, in order of id. */
+  held(reason: HoldReason): readonly string[] {
+    return [...this.#held].flatMap(([machineId, why]) => (why === reason ? [machineId] : [])).sort();
+  }
+
+  /** What these machines have stays with them. Those with a record are left out. */
+  hold(machineIds: Iterable<string>, reason: HoldReason): void {
+    for (const machineId of machineIds) {
+      if (this.#records.has(machineId)) continue;
+      const fresh = !this.#held.has(machineId);
+      this.#held.set(machineId, reason);
+      if (fresh) this.#publish(machineId);
+    }
+  }
+
+  /** These machines are lost, for whatever reason they were held. */
+  giveUp(machineIds: Iterable<string>): void {
+    for (const machineId of machineIds) if (this.#held.delete(machineId)) this.#publish(machineId);
+  }
+
+  /** From now on, exactly these machines are unsteady, see `Machine.unsteady`. */
+  setUnsteady(machineIds: ReadonlySet<string>): void {
+    const former = new Set(this.#unsteady);
+    this.#unsteady.clear();
+    for (const machineId of machineIds) this.#unsteady.add(machineId);
+    for (const machineId of new Set([...former, ...machineIds])) {
+      const changed = former.has(machineId) !== machineIds.has(machineId);
+      if (changed && this.#records.has(machineId)) this.#publish(machineId);
+    }
   }
 
   applyMetadata(machineId: string, key: string, entry: Entry<MetadataRecord>): void {
@@ -58,7 +100,7 @@ export class MachineProjection {
   #publish(machineId: string): void {
     const entry = this.#records.get(machineId);
     if (entry === undefined) {
-      if (this.#missing?.has(machineId) === true) this.#model.setMachineUnreadable(machineId);
+      if (this.#held.has(machineId)) this.#model.setMachineAway(machineId);
       else this.#model.removeMachine(machineId);
       return;
     }
@@ -74,6 +116,7 @@ export class MachineProjection {
       metadata,
       registration: entry.createRevision,
       leaving,
+      unsteady: this.#unsteady.has(machineId),
     });
   }
 

@@ -75,6 +75,8 @@ function nameOf(cause: PendingCause): string {
       return "no_machine";
     case "held":
       return "still_on";
+    case "exclusive":
+      return "exclusive";
     case "closed":
       return `machine_${cause.why}`;
     case "unable":

@@ -8,8 +8,11 @@ export interface PlanWrites {
   readonly cancelled: readonly Assignment[];
 }
 
-/** The registry writes that carry out a plan. */
-export function planWrites(steps: readonly Step[]): PlanWrites {
+/** The registry writes that carry out a plan. `exclusive`: the write for an assignment of an exclusive unit. */
+export function planWrites(
+  steps: readonly Step[],
+  exclusive: (assignment: Assignment) => EngineWrite | undefined = () => undefined,
+): PlanWrites {
   const writes = new Map<string, EngineWrite>();
   const assigned = new Map<string, Assignment>();
   const cancelled: Assignment[] = [];
@@ -20,7 +23,7 @@ export function planWrites(steps: readonly Step[]): PlanWrites {
         const { machineId, unit, ...record } = step.assignment;
         const key = `${machineId}/${unit}`;
         if (step.kind === "assign") assigned.set(key, step.assignment);
-        writes.set(key, { op: "assign", machineId, unit, record });
+        writes.set(key, exclusive(step.assignment) ?? { op: "assign", machineId, unit, record });
         break;
       }
       case "withdraw": {

@@ -11,7 +11,7 @@ export class Projection {
   readonly model = new ClusterModel();
   readonly bodies = new BodyReferences();
   readonly #units = new UnitProjection(this.model);
-  readonly #machines = new MachineProjection(this.model);
+  readonly machines = new MachineProjection(this.model);
   readonly #restarts = new RestartProjection(this.model);
   readonly #logger: Logger;
 
@@ -32,10 +32,10 @@ export class Projection {
         bodies.applyBody(change.hash, change.entry);
         return;
       case "machine":
-        this.#machines.applyMachine(change.machineId, change.entry);
+        this.machines.applyMachine(change.machineId, change.entry);
         return;
       case "metadata":
-        this.#machines.applyMetadata(change.machineId, change.key, change.entry);
+        this.machines.applyMetadata(change.machineId, change.key, change.entry);
         return;
       case "assignment":
         this.#applyAssignment(change);
@@ -52,6 +52,15 @@ export class Projection {
       case "restart":
         this.#restarts.apply(change.id, change.entry);
         return;
+      case "reschedule":
+        // One that cannot be read says nothing: the unit is left where it is.
+        model.setReschedule(change.unit, change.entry.status === "present" ? change.entry.value : undefined);
+        return;
+      case "exclusive-hold":
+        this.#applyExclusiveHold(change);
+        return;
+      case "mass-loss":
+      case "confirmed-losses":
       case "cluster":
       case "leader":
         return;
@@ -65,32 +74,30 @@ export class Projection {
     return this.#restarts.writes();
   }
 
-  /** See MachineProjection. */
-  expectReturns(machineIds: Iterable<string>): void {
-    this.#machines.expectReturns(machineIds);
-  }
-
-  /** See MachineProjection. */
-  giveUpMissing(): void {
-    this.#machines.giveUpMissing();
-  }
-
   #applyAssignment({ machineId, unit, entry }: Extract<Change, { kind: "assignment" }>): void {
     this.bodies.applyReferrer(`assignment/${machineId}/${unit}`, entry);
     if (entry.status === "absent") this.model.removeAssignment(machineId, unit);
     else if (entry.status === "corrupt") this.model.setAssignmentUnreadable(machineId, unit);
     else {
-      const { hash, target, generation, awaits, restart } = entry.value;
+      const { hash, target, generation, retryOf, awaits, restart, rescheduled } = entry.value;
       this.model.setAssignment({
         machineId,
         unit,
         hash,
         target,
         generation,
+        ...(retryOf === undefined ? {} : { retryOf }),
         awaits,
         ...(restart === undefined ? {} : { restart }),
+        ...(rescheduled === undefined ? {} : { rescheduled }),
       });
     }
+  }
+
+  #applyExclusiveHold({ unit, entry }: Extract<Change, { kind: "exclusive-hold" }>): void {
+    if (entry.status === "absent") this.model.setExclusiveHold(unit, undefined);
+    else if (entry.status === "corrupt") this.model.setExclusiveHoldUnreadable(unit);
+    else this.model.setExclusiveHold(unit, entry.value);
   }
 
   #applyState({ machineId, unit, entry }: Extract<Change, { kind: "state" }>): void {

@@ -1,4 +1,10 @@
-import { type ClusterModel, type Requirements, requirementsOf, type UnitOption } from "@fleet/core";
+import {
+  boundsStop,
+  type ClusterModel,
+  type Requirements,
+  requirementsOf,
+  type UnitOption,
+} from "@fleet/core";
 import type { Entry, UnitRecord } from "@fleet/registry";
 
 interface KnownUnit {
@@ -53,7 +59,7 @@ export class UnitProjection {
       if (this.#fleetOptions.has(hash)) return;
       this.#fleetOptions.set(
         hash,
-        entry.value.filter(({ section }) => section === "X-Fleet"),
+        entry.value.filter((option) => option.section === "X-Fleet" || boundsStop(option)),
       );
     } else this.#fleetOptions.delete(hash);
     for (const name of this.#unitsByHash.get(hash) ?? []) {
@@ -72,8 +78,9 @@ export class UnitProjection {
   #publish(name: string): void {
     const unit = this.#units.get(name);
     if (unit === undefined) return;
-    const { hash, target, generation } = unit.record;
+    const { hash, target, generation, retryOf } = unit.record;
     const { changedAt, requirements } = unit;
-    this.#model.setUnit({ name, hash, target, generation, changedAt, requirements });
+    const retry = retryOf === undefined ? {} : { retryOf };
+    this.#model.setUnit({ name, hash, target, generation, ...retry, changedAt, requirements });
   }
 }

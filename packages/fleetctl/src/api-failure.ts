@@ -6,6 +6,9 @@ import { TunnelFailure } from "./remote/tunnel-failure.ts";
 /** How a daemon, of fleet 1.0 or of this project, begins to say that it cannot reach etcd. */
 const ETCD_AWAY = "fleet server unable to communicate with etcd";
 
+/** How a daemon begins to say that etcd refuses to store more. */
+const ETCD_FULL = "etcd has no space left";
+
 /** How a daemon begins to say that it will not act on what etcd holds. */
 const FROZEN = "fleetd is frozen: ";
 
@@ -60,9 +63,16 @@ function hintsFor(error: unknown, chosenWith: string): readonly string[] {
       "Check that etcd is up and that etcd_servers in fleet.conf names it.",
     ];
   }
+  if (error.message.startsWith(ETCD_FULL)) {
+    return [
+      "Units keep running and can be listed; nothing can be changed before there is room.",
+      "etcdctl compact and etcdctl defrag make room, etcdctl alarm disarm lets changes in again.",
+    ];
+  }
   if (error.message.startsWith(FROZEN)) {
     return [
       "Units keep running, and nothing is changed until etcd holds this machine's cluster again.",
+      "The way out: put etcd back as it was, or seed it anew from what the machines run: fleetctl reseed",
       "A fleetd that is stopped in order, with its units, joins the cluster that it finds at its next start.",
     ];
   }

@@ -8,8 +8,10 @@ export function loadVerb(name: CommandName): Promise<Verb> {
 
 const loaders: Readonly<Record<CommandName, () => Promise<Verb>>> = {
   __complete: async () => (await import("./verbs/complete.ts")).complete,
+  backup: async () => (await import("./verbs/backup.ts")).backup,
   cat: async () => (await import("./verbs/cat.ts")).cat,
   completion: async () => (await import("./verbs/completion.ts")).completion,
+  "confirm-loss": async () => (await import("./verbs/confirm-loss.ts")).confirmLoss,
   destroy: async () => (await import("./verbs/destroy.ts")).destroy,
   "fd-forward": async () => (await import("./verbs/fd-forward.ts")).fdForward,
   help: async () => (await import("./verbs/help.ts")).help,
@@ -20,7 +22,9 @@ const loaders: Readonly<Record<CommandName, () => Promise<Verb>>> = {
   "list-units": async () => (await import("./verbs/list-units.ts")).listUnits,
   load: async () => (await import("./verbs/load.ts")).load,
   man: async () => (await import("./verbs/man.ts")).man,
+  reseed: async () => (await import("./verbs/reseed.ts")).reseed,
   restart: async () => (await import("./verbs/restart.ts")).restart,
+  restore: async () => (await import("./verbs/restore.ts")).restore,
   ssh: async () => (await import("./verbs/ssh.ts")).ssh,
   start: async () => (await import("./verbs/start.ts")).start,
   status: async () => (await import("./verbs/status.ts")).status,

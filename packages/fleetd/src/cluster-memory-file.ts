@@ -5,8 +5,11 @@ import { replaceFile } from "./run-directory.ts";
 
 const rememberedSchema = z.object({
   id: z.string().min(1),
+  // Files of releases that knew no epochs lack it.
+  epoch: z.number().int().positive().default(1),
   createRevision: z.number().int().positive(),
   revision: z.number().int().nonnegative(),
+  owesUnits: z.boolean().exactOptional(),
 });
 type Remembered = z.output<typeof rememberedSchema>;
 

@@ -18,6 +18,10 @@ export interface Config {
   /** Rows on a page of the API. */
   readonly tokenLimit: number;
   readonly engineEnabled: boolean;
+  /** More than this share of the machines must vanish at once for their units to be held; 1: never. */
+  readonly massLossShare: number;
+  /** What becomes of this machine's units when fleetd is told to end. */
+  readonly shutdownPolicy: "unload" | "keep";
   /** Undefined: what systemd passed, else the default socket. */
   readonly listen: readonly ListenAddress[] | undefined;
 }
@@ -74,6 +78,8 @@ function configOf(options: Options, tls: TlsMaterial | undefined): Config {
     systemdUser: options.systemd_user,
     tokenLimit: options.token_limit,
     engineEnabled: !options.disable_engine,
+    massLossShare: options.mass_loss_share,
+    shutdownPolicy: options.shutdown_policy,
     listen: options.listen,
   };
 }

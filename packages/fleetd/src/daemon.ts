@@ -4,13 +4,14 @@ import { createApi } from "@fleet/api";
 import { Engine } from "@fleet/engine";
 import { Etcd3Store, MeasuredStore, Registry } from "@fleet/registry";
 import { Backoff, type Clock, type Logger, type Random, sleep, supervise } from "@fleet/runtime";
-import { DbusUnitManager, DiskUnitDirectory } from "@fleet/systemd";
+import { DbusUnitManager, DiskUnitDirectory, type UnitManager } from "@fleet/systemd";
 import type { ClusterMemoryFile } from "./cluster-memory-file.ts";
 import type { Config, EtcdConfig } from "./config.ts";
 import type { Components } from "./lifecycle.ts";
 import type { PrometheusMetrics } from "./prometheus-metrics.ts";
 import { detectPublicIp, readRoutes } from "./public-ip.ts";
 import type { RunDirectory } from "./run-directory.ts";
+import { untilSilent } from "./systemd-silence.ts";
 import { version } from "./version.ts";
 
 /** What stays the same for as long as the process runs, whatever is configured. */
@@ -29,6 +30,9 @@ export interface Host {
 }
 
 const restartBackoff = { initialMs: 100, maxMs: 5_000 };
+
+/** How long a machine that leaves waits for a systemd that says nothing. */
+const systemdSilenceMs = 60_000;
 
 /** Longest that the first requests wait for etcd, before they are told that it is away. */
 const firstLookMs = 1_000;
@@ -51,7 +55,14 @@ export async function startDaemon(config: Config, host: Host): Promise<Component
     version,
     tokenLimit: config.tokenLimit,
   });
-  const agent = await buildAgent(config, host, registry);
+  const manager = new DbusUnitManager({
+    address: host.busAddress,
+    directory: config.unitsDirectory,
+    clock,
+    random,
+    logger,
+  });
+  const agent = await buildAgent(config, host, registry, manager);
   const engine = config.engineEnabled
     ? new Engine({
         ...common,
@@ -59,6 +70,7 @@ export async function startDaemon(config: Config, host: Host): Promise<Component
         machineId,
         leaderTtlMs: config.leaderTtlMs,
         agentTtlMs: config.agentTtlMs,
+        massLossShare: config.massLossShare,
       })
     : undefined;
 
@@ -87,7 +99,10 @@ export async function startDaemon(config: Config, host: Host): Promise<Component
     stop,
     leave: async () => {
       // The engine runs on meanwhile: if it leads, it is the one that places elsewhere what stops here.
-      await agent.leave();
+      const left = new AbortController();
+      const watching = { manager, clock, giveUpAfterMs: systemdSilenceMs, signal: left.signal };
+      const leaving = agent.leave().finally(() => left.abort());
+      await Promise.race([leaving, untilSilent(watching).then(() => leaving)]);
       await stop();
       // With no unit left there is nothing of the cluster on this machine to protect, and it may join another.
       if (agent.report().journal.length === 0) await memory.forget();
@@ -117,8 +132,13 @@ async function firstLook(registry: Registry, clock: Clock, signal: AbortSignal):
   looked.abort();
 }
 
-async function buildAgent(config: Config, host: Host, registry: Registry): Promise<Agent> {
-  const { machineId, bootId, busAddress, runDirectory, clock, random, logger, metrics } = host;
+async function buildAgent(
+  config: Config,
+  host: Host,
+  registry: Registry,
+  manager: UnitManager,
+): Promise<Agent> {
+  const { machineId, bootId, runDirectory, clock, random, logger, metrics } = host;
   return new Agent({
     machineId,
     token: runDirectory.token,
@@ -127,13 +147,7 @@ async function buildAgent(config: Config, host: Host, registry: Registry): Promi
     version,
     ttlMs: config.agentTtlMs,
     registry,
-    manager: new DbusUnitManager({
-      address: busAddress,
-      directory: config.unitsDirectory,
-      clock,
-      random,
-      logger,
-    }),
+    manager,
     directory: new DiskUnitDirectory(config.unitsDirectory),
     journal: new JournalFile(runDirectory.journalFile, bootId),
     clock,

@@ -89,12 +89,21 @@ export class Lifecycle {
     });
   }
 
-  /** Leaves the cluster and ends. Resolves with the exit code of the program. */
+  /** Ends, as the policy in force says. Resolves with the exit code of the program. */
   async stop(): Promise<number> {
-    const { serviceManager, listeners, logger } = this.#options;
+    const { listeners, logger } = this.#options;
     this.#stopping = true;
     await this.#last;
-    logger.info("stopping");
+    const { shutdownPolicy, agentTtlMs } = this.#config;
+    logger.info("stopping", { shutdown_policy: shutdownPolicy });
+    const exitCode = shutdownPolicy === "keep" ? await this.#keep(agentTtlMs) : await this.#leave();
+    await listeners.close(closeGraceMs);
+    logger.info("stopped", { exit_code: exitCode });
+    return exitCode;
+  }
+
+  async #leave(): Promise<number> {
+    const { serviceManager, listeners, logger } = this.#options;
     await serviceManager.stopping("unloading the units of this machine");
     let exitCode = 0;
     try {
@@ -105,9 +114,17 @@ export class Lifecycle {
       exitCode = 1;
     }
     listeners.respondWith(undefined);
-    await listeners.close(closeGraceMs);
-    logger.info("stopped", { exit_code: exitCode });
     return exitCode;
+  }
+
+  /** The units run on, and the registration's lease with them: the next fleetd takes both over. */
+  async #keep(agentTtlMs: number): Promise<number> {
+    const { serviceManager, listeners, logger } = this.#options;
+    await serviceManager.stopping("the units of this machine run on");
+    listeners.respondWith(undefined);
+    await this.#components?.stop();
+    logger.info("units_kept", { for_ms: agentTtlMs });
+    return 0;
   }
 
   async #reload(): Promise<void> {

@@ -4,6 +4,7 @@ import { connect, type ListenOptions, type Socket } from "node:net";
 import { dirname } from "node:path";
 import type { Duplex } from "node:stream";
 import { errorCode, errorMessage, FleetError, type Logger } from "@fleet/runtime";
+import { ConnectionLimits } from "./connection-limits.ts";
 import { formatListenAddress, type ListenAddress } from "./listen-address.ts";
 import { version } from "./version.ts";
 
@@ -125,13 +126,16 @@ export class Listeners {
   }
 
   async #listen(options: ListenOptions & { readonly fd?: number }, where: string): Promise<void> {
-    const server = createServer({ connectionsCheckingInterval }, (request, response) =>
+    const limits = new ConnectionLimits();
+    const server = createServer({ connectionsCheckingInterval }, (request, response) => {
+      if (!limits.admits(request.socket, response)) return;
       this.#arrived({
         handOver: (responder) => void responder.emit("request", request, response),
         refuse: () => refuseRequest(response),
-      }),
-    );
+      });
+    });
     server.on("upgrade", (request, socket, head) => {
+      limits.upgraded(request.socket);
       // node gives the socket away here, and one that breaks with nobody listening would end the process.
       socket.on("error", () => socket.destroy());
       this.#arrived({
@@ -147,6 +151,7 @@ export class Listeners {
     server.on("connection", (connection: Socket) => {
       this.#connections.add(connection);
       connection.once("close", () => this.#connections.delete(connection));
+      limits.opened(connection, this.#responder?.maxConnections);
     });
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error) => reject(listenFailed(where, error)));
@@ -179,7 +184,6 @@ function applyLimits(server: Server, responder: Responder | undefined): void {
   server.requestTimeout = responder.requestTimeout;
   server.keepAliveTimeout = responder.keepAliveTimeout;
   server.timeout = responder.timeout;
-  server.maxConnections = responder.maxConnections;
 }
 
 /** Makes the directory, and removes a socket that a process now dead has left behind. */

@@ -67,6 +67,13 @@ export const optionsSchema = configSchema({
     readListen,
   ).optional(),
   leader_ttl: leaseDuration().default(5_000),
+  mass_loss_share: configOption("a number from 0 to 1", (text) => {
+    const share = /^(0|1|[01]?\.\d+)$/.test(text) ? Number(text) : undefined;
+    return share !== undefined && share <= 1 ? share : undefined;
+  }).default(0.5),
+  shutdown_policy: configOption("unload or keep", (text) =>
+    text === "unload" || text === "keep" ? text : undefined,
+  ).default("unload"),
   disable_watches: boolean().optional(),
   enable_grpc: boolean().optional(),
   verify_units: boolean().optional(),

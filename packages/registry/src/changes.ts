@@ -1,10 +1,12 @@
-import type { UnitOption } from "@fleet/core";
+import type { ExclusiveHold, Reschedule, UnitOption } from "@fleet/core";
 import type { FleetError } from "@fleet/runtime";
 import type {
   AssignmentRecord,
   ClusterRecord,
+  ConfirmedLossesRecord,
   LeaderRecord,
   MachineRecord,
+  MassLossRecord,
   MetadataRecord,
   RestartRecord,
   SettledRecord,
@@ -58,6 +60,10 @@ export type Change =
       readonly entry: Entry<StateRecord>;
     }
   | { readonly kind: "restart"; readonly id: string; readonly entry: Entry<RestartRecord> }
+  | { readonly kind: "mass-loss"; readonly entry: Entry<MassLossRecord> }
+  | { readonly kind: "confirmed-losses"; readonly entry: Entry<ConfirmedLossesRecord> }
+  | { readonly kind: "reschedule"; readonly unit: string; readonly entry: Entry<Reschedule> }
+  | { readonly kind: "exclusive-hold"; readonly unit: string; readonly entry: Entry<ExclusiveHold> }
   | { readonly kind: "leader"; readonly entry: Entry<LeaderRecord> };
 
 /** All changes up to a revision that were not delivered before; applied as a whole they give a state the store had. */

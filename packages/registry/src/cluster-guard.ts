@@ -15,10 +15,14 @@ import type { Compare, KeyValue, Operation, RangeRequest, RangeResult, Store, Tx
 /** What a machine remembers of the cluster it belongs to. */
 export interface RememberedCluster {
   readonly id: string;
+  /** How often its store was seeded anew, counted from 1. */
+  readonly epoch: number;
   /** Create revision of the `cluster` key. */
   readonly createRevision: number;
   /** Highest store revision seen: a store that answers with a lower one has been rolled back. */
   readonly revision: number;
+  /** Its store was seeded anew, and this machine has not told it yet what it runs. */
+  readonly owesUnits?: boolean;
 }
 
 /** Keeps it where a restart of fleetd does not lose it and a reboot does, beside the agent's journal. */
@@ -39,6 +43,8 @@ export interface ClusterGuardOptions {
    * given a wrong prefix, and the cluster it made would look like an answer. True unless given.
    */
   readonly mayCreate?: boolean;
+  /** The data formats that are read; `readableFormats` unless given. */
+  readonly formats?: readonly number[];
 }
 
 /** A transaction as the guard takes it; it adds the compare of the cluster's identity. */
@@ -61,12 +67,18 @@ const saveIntervalMs = 5_000;
  * - every write compares the create revision of the `cluster` key;
  * - a response must not be older than any response that had arrived when its request was sent (requests are
  *   linearizable, so an older one means that the store lost history);
- * - only `open` thaws; a store that was found rolled back stays frozen out until fleetd is started anew.
+ * - only `open` thaws; a store that was found rolled back stays frozen out until fleetd is started anew;
+ * - a record with this cluster's id and a higher epoch is this cluster, seeded anew by its operator: create revision and
+ *   revisions begin anew with it, and nothing that was asked of the store in the epoch before counts as answered.
  */
 export class ClusterGuard {
   readonly #options: ClusterGuardOptions;
   #remembered: RememberedCluster | undefined;
+  /** What is known to be remembered over a restart, too. */
+  #kept: RememberedCluster | undefined;
   #loaded = false;
+  #reseeding = false;
+  #epochOver = new AbortController();
   #frozen: FleetError | undefined = new FleetError(
     "cluster_unverified",
     "the cluster has not been verified yet",
@@ -94,6 +106,26 @@ export class ClusterGuard {
     return this.#remembered?.id;
   }
 
+  /** See RememberedCluster; 0 while nothing is remembered. */
+  get epoch(): number {
+    return this.#remembered?.epoch ?? 0;
+  }
+
+  /** Fires when the store was seeded anew: registrations, terms and revisions of this epoch are nothing any more. */
+  get epochOver(): AbortSignal {
+    return this.#epochOver.signal;
+  }
+
+  /** The store is being seeded anew, by what was last read of it: `verify` reads it again. */
+  get reseeding(): boolean {
+    return this.#reseeding;
+  }
+
+  /** See RememberedCluster. */
+  get owesUnits(): boolean {
+    return this.#remembered?.owesUnits === true;
+  }
+
   /** Highest store revision seen. */
   get revision(): number {
     return this.#remembered?.revision ?? 0;
@@ -105,10 +137,9 @@ export class ClusterGuard {
    */
   async open(signal: AbortSignal): Promise<void> {
     throwIfAborted(signal);
-    // It may have grown past what was seen of it by now, but never into what it has lost.
-    if (this.#frozen?.code === "cluster_rolled_back") throw this.#frozen;
     if (!this.#loaded) {
       this.#remembered = await this.#options.memory.load();
+      this.#kept = this.#remembered;
       this.#loaded = true;
     }
     let look = await this.#look();
@@ -119,14 +150,27 @@ export class ClusterGuard {
       look = await this.#look();
     }
     throwIfAborted(signal);
-    const identity = this.#judge(look);
+    this.#refuseRolledBack(look);
+    const identity = this.#judge(look, "opening");
+    const isNewEpoch = this.#remembered !== undefined && this.#remembered.epoch !== identity.epoch;
     this.#remembered = identity;
-    await this.#options.memory.save(identity);
+    if (isNewEpoch) this.#beginEpoch();
+    await this.#keep(identity);
     this.#savedAtMs = this.#options.clock.monotonic();
     if (this.#frozen !== undefined) {
       this.#frozen = undefined;
-      this.#options.logger.info("cluster_verified", { cluster: identity.id, revision: identity.revision });
+      const { id: cluster, epoch, revision } = identity;
+      this.#options.logger.info("cluster_verified", { cluster, epoch, revision });
     }
+  }
+
+  /** The store knows what this machine runs. */
+  async unitsContributed(): Promise<void> {
+    if (this.#remembered === undefined) return;
+    const { owesUnits: _, ...identity } = this.#remembered;
+    this.#remembered = identity;
+    await this.#options.memory.save(identity);
+    this.#kept = identity;
   }
 
   /** Asks the store whether it still is this cluster's. Throws the frozen error, or StoreError. */
@@ -142,7 +186,7 @@ export class ClusterGuard {
   /** `Store.range`, unless the store turns out to be rolled back. */
   async range(request: RangeRequest): Promise<RangeResult> {
     this.throwIfFrozen();
-    const floor = this.revision;
+    const floor = this.#floor();
     const result = await this.#options.store.range(request);
     this.#observe(result.revision, floor);
     return result;
@@ -153,7 +197,7 @@ export class ClusterGuard {
     this.throwIfFrozen();
     const key = this.#options.keys.cluster();
     const createRevision = this.#remembered?.createRevision ?? 0;
-    const floor = this.revision;
+    const floor = this.#floor();
     const result = await this.#txn({
       compares: [{ key, test: "createRevision", equals: createRevision }, ...request.compares],
       success: request.success,
@@ -165,6 +209,7 @@ export class ClusterGuard {
     }
     const [cluster = [], ...results] = result.results;
     this.#judge({ row: cluster[0], occupied: true, revision: result.revision, floor });
+    this.#refuseEarlierEpoch(floor);
     return { succeeded: false, revision: result.revision, results };
   }
 
@@ -178,7 +223,7 @@ export class ClusterGuard {
 
   async #look(): Promise<Look> {
     const { keys } = this.#options;
-    const floor = this.revision;
+    const floor = this.#floor();
     const result = await this.#txn({
       compares: [{ key: keys.cluster(), test: "present" }],
       success: [{ op: "get", from: keys.cluster() }],
@@ -199,8 +244,8 @@ export class ClusterGuard {
 
   /** Losing the race against another fleetd is fine: what is there then gets judged like any other cluster. */
   async #create(): Promise<void> {
-    const { keys, random, logger } = this.#options;
-    const record: ClusterRecord = { id: randomHex(random, 32), format: Math.max(...readableFormats) };
+    const { keys, random, logger, formats = readableFormats } = this.#options;
+    const record: ClusterRecord = { id: randomHex(random, 32), format: Math.max(...formats) };
     const result = await this.#txn({
       compares: [{ key: keys.cluster(), test: "absent" }],
       success: [{ op: "put", key: keys.cluster(), value: clusterCodec.encode(record) }],
@@ -208,25 +253,75 @@ export class ClusterGuard {
     if (result.succeeded) logger.info("cluster_created", { cluster: record.id, prefix: keys.prefix });
   }
 
-  /** Returns the identity to remember, or freezes. */
-  #judge(look: Look): RememberedCluster {
-    const identity = judge(look, this.#remembered);
-    if (identity instanceof FleetError) throw this.#freeze(identity);
-    this.saw(identity.revision);
-    return { ...identity, revision: Math.max(identity.revision, this.revision) };
+  #floor(): Floor {
+    return { epoch: this.epoch, revision: this.revision };
   }
 
-  #observe(revision: number, floor: number): void {
-    if (revision < floor) throw this.#freeze(rolledBack(revision, floor));
+  /** Returns the identity to remember, or freezes. Only who is `opening` takes up a new epoch. */
+  #judge(look: Look, purpose: "opening" | "checking" = "checking"): RememberedCluster {
+    const verdict = judge(look, this.#remembered, this.#options.formats);
+    if (verdict instanceof FleetError) throw this.#freeze(verdict);
+    const { reseeding, ...identity } = verdict;
+    const isNewEpoch = this.#remembered !== undefined && identity.epoch !== this.#remembered.epoch;
+    if (isNewEpoch && purpose === "checking") throw this.#freeze(reseeded(identity.epoch));
+    this.#reseeding = reseeding;
+    if (isNewEpoch) return { ...identity, owesUnits: true };
+    this.saw(identity.revision);
+    return { ...this.#remembered, ...identity, revision: Math.max(identity.revision, this.revision) };
+  }
+
+  /** It may have grown past what was seen of it by now, but never into what it has lost: only another epoch will do. */
+  #refuseRolledBack(look: Look): void {
+    if (this.#frozen?.code !== "cluster_rolled_back") return;
+    const verdict = judge(look, this.#remembered, this.#options.formats);
+    if (verdict instanceof FleetError || verdict.epoch === this.epoch) throw this.#frozen;
+  }
+
+  /** What was asked before the store was seeded anew was not answered by this cluster as it is now. */
+  #refuseEarlierEpoch(floor: Floor): void {
+    if (floor.epoch !== this.epoch) throw reseeded(this.epoch);
+  }
+
+  #observe(revision: number, floor: Floor): void {
+    this.#refuseEarlierEpoch(floor);
+    if (revision < floor.revision) throw this.#freeze(rolledBack(revision, floor.revision));
     this.saw(revision);
   }
 
+  #beginEpoch(): void {
+    const over = this.#epochOver;
+    this.#epochOver = new AbortController();
+    over.abort(reseeded(this.epoch));
+  }
+
   #freeze(error: FleetError): FleetError {
+    if (this.#frozen?.code === "cluster_rolled_back") return this.#frozen;
     if (this.#frozen?.code !== error.code) {
       this.#options.logger.error("cluster_frozen", { code: error.code, message: error.message });
     }
     this.#frozen = error;
     return error;
+  }
+
+  /**
+   * Rejects when the cluster cannot be remembered. If it is remembered already and only the revision could not be
+   * noted (the disk is full, say), an older one will do: a machine must not lose its units over it.
+   */
+  async #keep(identity: RememberedCluster): Promise<void> {
+    try {
+      await this.#options.memory.save(identity);
+      this.#kept = identity;
+    } catch (error) {
+      if (this.#kept === undefined || !isSameCluster(this.#kept, identity)) throw error;
+      this.#warnNotSaved(error);
+    }
+  }
+
+  #warnNotSaved(error: unknown): void {
+    this.#options.logger.warn("cluster_memory_failed", {
+      code: errorCode(error),
+      message: errorMessage(error),
+    });
   }
 
   #saveNowAndThen(cluster: RememberedCluster): void {
@@ -241,13 +336,26 @@ export class ClusterGuard {
       },
       (error: unknown) => {
         this.#saving = false;
-        this.#options.logger.warn("cluster_memory_failed", {
-          code: errorCode(error),
-          message: errorMessage(error),
-        });
+        this.#warnNotSaved(error);
       },
     );
   }
+}
+
+/** Apart from the revision. */
+function isSameCluster(one: RememberedCluster, other: RememberedCluster): boolean {
+  return (
+    one.id === other.id &&
+    one.epoch === other.epoch &&
+    one.createRevision === other.createRevision &&
+    one.owesUnits === other.owesUnits
+  );
+}
+
+/** What was known when a request was sent: its answer must not be older. */
+interface Floor {
+  readonly epoch: number;
+  readonly revision: number;
 }
 
 /** What the store showed of itself. */
@@ -257,35 +365,58 @@ interface Look {
   /** Whether anything at all is below the prefix. */
   readonly occupied: boolean;
   readonly revision: number;
-  /** Highest revision seen when the request was sent. */
-  readonly floor: number;
+  readonly floor: Floor;
 }
 
-function judge(look: Look, remembered: RememberedCluster | undefined): RememberedCluster | FleetError {
+type Identity = Omit<RememberedCluster, "owesUnits"> & { readonly reseeding: boolean };
+
+/** The identity that the store shows, which may be of a new epoch, or why it is not this cluster's. */
+function judge(
+  look: Look,
+  remembered: RememberedCluster | undefined,
+  formats: readonly number[] = readableFormats,
+): Identity | FleetError {
   const { row, revision, floor } = look;
   if (row === undefined) return missing(look, remembered);
   const record = clusterCodec.decode(row.value);
   if (!record.ok) {
     return new FleetError("cluster_format", `the cluster record cannot be read: ${record.problem}`);
   }
-  const { id, format } = record.value;
-  if (
-    remembered !== undefined &&
-    (id !== remembered.id || row.createRevision !== remembered.createRevision)
-  ) {
+  const { id, format, epoch = 1, reseeding = false } = record.value;
+  const { createRevision } = row;
+  if (remembered !== undefined && id !== remembered.id) {
+    return foreign(`etcd holds cluster ${id}, this machine belongs to ${remembered.id}`);
+  }
+  if (remembered !== undefined && epoch < remembered.epoch) {
     return new FleetError(
-      "cluster_foreign",
-      `etcd holds cluster ${id}, this machine belongs to ${remembered.id}`,
+      "cluster_rolled_back",
+      `etcd holds epoch ${epoch} of the cluster and has held epoch ${remembered.epoch}: it was restored from an older state`,
     );
   }
-  if (revision < floor) return rolledBack(revision, floor);
-  if (!readableFormats.includes(format)) {
+  const isSameEpoch = epoch === remembered?.epoch;
+  if (isSameEpoch && createRevision !== remembered.createRevision) {
+    return foreign(`etcd holds a copy of cluster ${id}, not the one that this machine belongs to`);
+  }
+  if (isSameEpoch && epoch === floor.epoch && revision < floor.revision) {
+    return rolledBack(revision, floor.revision);
+  }
+  if (!formats.includes(format)) {
     return new FleetError(
       "cluster_format",
       `the cluster has data format ${format}, this fleetd does not read it`,
     );
   }
-  return { id, createRevision: row.createRevision, revision };
+  return { id, epoch, createRevision, revision, reseeding };
+}
+
+function foreign(message: string): FleetError {
+  return new FleetError("cluster_foreign", message);
+}
+
+function reseeded(epoch: number): FleetError {
+  return new FleetError("cluster_reseeded", `etcd was seeded anew (epoch ${epoch}): taking it up`, {
+    retryable: true,
+  });
 }
 
 function missing({ occupied }: Look, remembered: RememberedCluster | undefined): FleetError {

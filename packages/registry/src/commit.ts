@@ -1,3 +1,4 @@
+import type { ExclusiveHold, Reschedule } from "@fleet/core";
 import { throwIfAborted } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
 import type { Keyspace } from "./keyspace.ts";
@@ -6,7 +7,11 @@ import { operationBatches } from "./operation-batches.ts";
 import {
   type AssignmentRecord,
   assignmentCodec,
+  exclusiveHoldCodec,
+  type MassLossRecord,
+  massLossCodec,
   type RestartRecord,
+  rescheduleCodec,
   restartCodec,
   settledCodec,
 } from "./records.ts";
@@ -20,6 +25,24 @@ export type EngineWrite =
       readonly unit: string;
       readonly record: AssignmentRecord;
     }
+  /**
+   * Gives an exclusive unit to a machine and notes that it is there, unless either was changed since: the note, which must
+   * be the one of `heldAt` (undefined: there must be none), or the machine's registration.
+   */
+  | {
+      readonly op: "assign-exclusive";
+      readonly machineId: string;
+      readonly unit: string;
+      readonly record: AssignmentRecord;
+      readonly registration: number;
+      readonly hold: ExclusiveHold;
+      readonly heldAt: number | undefined;
+    }
+  /** Orders a unit that failed to move, and notes that; written before it is withdrawn. */
+  | { readonly op: "reschedule"; readonly unit: string; readonly record: Reschedule }
+  | { readonly op: "forget-reschedule"; readonly unit: string }
+  /** The exclusive unit has ended wherever it was, unless it was noted anew since `heldAt`. */
+  | { readonly op: "release-exclusive"; readonly unit: string; readonly heldAt: number }
   | { readonly op: "withdraw"; readonly machineId: string; readonly unit: string }
   /** The machine's assignments take this registration into account: what is missing there is missing on purpose. */
   | { readonly op: "settle"; readonly machineId: string; readonly registration: number }
@@ -32,7 +55,11 @@ export type EngineWrite =
       readonly modRevision: number;
       readonly record: RestartRecord;
     }
-  | { readonly op: "forget-restart"; readonly id: string; readonly modRevision: number };
+  | { readonly op: "forget-restart"; readonly id: string; readonly modRevision: number }
+  /** For which machines what they ran is not placed elsewhere; undefined: for none. */
+  | { readonly op: "hold-losses"; readonly record: MassLossRecord | undefined }
+  /** Nothing confirmed is left to be done, unless more was confirmed since `modRevision`. */
+  | { readonly op: "forget-confirmed-losses"; readonly modRevision: number };
 
 export type CommitOutcome =
   | { readonly outcome: "committed"; readonly revision: number }
@@ -61,7 +88,7 @@ export class Committer {
 
   /**
    * Carries out all writes; of several for the same assignment the last counts. "settle" writes go after everything
-   * else is in the store. A body or restart that has changed meanwhile is left as it is: the watch tells. Rejects with
+   * else is in the store. A body, restart or exclusive unit that has changed meanwhile is left as it is: the watch tells. Rejects with
    * StoreError, AbortedError or the frozen error; some may then be carried out.
    */
   async commit(term: Term, writes: readonly EngineWrite[], signal: AbortSignal): Promise<CommitOutcome> {
@@ -89,6 +116,24 @@ export class Committer {
         case "assign": {
           const key = this.#keys.assignment(write.machineId, write.unit);
           assignments.set(key, { op: "put", key, value: assignmentCodec.encode(write.record) });
+          break;
+        }
+        case "assign-exclusive":
+          conditional.push(this.#exclusive(write));
+          break;
+        case "release-exclusive": {
+          const key = this.#keys.exclusiveHold(write.unit);
+          conditional.push(unlessChanged(write.heldAt, { op: "delete", from: key }));
+          break;
+        }
+        case "reschedule": {
+          const key = this.#keys.reschedule(write.unit);
+          assignments.set(key, { op: "put", key, value: rescheduleCodec.encode(write.record) });
+          break;
+        }
+        case "forget-reschedule": {
+          const key = this.#keys.reschedule(write.unit);
+          assignments.set(key, { op: "delete", from: key });
           break;
         }
         case "withdraw": {
@@ -121,9 +166,44 @@ export class Committer {
           conditional.push(unlessChanged(write.modRevision, { op: "delete", from: key }));
           break;
         }
+        case "hold-losses": {
+          const key = this.#keys.massLoss();
+          conditional.push({
+            compares: [],
+            operations: [
+              write.record === undefined
+                ? { op: "delete", from: key }
+                : { op: "put", key, value: massLossCodec.encode(write.record) },
+            ],
+          });
+          break;
+        }
+        case "forget-confirmed-losses": {
+          const key = this.#keys.confirmedLosses();
+          conditional.push(unlessChanged(write.modRevision, { op: "delete", from: key }));
+          break;
+        }
       }
     }
     return [[...batched([...assignments.values()]), ...conditional], batched([...settled.values()])];
+  }
+
+  #exclusive(write: Extract<EngineWrite, { op: "assign-exclusive" }>): Batch {
+    const { machineId, unit, record, registration, hold, heldAt } = write;
+    const holdKey = this.#keys.exclusiveHold(unit);
+    const assignmentKey = this.#keys.assignment(machineId, unit);
+    return {
+      compares: [
+        { key: this.#keys.machine(machineId), test: "createRevision", equals: registration },
+        heldAt === undefined
+          ? { key: holdKey, test: "absent" }
+          : { key: holdKey, test: "modRevision", equals: heldAt },
+      ],
+      operations: [
+        { op: "put", key: assignmentKey, value: assignmentCodec.encode(record) },
+        { op: "put", key: holdKey, value: exclusiveHoldCodec.encode(hold) },
+      ],
+    };
   }
 
   /** Highest revision reached; undefined when fenced. Waits for every transaction it has begun. */

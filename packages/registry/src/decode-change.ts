@@ -5,9 +5,13 @@ import {
   assignmentCodec,
   type Codec,
   clusterCodec,
+  confirmedLossesCodec,
+  exclusiveHoldCodec,
   leaderCodec,
   machineCodec,
+  massLossCodec,
   metadataCodec,
+  rescheduleCodec,
   restartCodec,
   settledCodec,
   stateCodec,
@@ -44,6 +48,14 @@ export function decodeChange(keys: Keyspace, event: WatchEvent): Change | undefi
       return { ...subject, kind: "state", entry: entryOf(event, stateCodec) };
     case "restart":
       return { ...subject, kind: "restart", entry: entryOf(event, restartCodec) };
+    case "mass-loss":
+      return { kind: "mass-loss", entry: entryOf(event, massLossCodec) };
+    case "confirmed-losses":
+      return { kind: "confirmed-losses", entry: entryOf(event, confirmedLossesCodec) };
+    case "exclusive-hold":
+      return { ...subject, kind: "exclusive-hold", entry: entryOf(event, exclusiveHoldCodec) };
+    case "reschedule":
+      return { ...subject, kind: "reschedule", entry: entryOf(event, rescheduleCodec) };
     case "leader":
       return { kind: "leader", entry: entryOf(event, leaderCodec) };
   }

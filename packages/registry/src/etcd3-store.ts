@@ -7,6 +7,7 @@ import { rangeMessage, rowOf, rowsOf, txnMessage } from "./etcd3-requests.ts";
 import { Etcd3Watch } from "./etcd3-watch.ts";
 import {
   type LeaseGrant,
+  type LeaseTime,
   type RangeRequest,
   type RangeResult,
   type Store,
@@ -117,6 +118,16 @@ export class Etcd3Store implements Store {
       });
       if (Number(answer.TTL) <= 0)
         throw new StoreError("etcd_lease_not_found", `lease ${leaseId} is not held`);
+    });
+  }
+
+  leaseTimeToLive(leaseId: string): Promise<LeaseTime | undefined> {
+    return this.#call("repeatable", async ({ lease }, options) => {
+      const answer = await lease.leaseTimeToLive({ ID: leaseId }, options);
+      const seconds = Number(answer.TTL);
+      // -1: there is no such lease (any more). etcd cuts fractions off.
+      if (seconds < 0) return undefined;
+      return { atMostMs: (seconds + 1) * 1000, ttlMs: Number(answer.grantedTTL) * 1000 };
     });
   }
 

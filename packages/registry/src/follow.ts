@@ -43,6 +43,8 @@ export class Follow {
   /** Undefined: a snapshot is needed. */
   #nextRevision: number | undefined;
   #first = true;
+  /** Of the store that `#delivered` and `#nextRevision` speak of. */
+  #epoch = 0;
   #connected: boolean | undefined;
 
   constructor(options: FollowOptions) {
@@ -79,18 +81,27 @@ export class Follow {
     await (guard.frozen === undefined ? guard.verify() : guard.open(signal));
     this.#report(true);
     if (!this.#first) metrics.reconnects.add({});
+    const connected = AbortSignal.any([signal, guard.epochOver]);
+    if (guard.epoch !== this.#epoch) this.#beginEpoch(guard.epoch);
     if (this.#nextRevision === undefined) {
       if (!this.#first) metrics.relists.add({});
       const snapshot = await readAll(guard, range);
       yield this.#take({ revision: snapshot.revision, events: this.#differences(snapshot) });
     }
     const fromRevision = this.#nextRevision ?? 1;
-    for await (const batch of store.watch({ ...range, fromRevision }, signal)) {
+    for await (const batch of store.watch({ ...range, fromRevision }, connected)) {
       guard.saw(batch.revision);
       // Deleted together with the cluster's identity: not a change to act on but the end of the cluster.
       if (this.#touchesCluster(batch)) await guard.verify();
       yield this.#take(batch);
     }
+  }
+
+  /** Revisions of a store that was seeded anew say nothing about those of before: everything in it is news. */
+  #beginEpoch(epoch: number): void {
+    this.#epoch = epoch;
+    this.#nextRevision = undefined;
+    for (const key of this.#delivered.keys()) this.#delivered.set(key, 0);
   }
 
   #touchesCluster(batch: WatchBatch): boolean {

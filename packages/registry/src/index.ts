@@ -1,19 +1,28 @@
+export type { Backup, BackupPart } from "./backup.ts";
 export type { Change, ChangeBatch, Entry, FollowObserver } from "./changes.ts";
 export type { ClusterGuard, ClusterMemory, RememberedCluster } from "./cluster-guard.ts";
 export type { CommitOutcome, EngineWrite } from "./commit.ts";
+export type { ContributedUnit, Contribution, ContributionOutcome } from "./contribution.ts";
 export { defaultEtcdServers, defaultKeyPrefix, readEtcdServers, readKeyPrefix } from "./etcd-address.ts";
 export { Etcd3Store, type Etcd3StoreOptions } from "./etcd3-store.ts";
 export { type KeySubject, Keyspace } from "./keyspace.ts";
 export type { Candidate, Leadership, Term } from "./leadership.ts";
+export type { LossConfirmations } from "./loss-confirmations.ts";
 export type { MachineMetadata, MetadataChange } from "./machine-metadata.ts";
 export { MeasuredStore } from "./measured-store.ts";
 export { MemoryEtcd } from "./memory-etcd.ts";
 export { MemoryStore } from "./memory-store.ts";
+export type { MisplacedUnit } from "./misplaced-units.ts";
 export {
   type AssignmentRecord,
   type ClusterRecord,
+  type ConfirmedLossesRecord,
+  type ContributionRecord,
   type LeaderRecord,
+  type LeftReason,
+  type LeftUnit,
   type MachineRecord,
+  type MassLossRecord,
   type MetadataRecord,
   type RestartRecord,
   readableFormats,
@@ -24,6 +33,7 @@ export {
 export type { PublishedRows, PublishOutcome, Registration } from "./registration.ts";
 export type { RegisterOutcome, RegistrationRequest, Registrations } from "./registrations.ts";
 export { Registry, type RegistryOptions } from "./registry.ts";
+export type { BeginOutcome, FoundStore, Reseeding, ReseedProgress } from "./reseeding.ts";
 export type {
   CreateRestartOutcome,
   NewRestart,
@@ -35,6 +45,7 @@ export {
   type KeyRange,
   type KeyValue,
   type LeaseGrant,
+  type LeaseTime,
   maxTxnOperations,
   type Operation,
   type RangeRequest,

@@ -11,6 +11,10 @@ export type KeySubject =
   | { readonly kind: "settled"; readonly machineId: string }
   | { readonly kind: "state"; readonly machineId: string; readonly unit: string }
   | { readonly kind: "restart"; readonly id: string }
+  | { readonly kind: "mass-loss" }
+  | { readonly kind: "confirmed-losses" }
+  | { readonly kind: "exclusive-hold"; readonly unit: string }
+  | { readonly kind: "reschedule"; readonly unit: string }
   | { readonly kind: "leader" };
 
 /** Lies beside a machine's assignments so that one watch delivers both in order. No unit name begins with `@`. */
@@ -50,6 +54,11 @@ export class Keyspace {
     return `${this.prefix}machines/${machineId}`;
   }
 
+  /** The machines present. */
+  machines(): Required<KeyRange> {
+    return below(this.machine(""));
+  }
+
   metadata(machineId: string, key: string): string {
     return `${this.prefix}metadata/${machineId}/${key}`;
   }
@@ -75,6 +84,28 @@ export class Keyspace {
     return below(this.state(machineId, ""));
   }
 
+  /** What a machine has contributed since the store was seeded anew. */
+  contribution(machineId: string): string {
+    return `${this.prefix}contributions/${machineId}`;
+  }
+
+  contributions(): Required<KeyRange> {
+    return below(this.contribution(""));
+  }
+
+  units(): Required<KeyRange> {
+    return below(this.unit(""));
+  }
+
+  bodies(): Required<KeyRange> {
+    return below(this.body(""));
+  }
+
+  /** Metadata of all machines. */
+  allMetadata(): Required<KeyRange> {
+    return below(`${this.prefix}metadata/`);
+  }
+
   restart(id: string): string {
     return `${this.prefix}restarts/${id}`;
   }
@@ -82,6 +113,22 @@ export class Keyspace {
   /** The requests to restart units. */
   restarts(): Required<KeyRange> {
     return below(this.restart(""));
+  }
+
+  exclusiveHold(unit: string): string {
+    return `${this.prefix}exclusive/${unit}`;
+  }
+
+  reschedule(unit: string): string {
+    return `${this.prefix}reschedules/${unit}`;
+  }
+
+  massLoss(): string {
+    return `${this.prefix}losses/held`;
+  }
+
+  confirmedLosses(): string {
+    return `${this.prefix}losses/confirmed`;
   }
 
   /** Undefined for keys of other versions or other programs: they are left alone. */
@@ -112,6 +159,13 @@ function parseNamed(kind: string | undefined, name: string): KeySubject | undefi
       return { kind: "machine", machineId: name };
     case "restarts":
       return { kind: "restart", id: name };
+    case "reschedules":
+      return { kind: "reschedule", unit: name };
+    case "exclusive":
+      return { kind: "exclusive-hold", unit: name };
+    case "losses":
+      if (name === "held") return { kind: "mass-loss" };
+      return name === "confirmed" ? { kind: "confirmed-losses" } : undefined;
     default:
       return undefined;
   }

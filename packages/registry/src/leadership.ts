@@ -104,12 +104,27 @@ export class Leadership {
   /** One round: waits for the place to be free, then tries to take it. Undefined: somebody else was faster. */
   async #attempt(candidate: Candidate, signal: AbortSignal): Promise<Term | undefined> {
     const { guard, keys, clock, random } = this.#options;
+    if (guard.reseeding) await this.#seeded();
     const { rows, revision } = await guard.range({ from: keys.leader() });
     this.#inTouchSinceMs ??= clock.monotonic();
     if (rows.length === 0) return await this.#run(candidate, signal);
     await this.#vacant(revision, signal);
     await sleep(clock, random() * spreadMs, signal);
     return undefined;
+  }
+
+  /** Whoever led now would take what has not been told yet for what nobody wants. */
+  async #seeded(): Promise<void> {
+    const { guard } = this.#options;
+    await guard.verify();
+    if (!guard.reseeding) return;
+    throw new FleetError(
+      "cluster_reseeding",
+      "the cluster is being seeded anew: nobody leads until that is done",
+      {
+        retryable: true,
+      },
+    );
   }
 
   /** Watches the `leader` key only: a standby must cost nothing. */
@@ -123,6 +138,9 @@ export class Leadership {
 
   async #run(candidate: Candidate, signal: AbortSignal): Promise<Term | undefined> {
     const { store, guard, keys, clock } = this.#options;
+    const { epochOver } = guard;
+    // The data format may have risen, while this machine was away, to one that it does not read.
+    await guard.verify();
     const grantSentAtMs = clock.monotonic();
     const grant = await store.leaseGrant(candidate.ttlMs);
     const keeper = new LeaseKeeper({ store, clock, grant, grantSentAtMs });
@@ -142,7 +160,7 @@ export class Leadership {
         failure: [{ op: "get", from: key }],
       });
       const number = result.succeeded ? result.revision : ownTerm(result.results[0]?.[0], grant.leaseId);
-      if (number !== undefined) return this.#begin(keeper, number);
+      if (number !== undefined) return this.#begin(keeper, number, epochOver);
     } catch (error) {
       // Whether the key was written is unknown: a lease left behind would block everyone until it ends.
       await this.#abandon(keeper);
@@ -152,7 +170,7 @@ export class Leadership {
     return undefined;
   }
 
-  #begin(keeper: LeaseKeeper, number: number): Term {
+  #begin(keeper: LeaseKeeper, number: number, epochOver: AbortSignal): Term {
     const { logger } = this.#options;
     this.#keepers.set(number, keeper);
     const inTouchSinceMs = this.#inTouchSinceMs ?? this.#options.clock.monotonic();
@@ -162,6 +180,7 @@ export class Leadership {
       logger.warn("leadership_lost", { term: number, message: errorMessage(keeper.lost.reason) });
     });
     keeper.start();
+    keeper.endWith(epochOver);
     logger.info("leadership_won", { term: number });
     return {
       number,

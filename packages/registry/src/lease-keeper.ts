@@ -20,6 +20,8 @@ export interface LeaseKeeperOptions {
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
   readonly #lost = new AbortController();
+  readonly #over = new AbortController();
+  readonly #renewed = new Set<() => void>();
   #deadlineMs: number;
   #stopped = false;
   #cancelRenewal: CancelTimer = () => {};
@@ -39,14 +41,32 @@ export class LeaseKeeper {
     return this.#lost.signal;
   }
 
+  /** Monotonic milliseconds: `lost` fires then, unless the lease is renewed before. */
+  get deadlineMs(): number {
+    return this.#deadlineMs;
+  }
+
+  /** Called after each acknowledged renewal, when `deadlineMs` has moved on. */
+  onRenewed(listener: () => void): void {
+    this.#renewed.add(listener);
+  }
+
   start(): void {
     this.#watchDeadline();
     this.#renewAfter(this.#intervalMs);
   }
 
+  /** Takes the lease for lost when the signal fires: what it stands for is over then. */
+  endWith(signal: AbortSignal): void {
+    const end = (): void => this.fail(new FleetError("lease_lost", errorMessage(signal.reason)));
+    if (signal.aborted) end();
+    else signal.addEventListener("abort", end, { once: true, signal: this.#over.signal });
+  }
+
   /** Stops renewing without ending the lease. */
   stop(): void {
     this.#stopped = true;
+    this.#over.abort();
     this.#cancelRenewal();
     this.#cancelDeadline();
   }
@@ -108,5 +128,6 @@ export class LeaseKeeper {
     this.#deadlineMs = this.#deadlineAfter(sentAtMs);
     this.#watchDeadline();
     this.#renewAfter(sentAtMs + this.#intervalMs - clock.monotonic());
+    for (const listener of this.#renewed) listener();
   }
 }

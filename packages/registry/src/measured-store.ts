@@ -1,6 +1,7 @@
 import { type Clock, type Counter, type Histogram, latencyBuckets, type Metrics } from "@fleet/runtime";
 import {
   type LeaseGrant,
+  type LeaseTime,
   type RangeRequest,
   type RangeResult,
   type Store,
@@ -11,7 +12,7 @@ import {
   type WatchRequest,
 } from "./store.ts";
 
-type Request = "range" | "txn" | "lease_grant" | "lease_keepalive" | "lease_revoke";
+type Request = "range" | "txn" | "lease_grant" | "lease_keepalive" | "lease_time_to_live" | "lease_revoke";
 
 /** Any store, with its calls counted and timed. What a call retries by itself is part of that call. */
 export class MeasuredStore implements Store {
@@ -68,6 +69,10 @@ export class MeasuredStore implements Store {
 
   leaseKeepAlive(leaseId: string): Promise<void> {
     return this.#measured("lease_keepalive", () => this.#store.leaseKeepAlive(leaseId));
+  }
+
+  leaseTimeToLive(leaseId: string): Promise<LeaseTime | undefined> {
+    return this.#measured("lease_time_to_live", () => this.#store.leaseTimeToLive(leaseId));
   }
 
   leaseRevoke(leaseId: string): Promise<void> {

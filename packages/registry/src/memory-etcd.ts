@@ -4,6 +4,7 @@ import {
   type KeyRange,
   type KeyValue,
   type LeaseGrant,
+  type LeaseTime,
   maxTxnOperations,
   type Operation,
   type RangeRequest,
@@ -25,6 +26,7 @@ interface Lease {
   readonly ttlMs: number;
   readonly keys: Set<string>;
   cancelExpiry: CancelTimer;
+  expiresAtMs: number;
 }
 
 /** A key at one revision; `value` undefined: deleted. */
@@ -117,6 +119,7 @@ export class MemoryEtcd {
       ttlMs: granted,
       keys: new Set(),
       cancelExpiry: this.#expiry(leaseId, granted),
+      expiresAtMs: this.#clock.monotonic() + granted,
     });
     return { leaseId, ttlMs: granted };
   }
@@ -125,6 +128,14 @@ export class MemoryEtcd {
     const lease = this.#lease(leaseId);
     lease.cancelExpiry();
     lease.cancelExpiry = this.#expiry(leaseId, lease.ttlMs);
+    lease.expiresAtMs = this.#clock.monotonic() + lease.ttlMs;
+  }
+
+  leaseTimeToLive(leaseId: string): LeaseTime | undefined {
+    const lease = this.#leases.get(leaseId);
+    if (lease === undefined) return undefined;
+    const leftMs = lease.expiresAtMs - this.#clock.monotonic();
+    return { atMostMs: (Math.floor(leftMs / 1000) + 1) * 1000, ttlMs: lease.ttlMs };
   }
 
   /** Ends a lease, if it is there, and deletes its keys in one revision. */
@@ -137,6 +148,27 @@ export class MemoryEtcd {
     const events: WatchEvent[] = [];
     for (const key of [...lease.keys].sort()) this.#delete(key, revision, events);
     if (events.length > 0) this.#commit(revision, events);
+  }
+
+  /** Every lease begins anew, as under a new leader of the members. */
+  renewLeases(): void {
+    for (const leaseId of this.#leases.keys()) this.leaseKeepAlive(leaseId);
+  }
+
+  /** The same data and history in a store of its own, with its leases at their beginning: a restored backup. */
+  copy(): MemoryEtcd {
+    const copy = new MemoryEtcd(this.#clock);
+    for (const [key, versions] of this.#versions) copy.#versions.set(key, [...versions]);
+    copy.#history = [...this.#history];
+    copy.#revision = this.#revision;
+    copy.#compacted = this.#compacted;
+    copy.#leaseCount = this.#leaseCount;
+    for (const [leaseId, { ttlMs, keys }] of this.#leases) {
+      const cancelExpiry = copy.#expiry(leaseId, ttlMs);
+      const expiresAtMs = this.#clock.monotonic() + ttlMs;
+      copy.#leases.set(leaseId, { ttlMs, keys: new Set(keys), cancelExpiry, expiresAtMs });
+    }
+    return copy;
   }
 
   /** Forgets history before `revision`: reads and watches from before it fail from now on. */

@@ -2,6 +2,7 @@ import { AbortedError } from "@fleet/runtime";
 import type { MemoryEtcd } from "./memory-etcd.ts";
 import {
   type LeaseGrant,
+  type LeaseTime,
   type RangeRequest,
   type RangeResult,
   type Store,
@@ -58,6 +59,11 @@ export class MemoryStore implements Store {
   async leaseKeepAlive(leaseId: string): Promise<void> {
     await this.#open();
     this.#etcd.leaseKeepAlive(leaseId);
+  }
+
+  async leaseTimeToLive(leaseId: string): Promise<LeaseTime | undefined> {
+    await this.#open();
+    return this.#etcd.leaseTimeToLive(leaseId);
   }
 
   async leaseRevoke(leaseId: string): Promise<void> {

@@ -1,6 +1,8 @@
 import {
+  type ExclusiveHold,
   no,
   ok,
+  type Reschedule,
   type RestartOutcome,
   type RestartProgress,
   type Result,
@@ -13,6 +15,10 @@ export interface ClusterRecord {
   readonly id: string;
   /** Data format of everything below the prefix. */
   readonly format: number;
+  /** How often the store was seeded anew, counted from 1; 1 when left out. */
+  readonly epoch?: number;
+  /** Machines are telling what they run: nobody leads before its operator says that they all have. */
+  readonly reseeding?: boolean;
 }
 
 /** A unit file, stored once per content. */
@@ -27,6 +33,8 @@ export interface UnitRecord {
   readonly target: TargetState;
   /** See `Unit.generation`. */
   readonly generation: number;
+  /** See `Unit.retryOf`. */
+  readonly retryOf?: number;
 }
 
 /** Presence of a machine, on its lease. */
@@ -53,10 +61,14 @@ export interface AssignmentRecord {
   readonly hash: string;
   readonly target: "loaded" | "launched";
   readonly generation: number;
+  /** See `Unit.retryOf`. */
+  readonly retryOf?: number;
   /** Units that must be gone from this machine before this one may be loaded (Replaces). */
   readonly awaits: readonly string[];
   /** See `Assignment.restart`. */
   readonly restart?: number;
+  /** See `Assignment.rescheduled`. */
+  readonly rescheduled?: number;
 }
 
 /** The registration the engine has fully taken into account in the machine's assignments. */
@@ -83,12 +95,57 @@ export interface RestartRecord extends RestartProgress {
   readonly parallel: number;
 }
 
+/** Machines that vanished at the same time, so many that the engine does not place elsewhere what they ran. */
+export interface MassLossRecord {
+  /** When it was noticed, in milliseconds since 1970 by the engine's clock. */
+  readonly atMs: number;
+  /** How many machines had vanished in all, back again or not. */
+  readonly vanished: number;
+  /** How many machines there had been. */
+  readonly of: number;
+  /** Ids of those that are held for: away, and not confirmed as lost. Sorted. */
+  readonly machines: readonly string[];
+}
+
+/** Machines that somebody has said are lost: the engine places elsewhere what they ran. */
+export interface ConfirmedLossesRecord {
+  readonly machines: readonly string[];
+}
+
+/** What a machine has told of its units since the store was seeded anew. */
+export interface ContributionRecord {
+  readonly machineId: string;
+  /** Units that are in the registry on this machine's word, or that it runs by the word of another. */
+  readonly units: number;
+  /** Units on this machine that the registry does not know of there: once an engine leads, they are unloaded. */
+  readonly left: readonly LeftUnit[];
+}
+
+/**
+ * Why a unit was not taken: `other_content` another machine has told of another unit file under that name;
+ * `other_target` it told of another target state; `duplicate` it runs there as well, and is not global;
+ * `file_missing`, `file_changed` the unit file on disk is gone, or not the one that fleet wrote; `unreadable` what is in
+ * the registry under its name cannot be read.
+ */
+export type LeftReason =
+  | "other_content"
+  | "other_target"
+  | "duplicate"
+  | "file_missing"
+  | "file_changed"
+  | "unreadable";
+
+export interface LeftUnit {
+  readonly unit: string;
+  readonly reason: LeftReason;
+}
+
 /** Who leads, on its engine's lease. */
 export interface LeaderRecord {
   readonly machineId: string;
 }
 
-/** The data formats this build reads; it writes the highest. */
+/** The data formats this build reads. It writes the cluster's, which rises when all machines read a later one: see DataFormat. */
 export const readableFormats: readonly number[] = [1];
 
 /** Version of each value's shape. A reader that meets another one reports the value instead of guessing. */
@@ -132,13 +189,23 @@ const hash = z.string().regex(/^[0-9a-f]{40}$/, "not a hash");
 const revision = z.number().int().positive();
 
 export const clusterCodec: Codec<ClusterRecord> = codec(
-  z.looseObject({ id: z.string().min(1), format: z.number().int().positive() }),
+  z.looseObject({
+    id: z.string().min(1),
+    format: z.number().int().positive(),
+    epoch: revision.exactOptional(),
+    reseeding: z.boolean().exactOptional(),
+  }),
 );
 
 export const bodyCodec: Codec<BodyRecord> = codec(z.looseObject({ text: z.string() }));
 
 export const unitCodec: Codec<UnitRecord> = codec(
-  z.looseObject({ hash, target: z.enum(["inactive", "loaded", "launched"]), generation: revision }),
+  z.looseObject({
+    hash,
+    target: z.enum(["inactive", "loaded", "launched"]),
+    generation: revision,
+    retryOf: revision.exactOptional(),
+  }),
 );
 
 export const machineCodec: Codec<MachineRecord> = codec(
@@ -162,8 +229,10 @@ export const assignmentCodec: Codec<AssignmentRecord> = codec(
     hash,
     target: z.enum(["loaded", "launched"]),
     generation: revision,
+    retryOf: revision.exactOptional(),
     awaits: z.array(z.string()),
     restart: revision.exactOptional(),
+    rescheduled: revision.exactOptional(),
   }),
 );
 
@@ -195,6 +264,51 @@ export const restartCodec: Codec<RestartRecord> = codec(
       }),
     ),
     message: z.string().exactOptional(),
+  }),
+);
+
+export const massLossCodec: Codec<MassLossRecord> = codec(
+  z.looseObject({
+    atMs: z.number().int().nonnegative(),
+    vanished: z.number().int().positive(),
+    of: z.number().int().positive(),
+    machines: z.array(z.string()),
+  }),
+);
+
+export const confirmedLossesCodec: Codec<ConfirmedLossesRecord> = codec(
+  z.looseObject({ machines: z.array(z.string()) }),
+);
+
+export const contributionCodec: Codec<ContributionRecord> = codec(
+  z.looseObject({
+    machineId: z.string().min(1),
+    units: z.number().int().nonnegative(),
+    left: z.array(
+      z.looseObject({
+        unit: z.string(),
+        reason: z.enum([
+          "other_content",
+          "other_target",
+          "duplicate",
+          "file_missing",
+          "file_changed",
+          "unreadable",
+        ]),
+      }),
+    ),
+  }),
+);
+
+export const exclusiveHoldCodec: Codec<ExclusiveHold> = codec(
+  z.looseObject({ machineId: z.string().min(1), registration: revision, stopMs: z.number().positive() }),
+);
+
+export const rescheduleCodec: Codec<Reschedule> = codec(
+  z.looseObject({
+    generation: revision,
+    order: revision,
+    moves: z.array(z.looseObject({ machineId: z.string(), atMs: z.number() })),
   }),
 );
 

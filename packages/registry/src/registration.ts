@@ -1,5 +1,6 @@
 import { FleetError, type Logger } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
+import { Contribution } from "./contribution.ts";
 import type { Keyspace } from "./keyspace.ts";
 import type { LeaseKeeper } from "./lease-keeper.ts";
 import { type MachineRecord, machineCodec, type StateRecord, stateCodec } from "./records.ts";
@@ -31,6 +32,13 @@ export interface Registration {
   /** Fires when the lease must be taken for lost, or the machine's row was seen gone: register again. */
   readonly lost: AbortSignal;
   /**
+   * Monotonic milliseconds: `lost` fires then unless the lease is renewed before. Counted from when the last acknowledged
+   * keep-alive was sent, and less a margin: etcd ends the lease later.
+   */
+  readonly leaseDeadlineMs: number;
+  /** Calls back after each acknowledged keep-alive. */
+  onRenewed(listener: () => void): void;
+  /**
    * Writes and removes state rows, all or in part: a failure leaves some written. Not to be called again before it has
    * ended. Rejects with StoreError, the frozen error or `registration_lost`.
    */
@@ -42,6 +50,8 @@ export interface Registration {
    * this is still the cluster and the registration we know. A wiped store confirms nothing: it rejects.
    */
   confirmAbsent(units: readonly string[]): Promise<readonly string[]>;
+  /** Tells a registry that was seeded anew what this machine runs. */
+  contribution(): Pick<Contribution, "add" | "report">;
   /** Says that this machine is about to leave: the engine takes its units away. */
   leaving(): Promise<void>;
   /** Ends the presence with all state rows, at once. */
@@ -90,6 +100,14 @@ export class MachineRegistration implements Registration {
     return this.#options.keeper.lost;
   }
 
+  get leaseDeadlineMs(): number {
+    return this.#options.keeper.deadlineMs;
+  }
+
+  onRenewed(listener: () => void): void {
+    this.#options.keeper.onRenewed(listener);
+  }
+
   async publish(rows: PublishedRows): Promise<PublishOutcome> {
     let revision = this.#options.guard.revision;
     const stale: string[] = [];
@@ -134,6 +152,11 @@ export class MachineRegistration implements Registration {
       });
     }
     return absent;
+  }
+
+  contribution(): Contribution {
+    const { keys } = this.#options;
+    return new Contribution(this.#record.id, keys, (compares, success) => this.#write(compares, success, []));
   }
 
   async leaving(): Promise<void> {

@@ -2,7 +2,7 @@ import { type Clock, errorCode, FleetError, type Logger, throwIfAborted } from "
 import type { ClusterGuard } from "./cluster-guard.ts";
 import type { Keyspace } from "./keyspace.ts";
 import { LeaseKeeper } from "./lease-keeper.ts";
-import { type MachineRecord, machineCodec, readableFormats } from "./records.ts";
+import { type MachineRecord, machineCodec } from "./records.ts";
 import { MachineRegistration, type Registration } from "./registration.ts";
 import { readAll } from "./snapshot.ts";
 import { type KeyValue, type Store, StoreError } from "./store.ts";
@@ -35,6 +35,8 @@ export interface RegistrationsOptions {
   readonly keys: Keyspace;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The data formats that this fleetd reads. */
+  readonly formats: readonly number[];
 }
 
 /** State rows moved to another lease in one transaction; each needs a compare of its own beside the fence. */
@@ -64,6 +66,7 @@ export class Registrations {
   async register(request: RegistrationRequest, signal: AbortSignal): Promise<RegisterOutcome> {
     const { store, guard, keys, clock, logger } = this.#options;
     const key = keys.machine(request.machineId);
+    const { epochOver } = guard;
     for (;;) {
       throwIfAborted(signal);
       const previous = (await guard.range({ from: key })).rows[0];
@@ -74,7 +77,7 @@ export class Registrations {
       const grantSentAtMs = clock.monotonic();
       const grant = await store.leaseGrant(request.ttlMs);
       const keeper = new LeaseKeeper({ store, clock, grant, grantSentAtMs });
-      const record = recordOf(request);
+      const record = recordOf(request, this.#options.formats);
       // When this or what follows fails, the lease is left to run out rather than revoked: it may hold the row and the
       // moved states by now, and the next attempt finds them there, our token in the row, and takes them over.
       const claimed = await this.#claim(key, record, previous, grant.leaseId);
@@ -85,6 +88,7 @@ export class Registrations {
       const { number } = claimed;
       if (previous !== undefined) await this.#adopt(request.machineId, number, previous, grant.leaseId);
       keeper.start();
+      keeper.endWith(epochOver);
       logger.info("machine_registered", { registration: number, taken_over: previous !== undefined });
       const registration = new MachineRegistration({ guard, keys, logger, keeper, record, ...claimed });
       return { outcome: "registered", registration };
@@ -151,9 +155,9 @@ export class Registrations {
   }
 }
 
-function recordOf(request: RegistrationRequest): MachineRecord {
+function recordOf(request: RegistrationRequest, formats: readonly number[]): MachineRecord {
   const { machineId, token, publicIp, metadata, version } = request;
-  return { id: machineId, token, publicIp, metadata, leaving: false, formats: readableFormats, version };
+  return { id: machineId, token, publicIp, metadata, leaving: false, formats, version };
 }
 
 /** A row that cannot be read is somebody else's. */

@@ -14,11 +14,12 @@ const freezeCodes = [
   "cluster_foreign",
   "cluster_rolled_back",
   "cluster_format",
+  "cluster_reseeded",
 ] as const;
 
 export function registryMetrics(
   metrics: Metrics,
-  guard: Pick<ClusterGuard, "frozen" | "revision">,
+  guard: Pick<ClusterGuard, "frozen" | "revision" | "epoch" | "reseeding">,
 ): FollowMetrics {
   metrics.gauge(
     {
@@ -31,6 +32,20 @@ export function registryMetrics(
   metrics.gauge(
     { name: "fleet_registry_revision", help: "Highest revision of etcd that this daemon has seen." },
     () => [{ value: guard.revision, labels: {} }],
+  );
+  metrics.gauge(
+    {
+      name: "fleet_registry_epoch",
+      help: "How often the store of the cluster was seeded anew, counted from 1; 0 until the cluster is known.",
+    },
+    () => [{ value: guard.epoch, labels: {} }],
+  );
+  metrics.gauge(
+    {
+      name: "fleet_registry_reseeding",
+      help: "1 while the store is being seeded anew, until its operator says that it is done, else 0.",
+    },
+    () => [{ value: guard.reseeding ? 1 : 0, labels: {} }],
   );
   return {
     reconnects: metrics.counter({

@@ -1,14 +1,20 @@
 import type { UnitOption } from "@fleet/core";
 import { type Clock, type Logger, type Metrics, type Random, silentMetrics } from "@fleet/runtime";
+import { Backup } from "./backup.ts";
 import type { ChangeBatch, FollowObserver } from "./changes.ts";
 import { ClusterGuard, type ClusterMemory } from "./cluster-guard.ts";
 import { type CommitOutcome, Committer, type EngineWrite } from "./commit.ts";
+import { DataFormat } from "./data-format.ts";
 import { Follow } from "./follow.ts";
 import { Keyspace } from "./keyspace.ts";
 import { Leadership, type Term } from "./leadership.ts";
+import { LeaseSurvey } from "./lease-survey.ts";
+import { LossConfirmations } from "./loss-confirmations.ts";
 import { MachineMetadata } from "./machine-metadata.ts";
+import { readableFormats } from "./records.ts";
 import { Registrations } from "./registrations.ts";
 import { type FollowMetrics, registryMetrics } from "./registry-metrics.ts";
+import { Reseeding } from "./reseeding.ts";
 import { RestartRequests } from "./restart-requests.ts";
 import type { KeyRange, Store } from "./store.ts";
 import { UnitIntents } from "./unit-intents.ts";
@@ -25,6 +31,8 @@ export interface RegistryOptions {
   readonly metrics?: Metrics;
   /** See ClusterGuardOptions: false keeps an empty prefix empty. */
   readonly mayCreate?: boolean;
+  /** The data formats that are read; `readableFormats` unless given. */
+  readonly formats?: readonly number[];
 }
 
 /** The cluster's shared state: all that fleet reads from and writes to etcd goes through here. */
@@ -36,6 +44,12 @@ export class Registry {
   readonly metadata: MachineMetadata;
   /** For the API. */
   readonly restarts: RestartRequests;
+  /** For the API. */
+  readonly losses: LossConfirmations;
+  /** For the API. */
+  readonly backup: Backup;
+  /** For the API. */
+  readonly reseeding: Reseeding;
   /** For the engine. */
   readonly leadership: Leadership;
   /** For the agent. */
@@ -43,10 +57,12 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #keys: Keyspace;
   readonly #committer: Committer;
+  readonly #dataFormat: DataFormat;
+  readonly #survey: LeaseSurvey;
   readonly #metrics: FollowMetrics;
 
   constructor(options: RegistryOptions) {
-    const { store, clock, random, logger } = options;
+    const { store, clock, random, logger, formats = readableFormats } = options;
     const keys = new Keyspace(options.prefix);
     const guard = new ClusterGuard({ ...options, keys });
     this.#options = options;
@@ -56,9 +72,14 @@ export class Registry {
     this.intents = new UnitIntents(guard, keys);
     this.metadata = new MachineMetadata(guard, keys);
     this.restarts = new RestartRequests(guard, keys, random);
+    this.backup = new Backup(guard, keys);
+    this.reseeding = new Reseeding({ store, guard, keys, logger });
     this.leadership = new Leadership({ store, guard, keys, clock, random, logger });
-    this.registrations = new Registrations({ store, guard, keys, clock, logger });
+    this.registrations = new Registrations({ store, guard, keys, clock, logger, formats });
+    this.#dataFormat = new DataFormat({ guard, keys, logger, formats });
+    this.losses = new LossConfirmations(guard, keys);
     this.#committer = new Committer(guard, keys, this.leadership);
+    this.#survey = new LeaseSurvey(store, guard, keys);
   }
 
   /**
@@ -81,6 +102,16 @@ export class Registry {
   /** See `Committer.commit`. */
   commit(term: Term, writes: readonly EngineWrite[], signal: AbortSignal): Promise<CommitOutcome> {
     return this.#committer.commit(term, writes, signal);
+  }
+
+  /** See `LeaseSurvey.overdue`. */
+  overdueMachines(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    return this.#survey.overdue(signal);
+  }
+
+  /** See `DataFormat.raise`. */
+  raiseFormat(term: Term): Promise<number | undefined> {
+    return this.#dataFormat.raise(term);
   }
 
   /** A unit file by its hash; undefined when it is not stored. */

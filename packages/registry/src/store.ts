@@ -24,6 +24,8 @@ export interface Store {
   leaseGrant(ttlMs: number): Promise<LeaseGrant>;
   /** Renews the lease once. StoreError `lease_not_found` when it has expired. */
   leaseKeepAlive(leaseId: string): Promise<void>;
+  /** How long the lease has left; undefined when it has expired. */
+  leaseTimeToLive(leaseId: string): Promise<LeaseTime | undefined>;
   /** Ends the lease now and deletes its keys, in one revision. Revoking a lost lease is no error. */
   leaseRevoke(leaseId: string): Promise<void>;
   /** Releases connections. Calls still open reject. */
@@ -102,6 +104,14 @@ export interface WatchBatch {
 
 export interface LeaseGrant {
   readonly leaseId: string;
+  readonly ttlMs: number;
+}
+
+/** How long a lease has left. */
+export interface LeaseTime {
+  /** etcd tells whole seconds: it is not more than this. */
+  readonly atMostMs: number;
+  /** What every renewal makes it. */
   readonly ttlMs: number;
 }
 

@@ -1,6 +1,7 @@
 import { type TargetState, type UnitOption, unitHash } from "@fleet/core";
 import { FleetError } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
+import { failedRow } from "./failed-rows.ts";
 import type { Keyspace } from "./keyspace.ts";
 import { type UnitRecord, unitCodec } from "./records.ts";
 import { type Compare, type KeyValue, type Operation, StoreError } from "./store.ts";
@@ -15,8 +16,11 @@ export interface PutUnit {
 
 export type PutOutcome =
   | {
-      /** `created`, or content `replaced`, or only the target `changed`, or nothing to do. */
-      readonly outcome: "created" | "replaced" | "changed" | "unchanged";
+      /**
+       * `created`, or content `replaced`, or only the target `changed`, or a failed unit is to be `retried`, or nothing to
+       * do.
+       */
+      readonly outcome: "created" | "replaced" | "changed" | "retried" | "unchanged";
       /** Revision at which the unit became what it is now: a reader that has applied it sees the result. */
       readonly revision: number;
     }
@@ -86,13 +90,24 @@ export class UnitIntents {
     return options.value;
   }
 
-  /** Creates the unit, replaces its content or changes its target, as HTTP PUT does. */
+  /**
+   * Creates the unit, replaces its content or changes its target, as HTTP PUT does. To launch what is launched already
+   * is to try it again where it has failed.
+   */
   async put(request: PutUnit): Promise<PutOutcome> {
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
       const present = await this.#present(request.name);
       if (present === undefined) continue;
       const decision = decide(request, present);
       if (decision.outcome === "refused") return decision;
+      if (decision.outcome === "unchanged" && present.record?.target === "launched") {
+        const failed = await failedRow(this.#guard, this.#keys, request.name);
+        if (failed !== undefined) {
+          const revision = await this.#retry(request.name, present, present.record, failed);
+          if (revision === undefined) continue;
+          return { outcome: "retried", revision };
+        }
+      }
       if (decision.outcome === "unchanged") {
         // A body or record written in the same transaction has the same revision.
         return { outcome: "unchanged", revision: present.row?.modRevision ?? present.revision };
@@ -117,6 +132,23 @@ export class UnitIntents {
       success: [{ op: "delete", from: key }],
     });
     return result.succeeded ? { outcome: "destroyed", revision: result.revision } : { outcome: "absent" };
+  }
+
+  /** The same intent in a new generation. Undefined when the unit or its failure are not what they were. */
+  async #retry(
+    name: string,
+    present: PresentUnit,
+    record: UnitRecord,
+    failed: KeyValue,
+  ): Promise<number | undefined> {
+    const key = this.#keys.unit(name);
+    const { generation, retryOf = generation } = record;
+    const next = { ...record, generation: nextGeneration(present), retryOf };
+    const result = await this.#guard.txn({
+      compares: [unchangedSince(key, present.row), unchangedSince(failed.key, failed)],
+      success: [{ op: "put", key, value: unitCodec.encode(next) }],
+    });
+    return result.succeeded ? result.revision : undefined;
   }
 
   /**
@@ -164,23 +196,33 @@ type Decision =
 function decide(request: PutUnit, present: PresentUnit): Decision {
   const { options, target } = request;
   const { record } = present;
-  const generation = Math.max((record?.generation ?? 0) + 1, present.revision + 1);
+  const generation = nextGeneration(present);
   if (record === undefined || !present.hasBody) {
     // An unreadable unit can only be repaired by giving its content anew.
     if (options === undefined) return { outcome: "refused", reason: "no_options" };
     const outcome = present.row === undefined ? "created" : "replaced";
-    return {
-      outcome,
-      record: { ...record, hash: unitHash(options), target: target ?? "inactive", generation },
-    };
+    const hash = unitHash(options);
+    return { outcome, record: { ...forNewIntent(record), hash, target: target ?? "inactive", generation } };
   }
   const hash = options === undefined ? record.hash : unitHash(options);
   if (hash !== record.hash) {
-    return { outcome: "replaced", record: { ...record, hash, target: target ?? "inactive", generation } };
+    const replaced = { ...forNewIntent(record), hash, target: target ?? "inactive", generation };
+    return { outcome: "replaced", record: replaced };
   }
   if (target === undefined) return { outcome: "refused", reason: "no_target" };
   if (target === record.target) return { outcome: "unchanged" };
-  return { outcome: "changed", record: { ...record, target, generation } };
+  return { outcome: "changed", record: { ...forNewIntent(record), hash, target, generation } };
+}
+
+function nextGeneration({ record, revision }: PresentUnit): number {
+  return Math.max((record?.generation ?? 0) + 1, revision + 1);
+}
+
+/** Without what holds of the present intent only. Fields of later versions stay. */
+function forNewIntent(record: UnitRecord | undefined): Omit<UnitRecord, "retryOf"> | undefined {
+  if (record === undefined) return undefined;
+  const { retryOf, ...rest } = record;
+  return rest;
 }
 
 function unchangedSince(key: string, row: KeyValue | undefined): Compare {

@@ -38,3 +38,10 @@ declare module "dbus-next/lib/connection.js" {
     readonly authMethods: readonly string[];
   }): WireConnection;
 }
+
+declare module "dbus-next/lib/variant.js" {
+  /** A value that brings its type along. */
+  export class Variant {
+    constructor(signature: string, value: unknown);
+  }
+}

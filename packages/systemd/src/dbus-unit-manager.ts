@@ -11,10 +11,12 @@ import {
   throwIfAborted,
 } from "@fleet/runtime";
 import { DbusRefusal } from "./dbus-connection.ts";
+import { DbusFence } from "./dbus-fence.ts";
 import { InvocationWait, unitPath } from "./invocation-wait.ts";
+import { stopByConflict } from "./stop-by-conflict.ts";
 import { SystemdSession } from "./systemd-session.ts";
 import { ToldStates } from "./told-states.ts";
-import type { UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
+import type { Fence, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
 
 export interface DbusUnitManagerOptions {
   /**
@@ -37,6 +39,7 @@ const invalidArguments = "org.freedesktop.DBus.Error.InvalidArgs";
 const badUnitSetting = "org.freedesktop.systemd1.BadUnitSetting";
 /** `RefuseManualStop=` in the unit file; said whether or not there is anything to stop. */
 const onlyByDependency = "org.freedesktop.systemd1.OnlyByDependency";
+const never = new AbortController().signal;
 const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead" };
 
 /** A connected systemd, and what was found out about it. */
@@ -68,13 +71,16 @@ export class DbusUnitManager implements UnitManager {
   readonly #linkFailures = new Map<string, FleetError>();
   readonly #stops = new Set<StopUnderWay>();
   readonly #toldStates = new ToldStates();
+  readonly #fence: DbusFence;
   readonly #signalCallbacks = new Map<string, Set<() => void>>();
+  #stopsByConflict = 0;
   #connected: Connected | undefined;
   #reloadUnderWay: Promise<void> | undefined;
   #nextReload: Promise<void> | undefined;
 
   constructor(options: DbusUnitManagerOptions) {
     this.#options = options;
+    this.#fence = new DbusFence(options.clock);
   }
 
   async run(signal: AbortSignal): Promise<void> {
@@ -125,7 +131,15 @@ export class DbusUnitManager implements UnitManager {
 
   async start(name: string): Promise<void> {
     const { session } = this.#mustBeConnected();
-    await this.#asStarter(session, name, () => session.start(name));
+    await this.#asStarter(session, name, async () => {
+      // Without waiting in between, so that listeners rarely see the unit inactive: systemd answers in order.
+      const [reset, started] = await Promise.allSettled([
+        this.#resetFailed(session, name),
+        session.start(name),
+      ]);
+      if (started.status === "rejected") throw started.reason;
+      if (reset.status === "rejected") throw reset.reason;
+    });
   }
 
   async invocation(name: string): Promise<string> {
@@ -187,11 +201,13 @@ export class DbusUnitManager implements UnitManager {
     this.#linkFailures.delete(name);
     this.#toldStates.forget(name);
     if (links) await this.#removeLinks(session, name);
-    try {
-      await session.resetFailed(name);
-    } catch (error) {
-      if (!isRefused(error, noSuchUnit)) throw error;
-    }
+    await this.#resetFailed(session, name);
+  }
+
+  async fence(name: string, fence: Fence | undefined): Promise<readonly string[]> {
+    const { session } = this.#mustBeConnected();
+    // The ends of the jobs come with the connection, and its end with that of the jobs.
+    return await this.#fence.set(session, name, fence, never);
   }
 
   async status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>> {
@@ -260,6 +276,14 @@ export class DbusUnitManager implements UnitManager {
     }
   }
 
+  async #resetFailed(session: SystemdSession, name: string): Promise<void> {
+    try {
+      await session.resetFailed(name);
+    } catch (error) {
+      if (!isRefused(error, noSuchUnit)) throw error;
+    }
+  }
+
   /** Calls back on every signal of the unit; returns how to end that. */
   #onSignalOf(name: string, callback: () => void): () => void {
     const callbacks = this.#signalCallbacks.get(name) ?? new Set();
@@ -323,8 +347,11 @@ export class DbusUnitManager implements UnitManager {
     } catch (error) {
       // A name that no unit can have, either: nothing runs under it.
       if (isRefused(error, noSuchUnit, invalidArguments)) return true;
-      if (isRefused(error, onlyByDependency) && hasEnded(await activeState(session, name))) return true;
-      throw error;
+      if (!isRefused(error, onlyByDependency)) throw error;
+      if (hasEnded(await activeState(session, name))) return true;
+      this.#stopsByConflict += 1;
+      const by = `fleet-stop-${Math.floor(this.#options.clock.now())}-${this.#stopsByConflict}`;
+      result = await stopByConflict(session, name, by, signal);
     }
     if (result === "done") return true;
     const active = await activeState(session, name);

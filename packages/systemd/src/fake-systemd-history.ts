@@ -22,6 +22,8 @@ export type FakeSystemdEventKind =
   | "disabled"
   | "forgotten"
   | "reloaded"
+  /** A fence went off. */
+  | "fenced"
   | "rebooted";
 
 export interface FakeSystemdEvent {

@@ -6,7 +6,7 @@ import {
   FakeSystemdHistory,
 } from "./fake-systemd-history.ts";
 import { behaviourOf, type FakeUnitBehaviour } from "./fake-unit-behaviour.ts";
-import type { UnitStatus } from "./unit-manager.ts";
+import type { Fence, UnitStatus } from "./unit-manager.ts";
 
 /** The unit is inactive, or a start has replaced the stop job. */
 type StopOutcome = "ended" | "overtaken";
@@ -54,6 +54,9 @@ export class FakeSystemd {
   readonly #history: FakeSystemdHistory;
   readonly #stopWaiters = new FakeJobWaiters<StopOutcome>();
   readonly #restartWaiters = new FakeJobWaiters<RestartOutcome>();
+  /** Starts of each unit since its failure was last reset. */
+  readonly #starts = new Map<string, number>();
+  readonly #fences = new Map<string, { readonly cancel: CancelTimer; readonly fired: Set<string> }>();
   #invocations = 0;
 
   constructor(clock: Clock) {
@@ -105,7 +108,10 @@ export class FakeSystemd {
     this.#units.clear();
     this.#stopWaiters.clear();
     this.#restartWaiters.clear();
+    this.#starts.clear();
     this.#enabled.clear();
+    for (const { cancel } of this.#fences.values()) cancel();
+    this.#fences.clear();
     this.#files.clear();
     this.#record("rebooted", "");
   }
@@ -214,6 +220,23 @@ export class FakeSystemd {
     return stopWaiting;
   }
 
+  /** See UnitManager.fence. */
+  fence(name: string, fence: Fence | undefined): readonly string[] {
+    const former = this.#fences.get(name);
+    former?.cancel();
+    const fired = new Set<string>();
+    if (fence === undefined) this.#fences.delete(name);
+    else {
+      const cancel = this.#clock.after(Math.max(0, fence.atMs - this.#clock.monotonic()), () => {
+        this.#record("fenced", "");
+        for (const unit of fence.running) fired.add(unit);
+        for (const unit of fence.stop) this.stop(unit, () => {});
+      });
+      this.#fences.set(name, { cancel, fired });
+    }
+    return [...(former?.fired ?? [])].sort();
+  }
+
   enable(name: string): void {
     const text = this.#files.get(name);
     if (text === undefined) throw refused("NoSuchUnit", `Unit file ${name} does not exist.`);
@@ -230,6 +253,11 @@ export class FakeSystemd {
 
   forget(name: string): void {
     this.#record("forgotten", name);
+    this.resetFailed(name);
+  }
+
+  resetFailed(name: string): void {
+    this.#starts.delete(name);
     const unit = this.#units.get(name);
     if (unit?.active !== "failed") return;
     this.#units.delete(name);
@@ -285,7 +313,13 @@ export class FakeSystemd {
   }
 
   #begin(unit: LoadedUnit): void {
-    const { startPreMs } = this.#behaviour(unit.name, unit.text);
+    const { startPreMs, startLimit } = this.#behaviour(unit.name, unit.text);
+    const starts = (this.#starts.get(unit.name) ?? 0) + 1;
+    if (starts > startLimit) {
+      this.#fail(unit);
+      return;
+    }
+    this.#starts.set(unit.name, starts);
     this.#invocations += 1;
     unit.invocation = `${this.#invocations}`;
     this.#restartWaiters.tell(unit.name, "begun");

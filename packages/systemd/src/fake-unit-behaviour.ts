@@ -21,6 +21,8 @@ export interface FakeUnitBehaviour {
   readonly fails: boolean;
   /** SubState while active. */
   readonly activeSub: string;
+  /** StartLimitBurst=: this many starts, then one fails without anything having run, until the failure is reset. */
+  readonly startLimit: number;
   /** EnableUnitFiles answers with an error. */
   readonly refusesEnable: boolean;
 }
@@ -59,6 +61,7 @@ export function behaviourOf(name: string, text: string): FakeUnitBehaviour {
     oneshot,
     remainAfterExit: /^(yes|true|on|1)$/i.test(values("RemainAfterExit").at(-1) ?? ""),
     fails: main.some(failsItself),
+    startLimit: Number(values("StartLimitBurst").at(-1) ?? Number.POSITIVE_INFINITY),
     activeSub: activeSubs.get(suffix) ?? "running",
     // systemd refuses an alias of another type.
     refusesEnable: values("Alias").some((alias) => !alias.endsWith(`.${suffix}`)),

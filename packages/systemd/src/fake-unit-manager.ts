@@ -1,7 +1,7 @@
 import { setMaxListeners } from "node:events";
 import { AbortedError, FleetError, throwIfAborted } from "@fleet/runtime";
 import type { FakeSystemd } from "./fake-systemd.ts";
-import type { UnitDirectory, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
+import type { Fence, UnitDirectory, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
 
 /**
  * One fleetd's connection to a simulated systemd. Make a new one per fleetd process on the same FakeSystemd: what
@@ -76,7 +76,10 @@ export class FakeUnitManager implements UnitManager {
   }
 
   start(name: string): Promise<void> {
-    return this.#call(() => this.#systemd.start(name));
+    return this.#call(() => {
+      this.#systemd.resetFailed(name);
+      this.#systemd.start(name);
+    });
   }
 
   invocation(name: string): Promise<string> {
@@ -127,6 +130,10 @@ export class FakeUnitManager implements UnitManager {
 
   forget(name: string): Promise<void> {
     return this.#call(() => this.#systemd.forget(name));
+  }
+
+  fence(name: string, fence: Fence | undefined): Promise<readonly string[]> {
+    return this.#call(() => this.#systemd.fence(name, fence));
   }
 
   status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>> {

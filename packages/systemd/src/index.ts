@@ -4,4 +4,11 @@ export type { FakeSystemdEvent, FakeSystemdEventKind } from "./fake-systemd-hist
 export type { FakeUnitBehaviour } from "./fake-unit-behaviour.ts";
 export { FakeUnitDirectory, FakeUnitManager } from "./fake-unit-manager.ts";
 export { DiskUnitDirectory } from "./unit-directory.ts";
-export type { ResetCause, UnitDirectory, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
+export type {
+  Fence,
+  ResetCause,
+  UnitDirectory,
+  UnitListener,
+  UnitManager,
+  UnitStatus,
+} from "./unit-manager.ts";

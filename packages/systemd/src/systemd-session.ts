@@ -1,5 +1,7 @@
+/// <reference path="./dbus-next-connection.d.ts" />
 import { setMaxListeners } from "node:events";
 import { AbortedError, type Clock, FleetError } from "@fleet/runtime";
+import { Variant } from "dbus-next/lib/variant.js";
 import { z } from "zod";
 import { DbusConnection, DbusRefusal, type DbusSignal } from "./dbus-connection.ts";
 import type { UnitState } from "./told-states.ts";
@@ -10,6 +12,7 @@ const systemd = "org.freedesktop.systemd1";
 const managerPath = "/org/freedesktop/systemd1";
 const managerInterface = "org.freedesktop.systemd1.Manager";
 const unitInterface = "org.freedesktop.systemd1.Unit";
+const serviceInterface = "org.freedesktop.systemd1.Service";
 const jobInterface = "org.freedesktop.systemd1.Job";
 const propertiesInterface = "org.freedesktop.DBus.Properties";
 const bus = "org.freedesktop.DBus";
@@ -42,6 +45,9 @@ const unitRow = z
   .tuple([z.string(), z.string(), z.string(), z.string(), z.string(), z.string(), z.string()])
   .rest(z.unknown());
 const unitRowsReply = z.tuple([z.array(unitRow)]);
+
+/** A setting of a transient unit: name, and signature and value of it. */
+export type TransientProperty = readonly [name: string, value: readonly [signature: string, value: unknown]];
 
 /** How a job ended: `done`, `canceled`, `timeout`, `failed`, `dependency`, `skipped`, … */
 export type JobResult = string;
@@ -207,6 +213,45 @@ export class SystemdSession {
   /** Removes every run-time symlink to the unit file: those of its [Install] section and a link to itself. */
   async disable(name: string): Promise<void> {
     await this.#call("DisableUnitFiles", "asb", [[name], true]);
+  }
+
+  /** When this systemd started, in microseconds of CLOCK_MONOTONIC: what OnStartupSec= of timers counts from. */
+  async startedAtUs(): Promise<number> {
+    const at = await this.#property(managerPath, managerInterface, "UserspaceTimestampMonotonic");
+    return Number(parsed(z.bigint(), at));
+  }
+
+  /** Creates and starts a unit without a file; `others` come into being with it. */
+  async startTransient(
+    name: string,
+    properties: readonly TransientProperty[],
+    others: readonly (readonly [name: string, properties: readonly TransientProperty[]])[],
+  ): Promise<string> {
+    const variants = (of: readonly TransientProperty[]) =>
+      of.map(([key, [signature, value]]) => [key, new Variant(signature, value)]);
+    const auxiliary = others.map(([other, settings]) => [other, variants(settings)]);
+    const body = [name, "replace", variants(properties), auxiliary];
+    return parsed(jobReply, await this.#call("StartTransientUnit", "ssa(sv)a(sa(sv))", body))[0];
+  }
+
+  /** Starts a unit that has no file, and waits for the end of its start job. */
+  runTransient(
+    name: string,
+    properties: readonly TransientProperty[],
+    signal: AbortSignal,
+  ): Promise<JobResult> {
+    return this.#awaitJob(() => this.startTransient(name, properties, []), signal);
+  }
+
+  /** The units in memory whose names match one of the globs. */
+  async listLike(globs: readonly string[]): Promise<readonly (ListedUnit & { readonly name: string })[]> {
+    const [rows] = parsed(unitRowsReply, await this.#call("ListUnitsByPatterns", "asas", [[], globs]));
+    return rows.map(([name, , load, active, sub, , path]) => ({ name, load, active, sub, path }));
+  }
+
+  /** The variables that a service sets, `name=value`. */
+  async environment(servicePath: string): Promise<readonly string[]> {
+    return parsed(z.array(z.string()), await this.#property(servicePath, serviceInterface, "Environment"));
   }
 
   async resetFailed(name: string): Promise<void> {

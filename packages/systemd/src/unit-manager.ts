@@ -13,7 +13,10 @@ export interface UnitManager {
    * names there is nothing to do, connected or not.
    */
   prepare(names: readonly string[]): Promise<void>;
-  /** Queues a start job (mode replace). Resolves as soon as systemd has queued it, not when it is done. */
+  /**
+   * Queues a start job (mode replace). Resolves as soon as systemd has queued it, not when it is done. A failure of the
+   * unit is forgotten first, and with it how often it was started: its StartLimitBurst= is for what starts by itself.
+   */
   start(name: string): Promise<void>;
   /** systemd's InvocationID of the unit; empty when it has not run since it was loaded. */
   invocation(name: string): Promise<string>;
@@ -39,6 +42,12 @@ export interface UnitManager {
   disable(name: string): Promise<void>;
   /** After the unit file is gone: unlinks it and clears a failed state, so that systemd forgets the unit. */
   forget(name: string): Promise<void>;
+  /**
+   * Has systemd stop units at a certain moment, whether or not anybody is connected to it by then. A fence takes the place
+   * of the earlier ones of its name as soon as it is set; undefined only takes those away. Resolves with the units that
+   * were running when earlier fences of the name stopped them, each told once, sorted.
+   */
+  fence(name: string, fence: Fence | undefined): Promise<readonly string[]>;
   /** States of the named units; a name that systemd does not know has load `not-found`. */
   status(names: readonly string[]): Promise<ReadonlyMap<string, UnitStatus>>;
   /**
@@ -51,6 +60,17 @@ export interface UnitManager {
    * one included, and after a daemon-reload.
    */
   run(signal: AbortSignal): Promise<void>;
+}
+
+export interface Fence {
+  /** Different from that of earlier fences of the same process. */
+  readonly number: number;
+  /** Monotonic milliseconds of the clock; at once if that has passed. */
+  readonly atMs: number;
+  /** Units to stop, in the ordinary way. */
+  readonly stop: readonly string[];
+  /** Those of them that are not inactive now. */
+  readonly running: readonly string[];
 }
 
 export interface UnitStatus {

@@ -220,6 +220,7 @@ describe.each(["/fleet/v1", "/v1-alpha"])("the discovery document of %s", (prefi
     for (const method of methodsOf(document)) {
       for (const url of await urlsOf(document, method)) {
         const what = `${method.id}: ${method.httpMethod} ${url}`;
+        registry.seeding = method.id.startsWith("fleet.Reseed.") ? "running" : "none";
         const body = method.request === undefined ? {} : { body: bodyOf(document, method.request) };
         const answer = method.supportsSubscription
           ? { status: 101, text: "", json: await firstMessage(url) }
@@ -232,7 +233,7 @@ describe.each(["/fleet/v1", "/v1-alpha"])("the discovery document of %s", (prefi
         if (method.response === undefined) {
           expect([answer.status, answer.text], what).toEqual([expect.toBeOneOf([201, 204]), ""]);
         } else {
-          const creates = method.httpMethod === "POST";
+          const creates = method.id.endsWith(".Create");
           expect(answer.status, what).toBe(method.supportsSubscription ? 101 : creates ? 201 : 200);
           expect(misfits(document, method.response, answer.json), what).toEqual([]);
         }
@@ -240,10 +241,16 @@ describe.each(["/fleet/v1", "/v1-alpha"])("the discovery document of %s", (prefi
       }
     }
     expect([...new Set(called)].sort()).toEqual([
+      "fleet.Backup.Get",
       "fleet.Discovery.Get",
+      "fleet.Losses.Confirm",
+      "fleet.Losses.Get",
       "fleet.Machine.List",
       "fleet.Machine.Patch",
       "fleet.OpenApi.Get",
+      "fleet.Reseed.Begin",
+      "fleet.Reseed.Finish",
+      "fleet.Reseed.Get",
       "fleet.Restart.Cancel",
       "fleet.Restart.Create",
       "fleet.Restart.Get",

@@ -1,5 +1,5 @@
 import type { ApiRegistry } from "@fleet/api";
-import { type TargetState, type UnitOption, unitHash } from "@fleet/core";
+import { serializeUnitFile, type TargetState, type UnitOption, unitHash } from "@fleet/core";
 import type {
   Change,
   ChangeBatch,
@@ -47,6 +47,13 @@ export class RegistryTwin implements ApiRegistry {
   readonly intents: ApiRegistry["intents"];
   readonly metadata: ApiRegistry["metadata"];
   readonly restarts: ApiRegistry["restarts"];
+  readonly backup: ApiRegistry["backup"];
+  readonly reseeding: ApiRegistry["reseeding"];
+  readonly losses: ApiRegistry["losses"];
+  /** Machines that are held for. */
+  heldMachines: readonly string[] = [];
+  /** Whether it is, or was, seeded anew. */
+  seeding: "none" | "running" | "finished" = "none";
   /** What POST /restarts answers with instead of a restart. */
   restartRefusal: Extract<CreateRestartOutcome, { outcome: "refused" }> | undefined;
   readonly #restarts = new Map<string, RequestedRestart>();
@@ -57,7 +64,44 @@ export class RegistryTwin implements ApiRegistry {
       get frozen() {
         return twin.frozen;
       },
+      get clusterId() {
+        return "c1";
+      },
+      get epoch() {
+        return twin.seeding === "none" ? 1 : 2;
+      },
+      get reseeding() {
+        return twin.seeding === "running";
+      },
       verify: () => this.#reach(() => undefined),
+    };
+    this.backup = {
+      parts: () => this.#backupParts(),
+    };
+    this.reseeding = {
+      found: () => this.#ask(() => ({ cluster: undefined, units: 0, keys: 0 })),
+      begin: () =>
+        this.#ask(() => {
+          if (this.frozen === undefined && this.seeding !== "running") return { outcome: "healthy" };
+          this.frozen = undefined;
+          this.seeding = "running";
+          return { outcome: "begun", epoch: 2 };
+        }),
+      progress: () =>
+        this.#reach(() => ({
+          running: this.seeding === "running",
+          epoch: 2,
+          units: this.#units.size,
+          contributions: [{ machineId: "m1", units: 3, left: [{ unit: "x.service", reason: "duplicate" }] }],
+          awaited: ["m2"],
+          misplaced: [{ unit: "y.service", machineId: "m1", metadata: "role" }],
+        })),
+      finish: () =>
+        this.#reach(() => {
+          const running = this.seeding === "running";
+          if (running) this.seeding = "finished";
+          return running;
+        }),
     };
     this.intents = {
       read: (name) =>
@@ -77,6 +121,14 @@ export class RegistryTwin implements ApiRegistry {
           if (!this.#units.delete(name)) return { outcome: "absent" as const };
           this.write({ kind: "unit", name, entry: { status: "absent", modRevision: this.revision + 1 } });
           return { outcome: "destroyed" as const, revision: this.revision };
+        }),
+    };
+    this.losses = {
+      confirm: (machines) =>
+        this.#reach(() => {
+          const lost = this.heldMachines.filter((id) => machines === undefined || machines.includes(id));
+          this.heldMachines = this.heldMachines.filter((id) => !lost.includes(id));
+          return lost;
         }),
     };
     this.restarts = {
@@ -254,8 +306,22 @@ export class RegistryTwin implements ApiRegistry {
     return { status: "present", value, createRevision: revision, modRevision: revision } as const;
   }
 
+  async *#backupParts(): ReturnType<ApiRegistry["backup"]["parts"]> {
+    await this.#reach(() => undefined);
+    yield { kind: "cluster", id: "c1", epoch: 1, format: 1, revision: this.revision };
+    for (const [hash, options] of this.#bodies) {
+      yield { kind: "file", hash, text: serializeUnitFile(options) };
+    }
+    for (const [name, { hash, target }] of this.#units) yield { kind: "unit", name, hash, target };
+  }
+
   #reach<Value>(answer: () => Value): Promise<Value> {
     if (this.frozen !== undefined) return Promise.reject(this.frozen);
+    return this.#ask(answer);
+  }
+
+  /** Of a store that is not trusted, too. */
+  #ask<Value>(answer: () => Value): Promise<Value> {
     if (this.store === "hanging") return new Promise(() => {});
     if (this.store === "away") return Promise.reject(away());
     return Promise.resolve(answer());

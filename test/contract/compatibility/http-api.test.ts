@@ -45,6 +45,8 @@ interface Call {
   readonly raw?: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly store?: "away";
+  /** The registry is being seeded anew. */
+  readonly seeding?: "running";
   /** A rule that the registry holds against a request for a restart. */
   readonly refusal?: RegistryTwin["restartRefusal"];
 }
@@ -107,6 +109,38 @@ const calls: Readonly<Record<string, Call>> = {
   "GET /restarts/N 404": { method: "GET", path: "/restarts/none" },
   "DELETE /restarts/N 204": { method: "DELETE", path: "/restarts/:restart" },
   "DELETE /restarts/N 404": { method: "DELETE", path: "/restarts/none" },
+  "GET /losses 200": { method: "GET", path: "/losses" },
+  "POST /losses/confirm 200": { method: "POST", path: "/losses/confirm", body: {} },
+  "POST /losses/confirm 400": { method: "POST", path: "/losses/confirm", body: { machines: "all" } },
+  "POST /losses/confirm 413": {
+    method: "POST",
+    path: "/losses/confirm",
+    raw: huge,
+    headers: { "content-type": "application/json" },
+  },
+  "POST /losses/confirm 415": { method: "POST", path: "/losses/confirm", raw: "{}", headers: text },
+  "GET /backup 200": { method: "GET", path: "/backup" },
+  "GET /reseed 200": { method: "GET", path: "/reseed" },
+  "POST /reseed 200": { method: "POST", path: "/reseed", body: {}, seeding: "running" },
+  "POST /reseed 400": { method: "POST", path: "/reseed", body: { discard: 1 } },
+  "POST /reseed 409": { method: "POST", path: "/reseed", body: {} },
+  "POST /reseed 413": {
+    method: "POST",
+    path: "/reseed",
+    raw: huge,
+    headers: { "content-type": "application/json" },
+  },
+  "POST /reseed 415": { method: "POST", path: "/reseed", raw: "{}", headers: text },
+  "POST /reseed/finish 200": { method: "POST", path: "/reseed/finish", body: {}, seeding: "running" },
+  "POST /reseed/finish 400": { method: "POST", path: "/reseed/finish", body: [] },
+  "POST /reseed/finish 409": { method: "POST", path: "/reseed/finish", body: {} },
+  "POST /reseed/finish 413": {
+    method: "POST",
+    path: "/reseed/finish",
+    raw: huge,
+    headers: { "content-type": "application/json" },
+  },
+  "POST /reseed/finish 415": { method: "POST", path: "/reseed/finish", raw: "{}", headers: text },
   "GET /openapi.json 200": { method: "GET", path: "/openapi.json" },
   "GET /watch 403": {
     method: "GET",
@@ -153,12 +187,14 @@ describe("a call is answered as the page says:", () => {
   it.each(answered.map(({ what }) => what))("%s", async (what) => {
     const { [what]: call } = calls;
     if (call === undefined) throw new Error("no request is known that is answered so");
-    const { method, path, root, store = "up", refusal, ...asking } = call;
+    const { method, path, root, store = "up", refusal, seeding = "none", ...asking } = call;
     twin.store = store;
+    twin.seeding = seeding;
     twin.restartRefusal = refusal;
     const url = `${root === true ? "" : "/fleet/v1"}${path.replace(":restart", restartId)}`;
     const answer = await served.ask(method, url, asking);
     twin.store = "up";
+    twin.seeding = "none";
     expect(answer.status).toBe(Number(what.slice(-3)));
     if (answer.status >= 400) expect(errorBodyShape.parse(answer.json).error.code).toBe(answer.status);
   });

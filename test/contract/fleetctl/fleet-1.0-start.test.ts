@@ -124,6 +124,21 @@ describe("start", () => {
     });
   });
 
+  it("asks for a start of a launched unit only where it has failed", async () => {
+    here.fleet.add("a.service", options(), "launched");
+    here.fleet.add("b.service", options(), "launched");
+    here.fleet.reports.set("a.service", [
+      { active: "failed", sub: "failed" },
+      { active: "active", sub: "running" },
+    ]);
+    expect(await shell("start a b")).toMatchObject({
+      code: 0,
+      stderr: "Unit a.service has failed: starting it again.\n",
+    });
+    const written = here.fleet.requests.filter((request) => request.startsWith("PUT"));
+    expect(written).toEqual(["PUT /units/a.service"]);
+  });
+
   it("starts the others when one fails, and exits 1", async () => {
     here.fleet.add("a.service", options(), "loaded");
     here.fleet.add("b.service", options(), "loaded");

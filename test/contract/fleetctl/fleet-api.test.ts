@@ -111,6 +111,9 @@ describe("against this project's API, following its stream", () => {
     const failing = await run("start", await unit("fail.service"));
     expect(failing.code).toBe(1);
     expect(failing.stderr).toContain("systemd reports failed (failed)");
+    const again = await run("start", "fail");
+    expect(again.code).toBe(1);
+    expect(again.stderr).toContain("Unit fail.service has failed: starting it again.\n");
     const slow = await run("start", await unit("slow.service"));
     expect(slow.code).toBe(0);
     expect(slow.stderr).toBe("Unit slow.service is still activating (start-pre).\n");

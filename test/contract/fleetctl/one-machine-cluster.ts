@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Api, createApi } from "@fleet/api";
 import {
+  type MassLossRecord,
   MemoryEtcd,
   MemoryStore,
   type Registration,
@@ -31,6 +32,7 @@ export class OneMachineCluster {
   readonly #api: Api;
   readonly #server: Server;
   #running: Promise<void> = Promise.resolve();
+  #term: Term | undefined;
 
   private constructor(directory: string, registry: Registry, api: Api) {
     this.#directory = directory;
@@ -55,6 +57,12 @@ export class OneMachineCluster {
 
   get endpoint(): string {
     return `unix://${this.#socketPath}`;
+  }
+
+  /** As an engine that has seen a mass loss. */
+  async hold(record: MassLossRecord): Promise<void> {
+    if (this.#term === undefined) throw new Error("nobody leads");
+    await this.#registry.commit(this.#term, [{ op: "hold-losses", record }], this.#stop.signal);
   }
 
   async close(): Promise<void> {
@@ -86,6 +94,7 @@ export class OneMachineCluster {
     );
     if (registered.outcome !== "registered") throw new Error("the machine's id is taken");
     const term = await this.#registry.leadership.campaign({ machineId, ttlMs }, signal);
+    this.#term = term;
     this.#running = this.#work(term, registered.registration).catch((error: unknown) => {
       if (!signal.aborted) throw error;
     });

@@ -18,7 +18,7 @@ export function declaredMetrics(): readonly RegisteredMetric[] {
     busy: () => 0,
     activeStates: () => new Map(),
   });
-  registryMetrics(metrics, { frozen: undefined, revision: 0 });
+  registryMetrics(metrics, { frozen: undefined, revision: 0, epoch: 1, reseeding: false });
   new MeasuredStore(new MemoryStore(new MemoryEtcd(systemClock)), systemClock, metrics).close();
   apiMetrics(metrics, () => 0);
   return metrics.registered();

@@ -55,6 +55,7 @@ describe("an endpoint that is dead", () => {
       () => put(store, "a", "1"),
       () => store.leaseGrant(5_000),
       () => store.leaseKeepAlive("1"),
+      () => store.leaseTimeToLive("1"),
       () => store.leaseRevoke("1"),
       () => watch[Symbol.asyncIterator]().next(),
     ];

@@ -4,6 +4,7 @@ import {
   type Operation,
   Registry,
   type RememberedCluster,
+  readableFormats,
   type Store,
 } from "@fleet/registry";
 import { silentLogger, systemClock, systemRandom } from "@fleet/runtime";
@@ -77,7 +78,11 @@ export class RegistryBench {
   };
 
   /** The registry as one machine has it. */
-  readonly machine = (at: string, memory = new Remembering()): Registry => {
+  readonly machine = (
+    at: string,
+    memory = new Remembering(),
+    formats: readonly number[] = readableFormats,
+  ): Registry => {
     const store = this.etcd.client();
     this.#opened.push(store);
     return new Registry({
@@ -87,11 +92,16 @@ export class RegistryBench {
       clock: systemClock,
       random: systemRandom,
       logger: silentLogger,
+      formats,
     });
   };
 
-  readonly ready = async (at: string, memory?: Remembering): Promise<Registry> => {
-    const registry = this.machine(at, memory);
+  readonly ready = async (
+    at: string,
+    memory?: Remembering,
+    formats?: readonly number[],
+  ): Promise<Registry> => {
+    const registry = this.machine(at, memory, formats);
     await registry.guard.open(this.signal);
     return registry;
   };

@@ -1,10 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { describeClusterGuard } from "./cluster-guard-contract.ts";
+import { describeDataFormat } from "./data-format-contract.ts";
 import { describeFollowing } from "./following-contract.ts";
 import { describeLeading } from "./leading-contract.ts";
+import { describeLosses } from "./losses-contract.ts";
 import { describeMachineMetadata } from "./machine-metadata-contract.ts";
 import { describeRegistration } from "./registration-contract.ts";
 import { type EtcdUnderContract, RegistryBench } from "./registry-bench.ts";
+import { describeReseeding } from "./reseeding-contract.ts";
 import { describeRestartRequests } from "./restart-requests-contract.ts";
 import { describeUnitIntents } from "./unit-intents-contract.ts";
 
@@ -18,11 +21,14 @@ export function describeRegistry(name: string, start: () => Promise<EtcdUnderCon
     afterAll(() => bench.down());
 
     describeClusterGuard(bench);
+    describe("the data format", () => describeDataFormat(bench));
     describeUnitIntents(bench);
     describeMachineMetadata(bench);
     describeRestartRequests(bench);
+    describeLosses(bench);
     describeRegistration(bench);
     describeLeading(bench);
     describeFollowing(bench);
+    describeReseeding(bench);
   });
 }

@@ -466,6 +466,16 @@ export function describeStore(name: string, start: () => Promise<StoreUnderContr
         await store.leaseRevoke(leaseId);
       });
 
+      test("tell how long they have left, and are unknown afterwards", async () => {
+        const { leaseId } = await store.leaseGrant(10_000);
+        const time = await store.leaseTimeToLive(leaseId);
+        expect(time?.ttlMs).toBe(10_000);
+        expect(time?.atMostMs).toBeGreaterThan(8_000);
+        expect(time?.atMostMs).toBeLessThanOrEqual(11_000);
+        await store.leaseRevoke(leaseId);
+        expect(await store.leaseTimeToLive(leaseId)).toBeUndefined();
+      });
+
       test("let go of a key that is written without them or moved to another", async () => {
         const k = keys();
         const first = await store.leaseGrant(10_000);

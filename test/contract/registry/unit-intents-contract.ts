@@ -1,4 +1,5 @@
 import { type UnitOption, unitHash } from "@fleet/core";
+import type { Registry } from "@fleet/registry";
 import { describe, expect, test } from "vitest";
 import { hello, other, type RegistryBench } from "./registry-bench.ts";
 
@@ -140,5 +141,69 @@ export function describeUnitIntents(bench: RegistryBench): void {
       const value = (await bench.raw.range({ from: `${at}units/a.service` })).rows[0]?.value ?? "";
       expect(JSON.parse(value)).toMatchObject({ v: 1, target: "loaded", later: [1] });
     });
+
+    describe("a launched unit that is asked to launch", () => {
+      const lines: readonly (readonly [string, readonly (readonly [active: string])[], string])[] = [
+        ["has failed: it is tried again", [["failed"]], "retried"],
+        ["has failed on one of its machines: it is tried again", [["active"], ["failed"]], "retried"],
+        ["runs: nothing to do", [["active"]], "unchanged"],
+        ["has finished: nothing to do", [["inactive"]], "unchanged"],
+        ["is started again by systemd itself: nothing to do", [["activating"]], "unchanged"],
+        ["has no state anywhere: nothing to do", [], "unchanged"],
+      ];
+
+      test.each(lines)("%s", async (_, states, outcome) => {
+        const at = prefix();
+        const registry = await ready(at);
+        const { intents } = registry;
+        await intents.put({ name: "a.service", options: hello, target: "launched" });
+        const before = (await intents.read("a.service"))?.record.generation ?? 0;
+        for (const [index, [active]] of states.entries()) await present(at, registry, index, active);
+
+        expect((await intents.put({ name: "a.service", target: "launched" })).outcome).toBe(outcome);
+        const after = (await intents.read("a.service"))?.record;
+        if (outcome === "unchanged") expect(after).toMatchObject({ generation: before });
+        else {
+          expect(after?.generation).toBeGreaterThan(before);
+          expect(after?.retryOf).toBe(before);
+        }
+      });
+
+      test("is not tried again because of a row without a machine, or of another unit", async () => {
+        const at = prefix();
+        const { intents } = await ready(at);
+        await intents.put({ name: "a.service", options: hello, target: "launched" });
+        await write(`${at}states/${"a".repeat(32)}/a.service`, stateRow("failed"));
+        await write(`${at}states/${"b".repeat(32)}/b.service`, stateRow("failed"));
+        expect((await intents.put({ name: "a.service", target: "launched" })).outcome).toBe("unchanged");
+      });
+
+      test("tried twice, it is still the first intent that is tried again; another intent ends that", async () => {
+        const at = prefix();
+        const registry = await ready(at);
+        const { intents } = registry;
+        await intents.put({ name: "a.service", options: hello, target: "launched" });
+        const first = (await intents.read("a.service"))?.record.generation;
+        await present(at, registry, 0, "failed");
+        await intents.put({ name: "a.service", target: "launched" });
+        await intents.put({ name: "a.service", target: "launched" });
+        expect((await intents.read("a.service"))?.record.retryOf).toBe(first);
+        await intents.put({ name: "a.service", target: "loaded" });
+        expect((await intents.read("a.service"))?.record).not.toHaveProperty("retryOf");
+      });
+    });
   });
+
+  /** A machine is registered, and reports this of a.service. */
+  async function present(at: string, registry: Registry, index: number, active: string): Promise<void> {
+    const machineId = `${index}`.padStart(32, "0");
+    const request = { machineId, token: "t", publicIp: "", metadata: {}, version: "0", ttlMs: 60_000 };
+    const outcome = await registry.registrations.register(request, bench.signal);
+    expect(outcome.outcome).toBe("registered");
+    await write(`${at}states/${machineId}/a.service`, stateRow(active));
+  }
+}
+
+function stateRow(active: string): string {
+  return JSON.stringify({ v: 1, hash: unitHash(hello), load: "loaded", active, sub: active, launched: true });
 }

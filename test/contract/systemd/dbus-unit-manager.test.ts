@@ -131,11 +131,36 @@ describe("DbusUnitManager with a real systemd", () => {
       );
       await manager.prepare(["once.service"]);
       await manager.start("once.service");
-      await expect(manager.stop("once.service", never)).rejects.toMatchObject({ code: "systemd_refused" });
       await until(
         async () => (await manager.status(["once.service"])).get("once.service")?.active === "inactive",
       );
       await manager.stop("once.service", never);
+    } finally {
+      await world.close();
+    }
+  });
+
+  test("a unit that refuses to be stopped by hand is stopped to the end of its ExecStop", async () => {
+    const world = await open();
+    const { manager, directory } = world;
+    try {
+      const stop = `ExecStop=${world.execStop("stubborn@1.service", 0.5)}\n`;
+      await directory.write("stubborn@1.service", `[Unit]\nRefuseManualStop=yes\n${running}${stop}`);
+      await manager.prepare(["stubborn@1.service"]);
+      for (let time = 0; time < 2; time += 1) {
+        await manager.start("stubborn@1.service");
+        const state = async () =>
+          (await manager.status(["stubborn@1.service"])).get("stubborn@1.service")?.active;
+        await until(async () => (await state()) === "active");
+        await manager.stop("stubborn@1.service", never);
+        expect(await state()).toBe("inactive");
+        expect(world.stopCompleted("stubborn@1.service")).toBe(true);
+      }
+      expect(world.reloads()).toBe(0);
+      // What stopped it leaves nothing behind.
+      const left = async () =>
+        (await machine.systemctl("list-units", "--all", "--plain", "--no-legend", "fleet-stop-*")).stdout;
+      await until(async () => (await left()).trim() === "");
     } finally {
       await world.close();
     }

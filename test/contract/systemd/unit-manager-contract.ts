@@ -70,6 +70,42 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       expect(world.reloads()).toBe(0);
     });
 
+    test("a fence stops units without anybody's help, and tells what it has stopped", async () => {
+      const { manager } = world;
+      const inMs = (ms: number): number => performance.now() + ms;
+      await load("kept.service", running);
+      await load("fenced.service", `${running}ExecStop=${world.execStop("fenced.service", 0.2)}\n`);
+      await manager.start("kept.service");
+      await manager.start("fenced.service");
+      const units = { stop: ["fenced.service", "idle.service"], running: ["fenced.service"] };
+      expect(await manager.fence("m", { number: 1, atMs: inMs(600), ...units })).toEqual([]);
+      // Pushed back: the first would have gone off by the time the second does.
+      const atMs = inMs(1_500);
+      expect(await manager.fence("m", { number: 2, atMs, ...units })).toEqual([]);
+      await untilActive("fenced.service", "active");
+      await world.cut();
+      await until(() => world.stopCompleted("fenced.service"));
+      expect(performance.now()).toBeGreaterThan(atMs);
+      await world.heal();
+      await until(async () => (await statusOf("fenced.service").catch(() => undefined)) !== undefined);
+      await untilActive("fenced.service", "inactive");
+      expect((await statusOf("kept.service"))?.active).toBe("active");
+      expect(await manager.fence("m", undefined)).toEqual(["fenced.service"]);
+      expect(await manager.fence("m", undefined)).toEqual([]);
+    });
+
+    test("a fence that was taken away stops nothing", async () => {
+      const { manager } = world;
+      await load("a.service", running);
+      await manager.start("a.service");
+      const units = { stop: ["a.service"], running: ["a.service"] };
+      await manager.fence("m", { number: 1, atMs: performance.now() + 300, ...units });
+      expect(await manager.fence("m", undefined)).toEqual([]);
+      await new Promise((resolve) => setTimeout(resolve, 700));
+      expect((await statusOf("a.service"))?.active).toBe("active");
+      await unload("a.service");
+    });
+
     test("a start of what is not there is refused with systemd's own error", async () => {
       await expect(world.manager.start("nowhere.service")).rejects.toMatchObject({
         code: "systemd_refused",
@@ -81,6 +117,23 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       await load("bad.service", "[Service]\nType=simple\n");
       expect((await statusOf("bad.service"))?.load).toBe("bad-setting");
       await expect(world.manager.start("bad.service")).rejects.toMatchObject({ code: "systemd_refused" });
+    });
+
+    test("a start is a new one for a unit that systemd would not start any more by itself", async () => {
+      const failing =
+        "[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=1h\n[Service]\nExecStart=/bin/false\n";
+      await load("a.service", failing);
+      const invocations = new Set<string>();
+      for (let start = 1; start <= 3; start += 1) {
+        await world.manager.start("a.service");
+        await until(async () => {
+          const invocation = await world.manager.invocation("a.service");
+          return invocation !== "" && !invocations.has(invocation);
+        });
+        invocations.add(await world.manager.invocation("a.service"));
+        await untilActive("a.service", "failed");
+      }
+      expect(invocations.size).toBe(3);
     });
 
     test("a stop is answered when ExecStop has completed", async () => {

@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { JournalFile } from "@fleet/agent";
@@ -52,6 +52,18 @@ describe("JournalFile", () => {
     for (const { restart, restarting: underWay } of (await opened("boot-2")).entries) {
       expect([restart, underWay]).toEqual([undefined, undefined]);
     }
+  });
+
+  test("is read where there is no room to rewrite it, unless what it says is of another boot", async () => {
+    const { journal } = await opened("boot-1");
+    await journal.put(entry("a.service"));
+    // As on a full disk, nothing can be written beside it; what is there already can be appended to.
+    await mkdir(`${path}.next`);
+    const { journal: next, entries } = await opened("boot-1");
+    expect(entries).toEqual([entry("a.service")]);
+    await next.put(entry("b.service"));
+    expect((await opened("boot-1")).entries).toEqual([entry("a.service"), entry("b.service")]);
+    await expect(opened("boot-2")).rejects.toMatchObject({ code: "journal_failed" });
   });
 
   test("survives a crash in the middle of a line", async () => {

@@ -78,14 +78,23 @@ export class EngineBench {
 function word(write: EngineWrite): string {
   switch (write.op) {
     case "assign":
+    case "assign-exclusive":
     case "withdraw":
       return `${write.op} ${write.unit} ${write.machineId}`;
+    case "release-exclusive":
+    case "reschedule":
+    case "forget-reschedule":
+      return `${write.op} ${write.unit}`;
     case "settle":
       return `settle ${write.machineId}`;
     case "collect-body":
       return `collect ${write.hash}`;
     case "advance-restart":
       return `restart ${write.record.state} ${write.record.steps.map(({ unit, state }) => `${unit} ${state}`)}`;
+    case "hold-losses":
+      return `hold ${write.record?.machines.join(",") ?? "nothing"}`;
+    case "forget-confirmed-losses":
+      return "forget confirmed losses";
     case "forget-restart":
       return `forget ${write.id}`;
   }

@@ -13,6 +13,8 @@ export class FakeRegistry {
   readonly resigned: number[] = [];
   /** Commits were refused because they came without an end. */
   ranAway = false;
+  /** Machines that have missed a renewal. */
+  readonly overdue = new Set<string>();
   revision = 10;
   terms = 0;
   readonly leadership = {
@@ -87,6 +89,13 @@ export class FakeRegistry {
     }
   }
 
+  async overdueMachines(): Promise<ReadonlySet<string>> {
+    return this.overdue;
+  }
+
+  /** There is one format. */
+  async raiseFormat(): Promise<undefined> {}
+
   async commit(term: Term, writes: readonly EngineWrite[]): Promise<CommitOutcome> {
     const failure = this.failures.shift();
     if (failure === "unavailable") throw new FleetError("etcd_unavailable", "no etcd", { retryable: true });
@@ -124,6 +133,24 @@ export class FakeRegistry {
         const { machineId, unit } = write;
         return [{ kind: "assignment", machineId, unit, entry: this.entry(write.record) }];
       }
+      case "assign-exclusive": {
+        const { machineId, unit, hold } = write;
+        const present = this.#present.get(`exclusive-hold/${unit}`)?.entry.modRevision;
+        if (present !== write.heldAt) return [];
+        return [
+          { kind: "assignment", machineId, unit, entry: this.entry(write.record) },
+          { kind: "exclusive-hold", unit, entry: this.entry(hold) },
+        ];
+      }
+      case "reschedule":
+        return [{ kind: "reschedule", unit: write.unit, entry: this.entry(write.record) }];
+      case "forget-reschedule":
+        return [{ kind: "reschedule", unit: write.unit, entry: absent }];
+      case "release-exclusive": {
+        const { unit } = write;
+        const same = this.#present.get(`exclusive-hold/${unit}`)?.entry.modRevision === write.heldAt;
+        return same ? [{ kind: "exclusive-hold", unit, entry: absent }] : [];
+      }
       case "withdraw": {
         const { machineId, unit } = write;
         const there = this.#present.has(`assignment/${machineId}/${unit}`);
@@ -152,6 +179,14 @@ export class FakeRegistry {
           },
         ];
       }
+      case "hold-losses": {
+        const { record } = write;
+        return [{ kind: "mass-loss", entry: record === undefined ? absent : this.entry(record) }];
+      }
+      case "forget-confirmed-losses": {
+        const same = this.#present.get("confirmed-losses")?.entry.modRevision === write.modRevision;
+        return same ? [{ kind: "confirmed-losses", entry: absent }] : [];
+      }
       case "forget-restart": {
         const { id, modRevision } = write;
         const same = this.#present.get(`restart/${id}`)?.entry.modRevision === modRevision;
@@ -177,6 +212,9 @@ function keyOf(change: Change): string {
     case "assignment":
     case "state":
       return `${change.kind}/${change.machineId}/${change.unit}`;
+    case "exclusive-hold":
+    case "reschedule":
+      return `${change.kind}/${change.unit}`;
     default:
       return change.kind;
   }

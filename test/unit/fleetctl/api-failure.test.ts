@@ -22,6 +22,11 @@ describe("the first hint", () => {
       new FleetApiError(503, "fleet server unable to communicate with etcd"),
       "fleetd answers, but cannot reach etcd",
     ],
+    [
+      "a full etcd",
+      new FleetApiError(503, "etcd has no space left and takes no changes: mvcc: database space exceeded"),
+      "Units keep running and can be listed",
+    ],
     ["frozen", new FleetApiError(503, "fleetd is frozen: wiped"), "Units keep running"],
     ["any other refusal", new FleetApiError(503, "too many streams are open"), undefined],
   ])("after %s fits the failure", async (_, error, hint) => {

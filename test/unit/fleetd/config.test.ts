@@ -55,6 +55,8 @@ const defaults: Config = {
   systemdUser: false,
   tokenLimit: 100,
   engineEnabled: true,
+  massLossShare: 0.5,
+  shutdownPolicy: "unload",
   listen: undefined,
 };
 
@@ -86,6 +88,11 @@ describe("loadConfig", () => {
     { options: { agent_ttl: "1m" }, expected: { agentTtlMs: 60_000 } },
     { options: { agent_ttl: "2s" }, expected: { agentTtlMs: 2_000 } },
     { options: { leader_ttl: "3" }, expected: { leaderTtlMs: 3_000 } },
+    { options: { mass_loss_share: "0.34" }, expected: { massLossShare: 0.34 } },
+    { options: { mass_loss_share: "1" }, expected: { massLossShare: 1 } },
+    { options: { mass_loss_share: "0" }, expected: { massLossShare: 0 } },
+    { options: { shutdown_policy: "keep" }, expected: { shutdownPolicy: "keep" } },
+    { options: { shutdown_policy: "unload" }, expected: { shutdownPolicy: "unload" } },
     {
       options: { units_directory: "/run/m/systemd/user" },
       expected: { unitsDirectory: "/run/m/systemd/user" },
@@ -126,6 +133,11 @@ describe("loadConfig", () => {
 
   const badValues: readonly { option: string; value: string; accepted: string }[] = [
     { option: "verbosity", value: "loud", accepted: "a whole number from 0 to 100" },
+    ...["1.5", "-0.5", "half", "50%", "1e-1"].map((value) => ({
+      option: "mass_loss_share",
+      value,
+      accepted: "a number from 0 to 1",
+    })),
     ...[
       "127.0.0.1:2379",
       "ftp://127.0.0.1:2379",

@@ -7,6 +7,7 @@ import { type Components, Lifecycle } from "../../../packages/fleetd/src/lifecyc
 import { handleSignals } from "../../../packages/fleetd/src/signals.ts";
 
 interface Wishes {
+  readonly config?: Config;
   readonly reload?: () => Promise<Config>;
   readonly start?: (config: Config) => Promise<void>;
   readonly stop?: () => Promise<void>;
@@ -15,7 +16,7 @@ interface Wishes {
 
 /** A lifecycle over components that only write down what happens to them. */
 async function daemon(wishes: Wishes = {}) {
-  const { config } = await loadConfig({ path: "/dev/null", environment: {} });
+  const config = wishes.config ?? (await loadConfig({ path: "/dev/null", environment: {} })).config;
   const happened: string[] = [];
   const startComponents = async (used: Config): Promise<Components> => {
     await wishes.start?.(used);
@@ -204,6 +205,29 @@ describe("Lifecycle", () => {
     left();
     await stopped;
     expect(happened.at(-1)).toBe("close");
+  });
+
+  test("told to keep its units it ends without leaving, and without an answer meanwhile", async () => {
+    const { config } = await loadConfig({
+      path: "/dev/null",
+      environment: { FLEET_SHUTDOWN_POLICY: "keep" },
+    });
+    const { lifecycle, happened } = await daemon({ config });
+    await lifecycle.start();
+    expect(await lifecycle.stop()).toBe(0);
+    expect(happened.slice(3)).toEqual(["STOPPING", "hold", "stop v0", "close"]);
+  });
+
+  test("the policy in force is that of the last reload", async () => {
+    const { config } = await loadConfig({
+      path: "/dev/null",
+      environment: { FLEET_SHUTDOWN_POLICY: "keep" },
+    });
+    const { lifecycle, happened } = await daemon({ reload: async () => config });
+    await lifecycle.start();
+    lifecycle.reload();
+    expect(await lifecycle.stop()).toBe(0);
+    expect(happened.slice(-4)).toEqual(["STOPPING", "hold", "stop v0", "close"]);
   });
 
   test("a failed leave is told by the exit code", async () => {

@@ -109,7 +109,7 @@ describe("RunDirectory", () => {
 });
 
 describe("ClusterMemoryFile", () => {
-  const cluster = { id: "c1", createRevision: 2, revision: 40 };
+  const cluster = { id: "c1", epoch: 1, createRevision: 2, revision: 40 };
 
   test("remembers over restarts, and forgets when told", async () => {
     const path = join(directory, "cluster.json");

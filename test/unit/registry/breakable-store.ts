@@ -1,5 +1,6 @@
 import {
   type LeaseGrant,
+  type LeaseTime,
   type RangeRequest,
   type RangeResult,
   type Store,
@@ -67,6 +68,10 @@ export class BreakableStore implements Store {
 
   leaseKeepAlive(leaseId: string): Promise<void> {
     return this.#call(() => this.#store.leaseKeepAlive(leaseId));
+  }
+
+  leaseTimeToLive(leaseId: string): Promise<LeaseTime | undefined> {
+    return this.#call(() => this.#store.leaseTimeToLive(leaseId));
   }
 
   leaseRevoke(leaseId: string): Promise<void> {

@@ -3,12 +3,15 @@ import type {
   AssignmentRecord,
   Change,
   ChangeBatch,
+  ConfirmedLossesRecord,
   Entry,
   MachineRecord,
+  MassLossRecord,
   MetadataRecord,
   StateRecord,
   UnitRecord,
 } from "@fleet/registry";
+import type { Losses } from "../contract/losses.ts";
 import type { ApiMachine, ApiUnit, ApiUnitState } from "../contract/wire.ts";
 import { SortedKeys } from "./sorted-keys.ts";
 
@@ -67,6 +70,8 @@ export class ClusterView {
   readonly #assigned = new Map<string, Set<string>>();
   /** unit → machine → published state. */
   readonly #states = new Map<string, Map<string, StateRecord>>();
+  #massLoss: MassLossRecord | undefined;
+  #confirmedLosses: ConfirmedLossesRecord | undefined;
 
   apply(batch: ChangeBatch): ViewChange {
     const changed: Changed = { units: new Set(), states: new Set(), machines: new Set() };
@@ -98,6 +103,16 @@ export class ClusterView {
     const state = states?.get(machineID);
     if (state === undefined || state.hash !== hash) return { currentState: "inactive", machineID };
     return { currentState: state.launched ? "launched" : "loaded", machineID };
+  }
+
+  /** Machines for which re-placing is held, those apart that were confirmed as lost already. */
+  losses(): Losses {
+    if (this.#massLoss === undefined) return {};
+    const { atMs, vanished, of, machines } = this.#massLoss;
+    const confirmed = new Set(this.#confirmedLosses?.machines);
+    const open = machines.filter((id) => !confirmed.has(id));
+    if (open.length === 0) return {};
+    return { massLoss: { at: new Date(atMs).toISOString(), vanished, of, machines: open } };
   }
 
   state(key: string): ApiUnitState | undefined {
@@ -174,8 +189,16 @@ export class ClusterView {
         return;
       case "cluster":
       case "leader":
+      case "exclusive-hold":
+      case "reschedule":
       case "restart":
       case "settled":
+        return;
+      case "mass-loss":
+        this.#massLoss = readable(change.entry, this.#massLoss);
+        return;
+      case "confirmed-losses":
+        this.#confirmedLosses = readable(change.entry, this.#confirmedLosses);
         return;
     }
   }
@@ -228,4 +251,10 @@ function first(ids: Iterable<string> | undefined): string | undefined {
   let lowest: string | undefined;
   for (const id of ids ?? []) if (lowest === undefined || id < lowest) lowest = id;
   return lowest;
+}
+
+/** A record that cannot be read leaves what was there before. */
+function readable<Value>(entry: Entry<Value>, before: Value | undefined): Value | undefined {
+  if (entry.status === "corrupt") return before;
+  return entry.status === "present" ? entry.value : undefined;
 }

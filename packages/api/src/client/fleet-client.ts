@@ -1,9 +1,14 @@
 import type { TargetState, UnitOption } from "@fleet/core";
+import type { ApiBackup } from "../contract/backup.ts";
+import type { ApiMassLoss } from "../contract/losses.ts";
 import { apiPrefix, query } from "../contract/paths.ts";
+import type { ApiReseed } from "../contract/reseed.ts";
 import type { ApiRestart, NewRestart } from "../contract/restart.ts";
 import type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
+import { readBackup } from "./backup-reader.ts";
 import { FleetApiError, FleetProtocolError } from "./errors.ts";
 import { Failover, type FailoverOptions } from "./failover.ts";
+import { readIds, readMassLoss } from "./loss-reader.ts";
 import {
   type ClientMachine,
   readList,
@@ -13,6 +18,7 @@ import {
   readUnit,
   readUnitState,
 } from "./readers.ts";
+import { readReseed } from "./reseed-reader.ts";
 import { readRestart } from "./restart-reader.ts";
 import { type WatchUpdate, watchUnits } from "./watch-stream.ts";
 
@@ -78,9 +84,27 @@ export class FleetClient {
     return this.#one(`state/${encodeURIComponent(name)}`, readUnitState, signal);
   }
 
-  /** The machines present, by id. */
-  machines(signal?: AbortSignal): Promise<readonly ClientMachine[]> {
-    return this.#pages("machines", "machines", readMachine, {}, signal);
+  /** The machines present, by id. `told` is called with a mass loss that the answer tells of. */
+  machines(signal?: AbortSignal, told?: (massLoss: ApiMassLoss) => void): Promise<readonly ClientMachine[]> {
+    let massLoss: ApiMassLoss | undefined;
+    const read = (fields: Readonly<Record<string, unknown>>): void => {
+      const first = massLoss === undefined;
+      massLoss ??= readMassLoss(fields);
+      if (first && massLoss !== undefined) told?.(massLoss);
+    };
+    return this.#pages("machines", "machines", readMachine, {}, signal, Number.POSITIVE_INFINITY, read);
+  }
+
+  /** The mass loss for which re-placing is held; undefined when none is, also for a server of fleet 1.0. */
+  async massLoss(signal?: AbortSignal): Promise<ApiMassLoss | undefined> {
+    return await this.#one("losses", (body) => readMassLoss(readObject(body, "losses")), signal);
+  }
+
+  /** Says that these machines are lost. Resolves with those that are confirmed by that: others were not held for. */
+  async confirmLosses(machines: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
+    const path = `${apiPrefix}/losses/confirm`;
+    const { body } = await this.#transport.send("POST", path, { machines }, signal);
+    return readIds(readObject(body, "confirmed losses"));
   }
 
   /** Sets and removes metadata of machines, present or not. All of it is refused when any of it is invalid. */
@@ -114,6 +138,26 @@ export class FleetClient {
   /** Undefined when there is no such request (any more). */
   restart(id: string, signal?: AbortSignal): Promise<ApiRestart | undefined> {
     return this.#one(`restarts/${encodeURIComponent(id)}`, readRestart, signal);
+  }
+
+  /** Everything users want of the cluster, as of one moment. Undefined when the server knows no backups. */
+  backup(signal?: AbortSignal): Promise<ApiBackup | undefined> {
+    return this.#one("backup", readBackup, signal);
+  }
+
+  /** Whether etcd holds the cluster, and how far it is seeded anew. Undefined when the server cannot do that. */
+  reseed(signal?: AbortSignal): Promise<ApiReseed | undefined> {
+    return this.#one("reseed", readReseed, signal);
+  }
+
+  /** Begins to seed the registry anew; `discard` as in POST /reseed. */
+  async beginReseed(discard: string | undefined, signal?: AbortSignal): Promise<ApiReseed> {
+    const body = discard === undefined ? {} : { discard };
+    return readReseed((await this.#transport.send("POST", `${apiPrefix}/reseed`, body, signal)).body);
+  }
+
+  async finishReseed(signal?: AbortSignal): Promise<ApiReseed> {
+    return readReseed((await this.#transport.send("POST", `${apiPrefix}/reseed/finish`, {}, signal)).body);
   }
 
   /** What is under way ends, nothing further begins; false when there was no such request. */
@@ -166,6 +210,7 @@ export class FleetClient {
     filter: Readonly<Record<string, string>>,
     signal: AbortSignal | undefined,
     atMost = Number.POSITIVE_INFINITY,
+    onPage: (fields: Readonly<Record<string, unknown>>) => void = () => {},
   ): Promise<readonly Item[]> {
     const items: Item[] = [];
     const parameters = new URLSearchParams(filter);
@@ -179,6 +224,7 @@ export class FleetClient {
       );
       const fields = readObject(body, `list of ${key}`);
       items.push(...readList(fields, key, read));
+      onPage(fields);
       const token = readText(fields, query.pageToken);
       if (token === "" || items.length > atMost) return items;
       parameters.set(query.pageToken, token);

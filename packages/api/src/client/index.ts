@@ -1,6 +1,10 @@
+export type { ApiBackup } from "../contract/backup.ts";
+export type { ApiMassLoss } from "../contract/losses.ts";
+export type { ApiReseed } from "../contract/reseed.ts";
 export type { ApiRestart, NewRestart } from "../contract/restart.ts";
 export type { WatchDelta, WatchSnapshot, WatchStatus } from "../contract/watch.ts";
 export type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
+export { readBackup } from "./backup-reader.ts";
 export { type Endpoint, endpointText, parseEndpoint, parseEndpoints } from "./endpoint.ts";
 export { FleetApiError, FleetProtocolError, FleetUnreachableError } from "./errors.ts";
 export type { FailoverOptions } from "./failover.ts";

@@ -5,6 +5,7 @@ export const message = {
   noOptions: "unit does not exist and options field empty",
   noTarget: "must provide DesiredState to update existing unit",
   etcdAway: "fleet server unable to communicate with etcd",
+  etcdFull: (why: string) => `etcd has no space left and takes no changes: ${why}`,
   frozen: (why: string) => `fleetd is frozen: ${why}`,
   metadataOperation: "invalid op: expect add, remove, or replace",
   metadataPath: "machine metadata path invalid",
@@ -27,6 +28,12 @@ export const message = {
   nameMismatch: (url: string, body: string) =>
     `name in URL ${JSON.stringify(url)} differs from unit name in request body ${JSON.stringify(body)}`,
   namedUnitAbsent: (name: string) => `unit ${JSON.stringify(name)} does not exist`,
+  reseeding: "the cluster is being seeded anew: units can be changed once `fleetctl reseed --finish` was run",
+  reseedHealthy: "etcd holds this cluster: there is nothing to be seeded anew",
+  reseedNoMemory:
+    "this fleetd does not know which cluster it belongs to: ask one whose machine has been in it",
+  reseedOccupied: (what: string) => `etcd is not empty: it holds ${what}, which would have to be thrown away`,
+  reseedNotRunning: "the cluster is not being seeded anew",
   restartAbsent: "restart does not exist",
   restartInactive: (name: string) => `cannot restart unit ${JSON.stringify(name)} in state inactive`,
   tooManyUnits: (limit: number) => `a restart is of at most ${limit} units`,

@@ -1,5 +1,8 @@
 import type { z } from "zod";
+import { backupShape } from "./backup.ts";
+import { confirmedLossesShape, confirmLossesShape, lossesShape } from "./losses.ts";
 import { query } from "./paths.ts";
+import { beginReseedShape, finishReseedShape, reseedShape } from "./reseed.ts";
 import { newRestartShape, restartListShape, restartShape } from "./restart.ts";
 import { watchMessageShape } from "./watch.ts";
 import {
@@ -195,6 +198,76 @@ export const operations = {
     summary: "Forget a request to restart units: what is under way ends, nothing further begins.",
     pathParameters: restartId,
     answers: { 204: { description: "Forgotten." }, 404: noRestart },
+  },
+  getLosses: {
+    id: "fleet.Losses.Get",
+    resource: "Losses",
+    method: "GET",
+    path: "/losses",
+    summary: "Retrieve the mass loss for which the cluster holds the re-placing of units, if there is one.",
+    answers: { 200: { description: "The mass loss, or nothing.", shape: lossesShape } },
+  },
+  confirmLosses: {
+    id: "fleet.Losses.Confirm",
+    resource: "Losses",
+    method: "POST",
+    path: "/losses/confirm",
+    summary: "Say that machines of a mass loss are lost: what they ran is placed elsewhere.",
+    body: confirmLossesShape,
+    answers: {
+      200: { description: "What is confirmed.", shape: confirmedLossesShape },
+      400: refused("Bad body."),
+      413: tooLarge,
+      415: notJson,
+    },
+  },
+  getBackup: {
+    id: "fleet.Backup.Get",
+    resource: "Backup",
+    method: "GET",
+    path: "/backup",
+    summary: "Retrieve everything users want of the cluster, as of one revision, as one document.",
+    answers: {
+      200: { description: "Units, their files, and metadata set through the API.", shape: backupShape },
+    },
+  },
+  getReseed: {
+    id: "fleet.Reseed.Get",
+    resource: "Reseed",
+    method: "GET",
+    path: "/reseed",
+    summary: "Retrieve whether etcd holds this cluster, and how far it is seeded anew.",
+    answers: { 200: { description: "How it stands, also while fleetd is frozen.", shape: reseedShape } },
+  },
+  beginReseed: {
+    id: "fleet.Reseed.Begin",
+    resource: "Reseed",
+    method: "POST",
+    path: "/reseed",
+    summary: "Begin to seed a registry that was wiped or rolled back anew, from what the machines run.",
+    body: beginReseedShape,
+    answers: {
+      200: { description: "Begun, or under way already.", shape: reseedShape },
+      400: refused("Bad body."),
+      409: refused("There is nothing to be seeded anew, or etcd holds what was not said to be thrown away."),
+      413: tooLarge,
+      415: notJson,
+    },
+  },
+  finishReseed: {
+    id: "fleet.Reseed.Finish",
+    resource: "Reseed",
+    method: "POST",
+    path: "/reseed/finish",
+    summary: "End the seeding: from now on the cluster schedules what the machines have told.",
+    body: finishReseedShape,
+    answers: {
+      200: { description: "Ended.", shape: reseedShape },
+      400: refused("Bad body."),
+      409: refused("The cluster is not being seeded anew."),
+      413: tooLarge,
+      415: notJson,
+    },
   },
   watch: {
     id: "fleet.Watch.Open",

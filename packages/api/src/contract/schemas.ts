@@ -1,4 +1,7 @@
 import { z } from "zod";
+import { backupShape } from "./backup.ts";
+import { confirmedLossesShape, confirmLossesShape, lossesShape, massLossShape } from "./losses.ts";
+import { beginReseedShape, finishReseedShape, reseedShape } from "./reseed.ts";
 import { newRestartShape, restartListShape, restartShape, restartStepShape } from "./restart.ts";
 import { deltaShape, snapshotShape, statusShape, watchMessageShape } from "./watch.ts";
 import {
@@ -33,6 +36,14 @@ const named = {
   RestartStep: restartStepShape,
   Restart: restartShape,
   RestartList: restartListShape,
+  Backup: backupShape,
+  BeginReseed: beginReseedShape,
+  FinishReseed: finishReseedShape,
+  Reseed: reseedShape,
+  MassLoss: massLossShape,
+  Losses: lossesShape,
+  ConfirmLosses: confirmLossesShape,
+  ConfirmedLosses: confirmedLossesShape,
   WatchSnapshot: snapshotShape,
   WatchDelta: deltaShape,
   WatchStatus: statusShape,

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { massLossShape } from "./losses.ts";
 
 /**
  * The JSON shapes of fleet's API v1, spelled as on the wire. Absent values are left out, never null. Unknown
@@ -49,7 +50,11 @@ export type ApiMachine = z.infer<typeof machineShape>;
 const nextPageToken = z.string().optional().describe("Token of the next page; left out on the last one.");
 export const unitPageShape = z.object({ units: z.array(unitShape), nextPageToken });
 export const unitStatePageShape = z.object({ states: z.array(unitStateShape), nextPageToken });
-export const machinePageShape = z.object({ machines: z.array(machineShape), nextPageToken });
+export const machinePageShape = z.object({
+  machines: z.array(machineShape),
+  nextPageToken,
+  massLoss: massLossShape.optional().describe("Left out while nothing is held. Fleet 1.0 has no such field."),
+});
 export type UnitPage = z.infer<typeof unitPageShape>;
 export type UnitStatePage = z.infer<typeof unitStatePageShape>;
 export type MachinePage = z.infer<typeof machinePageShape>;

@@ -55,6 +55,7 @@ const serverLimits = {
 } as const;
 /** No byte moved on a connection, in either direction. */
 const inactivityMs = 120 * secondMs;
+/** Of one listener; beyond it a new connection takes the place of an old one. */
 const maxConnections = 4_096;
 
 /** Builds the API. Reads nothing from the store until the first request comes. */

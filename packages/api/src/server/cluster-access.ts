@@ -3,6 +3,7 @@ import type { ClusterCache } from "../cache/cluster-cache.ts";
 import type { ClusterView } from "../cache/cluster-view.ts";
 import { message } from "../contract/messages.ts";
 import type { ApiRegistry } from "../registry-port.ts";
+import { Problem } from "./problem.ts";
 
 export interface ClusterAccessOptions {
   readonly registry: ApiRegistry;
@@ -29,8 +30,14 @@ export class ClusterAccess {
 
   /** Runs one request's work. @throws FleetError `api_deadline` when it takes too long; the frozen error. */
   async within<Value>(work: () => Promise<Value>): Promise<Value> {
-    const { registry, clock, deadlineMs } = this.#options;
+    const { registry } = this.#options;
     if (registry.guard.frozen !== undefined) throw registry.guard.frozen;
+    return await this.bounded(work);
+  }
+
+  /** As `within`, also while the store is not trusted: for the way out of that. */
+  async bounded<Value>(work: () => Promise<Value>): Promise<Value> {
+    const { clock, deadlineMs } = this.#options;
     let cancel = (): void => {};
     const deadline = new Promise<never>((_, reject) => {
       cancel = clock.after(deadlineMs, () => {
@@ -42,6 +49,14 @@ export class ClusterAccess {
     } finally {
       cancel();
     }
+  }
+
+  /** Intent that came now would be in the way of what machines are about to tell. @throws Problem 503 */
+  async refuseWhileReseeding(): Promise<void> {
+    const { guard } = this.#options.registry;
+    if (!guard.reseeding) return;
+    await this.within(() => guard.verify());
+    if (guard.reseeding) throw new Problem(503, message.reseeding);
   }
 
   /** Reads the view once it has reached `revision` (0: any). `read` is synchronous: the view moves on after it. */

@@ -2,15 +2,18 @@ import type { Logger } from "@fleet/runtime";
 import { errorCode, errorMessage } from "@fleet/runtime";
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import { message } from "../contract/messages.ts";
-import { operationList } from "../contract/operations.ts";
+import { type OperationName, operationList } from "../contract/operations.ts";
 import { apiPrefixes, metricsPath } from "../contract/paths.ts";
 import type { ErrorBody } from "../contract/wire.ts";
 import { type ApiMetrics, operationsByRoute, otherOperation, routeUrl } from "./api-metrics.ts";
+import { backupHandlers } from "./backup-routes.ts";
 import { compressed } from "./compression.ts";
 import { documentHandlers } from "./document-routes.ts";
 import { addExposition, type Exposition } from "./exposition.ts";
+import { lossHandlers } from "./loss-routes.ts";
 import { machineHandlers } from "./machine-routes.ts";
 import { Problem, refusalOf } from "./problem.ts";
+import { reseedHandlers } from "./reseed-routes.ts";
 import { isWatchPath, resourceOf } from "./resources.ts";
 import { restartHandlers } from "./restart-routes.ts";
 import type { Handler, Handlers, RouteContext } from "./route-context.ts";
@@ -84,19 +87,37 @@ export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInst
     ...stateHandlers(context),
     ...machineHandlers(context),
     ...restartHandlers(context),
+    ...backupHandlers(context),
+    ...reseedHandlers(context),
+    ...lossHandlers(context),
     ...documentHandlers(),
   };
-  for (const prefix of apiPrefixes) addRoutes(app, prefix, new Map(Object.entries(handlers)));
+  for (const prefix of apiPrefixes) {
+    addRoutes(app, prefix, new Map(Object.entries(handlers)), () => context.access.refuseWhileReseeding());
+  }
   addExposition(app, exposition);
   await app.ready();
   return app;
 }
 
-function addRoutes(app: FastifyInstance, prefix: string, handlers: ReadonlyMap<string, Handler>): void {
+/** Operations that change what units there are and what is wanted of them. */
+const changesOfIntent: ReadonlySet<string> = new Set<OperationName>([
+  "setUnit",
+  "destroyUnit",
+  "createRestart",
+]);
+
+function addRoutes(
+  app: FastifyInstance,
+  prefix: string,
+  handlers: ReadonlyMap<string, Handler>,
+  beforeIntent: () => Promise<void>,
+): void {
   for (const [name, { method, path }] of operationList) {
     const handler = handlers.get(name);
     if (handler === undefined) continue;
-    app.route({ method, url: routeUrl(prefix, path), handler });
+    const url = routeUrl(prefix, path);
+    app.route({ method, url, handler, ...(changesOfIntent.has(name) ? { preHandler: beforeIntent } : {}) });
   }
 }
 

@@ -17,7 +17,7 @@ export function machineHandlers({
       return access.view(0, (view) => {
         const listing = { keys: view.machineIds, row: (id: string) => view.machine(id) };
         const { rows, nextPageToken } = pageOf(listing, token, pageLimit);
-        return { machines: [...rows], nextPageToken };
+        return { machines: [...rows], nextPageToken, ...view.losses() };
       });
     },
 

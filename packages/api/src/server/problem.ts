@@ -34,6 +34,7 @@ export function refusalOf(error: unknown): Refusal {
   if (error instanceof Problem) return refusal(error.status, error.message);
   const code = errorCode(error);
   if (away.has(code)) return refusal(503, message.etcdAway);
+  if (code === "etcd_no_space") return refusal(503, message.etcdFull(errorMessage(error)));
   if (code === "etcd_too_large") return refusal(413, message.bodyTooLarge);
   if (code.startsWith("etcd_")) return refusal(503, `${message.etcdAway}: ${errorMessage(error)}`);
   // The cluster guard refuses everything until the store is trusted again; its message says why.

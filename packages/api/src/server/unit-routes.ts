@@ -103,6 +103,7 @@ function statusOf(outcome: PutOutcome): number {
     case "replaced":
       return 201;
     case "changed":
+    case "retried":
     case "unchanged":
       return 204;
     case "refused":

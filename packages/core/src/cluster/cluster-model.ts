@@ -3,7 +3,8 @@ import type { LoadIndex } from "./load-index.ts";
 import { MachineIndex } from "./machine-index.ts";
 import { Occupancy, type Unreadable, unreadable } from "./occupancy.ts";
 import { bySeniority, compareText, sorted } from "./order.ts";
-import type { Assignment, Machine, Unit } from "./records.ts";
+import type { Assignment, ExclusiveHold, Machine, Unit } from "./records.ts";
+import type { Reschedule } from "./reschedule.ts";
 import { RestartIndex } from "./restart-index.ts";
 import { sameForPlanning, sameIntent } from "./same-for-planning.ts";
 import { UnitIndex } from "./unit-index.ts";
@@ -18,16 +19,21 @@ import { isExacting, mayBeHelpedBy, type ReadableUnit } from "./unit-standing.ts
  *   marked in the dirty set. Each change therefore marks what it can help, at the moment it is made;
  * - nothing depends on the order in which Maps and Sets are filled: whoever decides sorts.
  *
- * An unreadable record counts as being there: the machine is present, the unit exists, the assignment holds.
+ * An unreadable record counts as being there: the machine is present, the unit exists, the assignment holds. So does
+ * a machine that is away and may come back.
  */
 export class ClusterModel {
   /** Requests to restart units; what they order is part of the assignments. */
   readonly restarts = new RestartIndex((unit, machineId) => this.#restartChanged(unit, machineId));
   readonly #machines = new Map<string, Machine | Unreadable>();
+  /** Those of the unreadable machines that are not there. */
+  readonly #away = new Set<string>();
   readonly #settled = new Map<string, number>();
   readonly #machineIndex = new MachineIndex();
   readonly #units = new UnitIndex();
   readonly #occupancy = new Occupancy();
+  readonly #reschedules = new Map<string, Reschedule>();
+  readonly #exclusiveHolds = new Map<string, ExclusiveHold | Unreadable>();
   #dirty = new Dirty();
   #undo: (() => void)[] | undefined;
 
@@ -41,6 +47,11 @@ export class ClusterModel {
 
   isPresent(machineId: string): boolean {
     return this.#machines.has(machineId);
+  }
+
+  /** Not there, but what it has stays with it. */
+  isAway(machineId: string): boolean {
+    return this.#away.has(machineId);
   }
 
   machineIds(): string[] {
@@ -145,6 +156,21 @@ export class ClusterModel {
     return machines.sort(compareText);
   }
 
+  /** The machine has a state row for the unit. */
+  hasState(machineId: string, unit: string): boolean {
+    return this.#occupancy.hasRow(machineId, unit);
+  }
+
+  /** The moves of the unit off machines on which it failed. */
+  reschedule(unit: string): Reschedule | undefined {
+    return this.#reschedules.get(unit);
+  }
+
+  /** Where the unit, if it is exclusive, may be running. */
+  exclusiveHold(unit: string): ExclusiveHold | Unreadable | undefined {
+    return this.#exclusiveHolds.get(unit);
+  }
+
   /** The units the machine holds, in order of name. */
   heldOn(machineId: string): string[] {
     const assigned = this.assignedOn(machineId);
@@ -177,6 +203,7 @@ export class ClusterModel {
   setMachine(machine: Machine): void {
     const former = this.#machines.get(machine.id);
     this.#closeMachine(former);
+    this.#away.delete(machine.id);
     this.#machines.set(machine.id, machine);
     if (!machine.leaving) this.#machineIndex.add(machine, this.load(machine.id));
     if (former !== undefined && former !== unreadable && sameForPlanning(former, machine)) return;
@@ -186,8 +213,15 @@ export class ClusterModel {
   /** The machine is present and nothing can be decided about it. */
   setMachineUnreadable(machineId: string): void {
     this.#closeMachine(this.#machines.get(machineId));
+    this.#away.delete(machineId);
     this.#machines.set(machineId, unreadable);
     this.#machineChanged(machineId);
+  }
+
+  /** The machine is not there, and what it has stays with it: it may come back. */
+  setMachineAway(machineId: string): void {
+    this.setMachineUnreadable(machineId);
+    this.#away.add(machineId);
   }
 
   /** The machine's lease is over: it runs nothing that counts any more. */
@@ -195,6 +229,7 @@ export class ClusterModel {
     const former = this.#machines.get(machineId);
     if (former === undefined) return;
     this.#closeMachine(former);
+    this.#away.delete(machineId);
     this.#machines.delete(machineId);
     this.#machineChanged(machineId);
     for (const unit of this.#occupancy.rowsOn(machineId)) this.#retry(unit, everywhere);
@@ -253,6 +288,26 @@ export class ClusterModel {
     if (this.isAssigned(machineId, unit)) return;
     this.#retry(unit, this.#units.globals.has(unit) ? machineId : everywhere);
     this.#freed(machineId, unit, this.readableUnit(unit));
+  }
+
+  setReschedule(unit: string, reschedule: Reschedule | undefined): void {
+    if (reschedule === undefined) this.#reschedules.delete(unit);
+    else this.#reschedules.set(unit, reschedule);
+    for (const machineId of this.machinesOf(unit)) this.#dirty.suspect(machineId, unit);
+    this.#retry(unit, everywhere);
+  }
+
+  /** Where the unit may be running; undefined when it is nowhere. */
+  setExclusiveHold(unit: string, hold: ExclusiveHold | undefined): void {
+    if (hold === undefined) this.#exclusiveHolds.delete(unit);
+    else this.#exclusiveHolds.set(unit, hold);
+    this.#exclusiveHoldChanged(unit);
+  }
+
+  /** There is no telling where the unit may be running. */
+  setExclusiveHoldUnreadable(unit: string): void {
+    this.#exclusiveHolds.set(unit, unreadable);
+    this.#exclusiveHoldChanged(unit);
   }
 
   /** The registration the engine has confirmed to the machine; undefined when none can be read. */
@@ -334,6 +389,11 @@ export class ClusterModel {
     if (former === undefined) return;
     for (const machineId of this.machinesOf(name)) this.#freed(machineId, name, former);
     for (const machineId of this.#occupancy.rowMachines(name)) this.#freed(machineId, name, former);
+  }
+
+  #exclusiveHoldChanged(unit: string): void {
+    for (const machineId of this.machinesOf(unit)) this.#dirty.suspect(machineId, unit);
+    this.#retry(unit, everywhere);
   }
 
   #restartChanged(unit: string, machineId: string | undefined): void {

@@ -1,5 +1,6 @@
 import type { ClusterModel } from "./cluster-model.ts";
 import { type Obstacle, obstacle } from "./obstacle.ts";
+import { unreadable } from "./occupancy.ts";
 import { compareText } from "./order.ts";
 import { boundTo } from "./place-pending.ts";
 
@@ -9,10 +10,12 @@ export type PendingCause =
   | { readonly kind: "no_machine" }
   /** The machine still has it loaded, and must give it up first. */
   | { readonly kind: "held"; readonly machineId: string }
+  /** Exclusive, and this machine (unknown if left out), which does not say so, may still be running it. */
+  | { readonly kind: "exclusive"; readonly machineId?: string }
   /** These machines take no units now. `machineId` is the lowest of them. */
   | {
       readonly kind: "closed";
-      readonly why: "leaving" | "unreadable";
+      readonly why: "leaving" | "unreadable" | "away";
       readonly machines: number;
       readonly machineId: string;
     }
@@ -34,7 +37,7 @@ export function explain(model: ClusterModel, name: string): readonly PendingCaus
   const unit = model.readableUnit(name);
   if (unit === undefined || !model.unplaced.has(name)) return [];
   const bound = boundTo(model, name);
-  if (bound === "waits") return model.holders(name).map((machineId) => ({ kind: "held", machineId }));
+  if (bound === "waits") return waitingFor(model, name);
   const machineIds = bound === "free" ? model.machineIds() : [bound.id];
   if (machineIds.length === 0) return [{ kind: "no_machine" }];
 
@@ -42,7 +45,7 @@ export function explain(model: ClusterModel, name: string): readonly PendingCaus
   for (const machineId of machineIds) {
     const machine = model.machine(machineId);
     if (machine === undefined || machine.leaving) {
-      const why = machine === undefined ? "unreadable" : "leaving";
+      const why = machine !== undefined ? "leaving" : model.isAway(machineId) ? "away" : "unreadable";
       count(causes, `0 ${why}`, { kind: "closed", why, machines: 1, machineId });
       continue;
     }
@@ -52,6 +55,17 @@ export function explain(model: ClusterModel, name: string): readonly PendingCaus
     count(causes, key, { kind: "unable", obstacle: found, machines: 1, machineId });
   }
   return [...causes].sort(([left], [right]) => compareText(left, right)).map(([, cause]) => cause);
+}
+
+function waitingFor(model: ClusterModel, name: string): readonly PendingCause[] {
+  const holders = model.holders(name);
+  if (holders.length > 0) return holders.map((machineId) => ({ kind: "held", machineId }));
+  const hold = model.exclusiveHold(name);
+  return [
+    hold === undefined || hold === unreadable
+      ? { kind: "exclusive" }
+      : { kind: "exclusive", machineId: hold.machineId },
+  ];
 }
 
 function count(

@@ -5,6 +5,8 @@ import { conflictBetween, replacesUnit } from "./eligibility.ts";
 import { awaitedBy, isDecidable, misfit, occupant } from "./obstacle.ts";
 import { unreadable } from "./occupancy.ts";
 import { bySeniority, sorted } from "./order.ts";
+import { orderOf } from "./records.ts";
+import { hasToMove } from "./reschedule.ts";
 import type { LeaveReason } from "./step.ts";
 import type { ReadableUnit } from "./unit-standing.ts";
 
@@ -66,18 +68,26 @@ export function updateInPlace(draft: Draft, scope: Scope): void {
         content ||
         target ||
         unit.generation !== assignment.generation ||
-        order.restart !== assignment.restart;
+        order.restart !== assignment.restart ||
+        lacksHold(model, machineId, unit);
+      const kept = assignment.rescheduled === undefined ? {} : { rescheduled: assignment.rescheduled };
       // What is assigned here again will not go: waiting for it would never end.
       const waitsInVain = assignment.awaits.some((awaited) => model.isAssigned(machineId, awaited));
       if (!outdated && !waitsInVain) continue;
-      const { hash, generation } = unit;
       const awaits = awaitedBy(model, unit, machineId);
       draft.update(
-        { machineId, unit: name, hash, target: unit.target, generation, awaits, ...order },
+        { machineId, unit: name, ...orderOf(unit, unit.target), awaits, ...order, ...kept },
         { kind: "changed", content, target },
       );
     }
   }
+}
+
+/** Nothing notes yet that the exclusive unit is here: it became exclusive, or an older engine gave it away. */
+function lacksHold(model: ClusterModel, machineId: string, unit: ReadableUnit): boolean {
+  if (unit.requirements.exclusive === undefined || model.machine(machineId) === undefined) return false;
+  const hold = model.exclusiveHold(unit.name);
+  return hold === undefined || (hold !== unreadable && hold.machineId !== machineId);
 }
 
 /** Why the unit may not stay, whatever else is on the machine. */
@@ -89,7 +99,7 @@ function ownReason(model: ClusterModel, machineId: string, name: string): LeaveR
   if (machine === undefined) return { kind: "machine_gone" };
   if (machine.leaving) return { kind: "machine_leaving" };
   const lacking = misfit(unit, machine);
-  if (lacking === undefined) return undefined;
+  if (lacking === undefined) return hasToMove(model, unit, machineId) ? { kind: "failed" } : undefined;
   return lacking.cause === "MachineID"
     ? { kind: "machine_id", required: lacking.required }
     : { kind: "machine_metadata", key: lacking.key, accepted: lacking.accepted };

@@ -3,22 +3,33 @@ import { everywhere } from "./dirty.ts";
 import { obstacle } from "./obstacle.ts";
 import { compareText } from "./order.ts";
 import type { Machine } from "./records.ts";
+import { failureRank, rescheduleOf } from "./reschedule.ts";
 import type { ReadableUnit } from "./unit-standing.ts";
 
 /** Up to this share of the machines, going through the few candidates beats going through all by load. */
 const fewOf = 16;
 
-/** The able machine with the fewest assigned units, ties to the lowest id; among `hints` if given. */
+/**
+ * The able machine with the fewest assigned units, ties to the lowest id; among `hints` if given. One that the unit has
+ * failed on only when no other is able, then an unsteady one, and the one that it has just failed on as the last.
+ */
 export function pickMachine(
   model: ClusterModel,
   unit: ReadableUnit,
   hints: ReadonlySet<string> | typeof everywhere,
 ): Machine | undefined {
+  const reschedule = rescheduleOf(model, unit);
+  let best: { readonly machine: Machine; readonly rank: number } | undefined;
   for (const machineId of candidates(model, unit, hints)) {
     const machine = model.machine(machineId);
-    if (machine !== undefined && obstacle(model, unit, machine) === undefined) return machine;
+    if (machine === undefined) continue;
+    const failed = failureRank(reschedule, machineId);
+    const rank = (machine.unsteady ? 2 : 0) + (failed === 2 ? 4 : failed);
+    if ((best !== undefined && best.rank <= rank) || obstacle(model, unit, machine) !== undefined) continue;
+    if (rank === 0) return machine;
+    best = { machine, rank };
   }
-  return undefined;
+  return best?.machine;
 }
 
 /** A superset of the able machines, by load, then id. */

@@ -3,7 +3,7 @@ import { type Dirty, everywhere } from "./dirty.ts";
 import type { Draft } from "./draft.ts";
 import { obstacle } from "./obstacle.ts";
 import { sorted } from "./order.ts";
-import type { Machine } from "./records.ts";
+import { type Machine, orderOf } from "./records.ts";
 
 /** Assigns global units to every able machine, machine by machine, the units changed first going first. */
 export function placeGlobals(draft: Draft, dirty: Dirty): void {
@@ -42,14 +42,11 @@ function placeGlobal(draft: Draft, name: string, machine: Machine): void {
   // Still stopping there. A machine that has not been told to stop anything yet may simply keep it.
   if (model.isHeld(machine.id, name) && (draft.isMoving(name) || model.isSettled(machine))) return;
   if (obstacle(model, unit, machine) !== undefined) return;
-  const { hash, target, generation } = unit;
   draft.assign(
     {
       machineId: machine.id,
       unit: name,
-      hash,
-      target,
-      generation,
+      ...orderOf(unit, unit.target),
       awaits: [],
       ...model.restartOrder(machine.id, name),
     },

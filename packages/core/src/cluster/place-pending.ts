@@ -2,9 +2,11 @@ import type { ClusterModel } from "./cluster-model.ts";
 import { type Dirty, everywhere } from "./dirty.ts";
 import type { Draft } from "./draft.ts";
 import { awaitedBy, obstacle, pushedBy } from "./obstacle.ts";
+import { unreadable } from "./occupancy.ts";
 import { bySeniority, insertSorted, type Seniority } from "./order.ts";
 import { pickMachine } from "./pick-machine.ts";
-import type { Machine } from "./records.ts";
+import { type Machine, orderOf } from "./records.ts";
+import { rescheduledPart } from "./reschedule.ts";
 import type { ReadableUnit } from "./unit-standing.ts";
 
 /** The machines to try a unit on. */
@@ -51,11 +53,19 @@ export function placePending(draft: Draft, dirty: Dirty): ReadonlySet<string> {
  * given up there first. A machine not yet told to stop anything may keep what it has.
  */
 export function boundTo(model: ClusterModel, unit: string): Machine | "free" | "waits" {
-  const [holder, ...others] = model.holders(unit);
+  const [holder = keptFrom(model, unit), ...others] = model.holders(unit);
+  if (holder === "others") return "waits";
   if (holder === undefined) return "free";
   const machine = model.machine(holder);
   if (others.length > 0 || machine === undefined || model.isSettled(machine)) return "waits";
   return model.isOpen(holder) ? machine : "waits";
+}
+
+/** The machine that an exclusive unit may still run on, although nothing there says so; `others`: any may be. */
+function keptFrom(model: ClusterModel, unit: string): string | undefined {
+  if (model.readableUnit(unit)?.requirements.exclusive === undefined) return undefined;
+  const hold = model.exclusiveHold(unit);
+  return hold === unreadable ? "others" : hold?.machineId;
 }
 
 function retryReplacers(model: ClusterModel, queue: RetryQueue): void {
@@ -77,7 +87,7 @@ function place(draft: Draft, unit: ReadableUnit, hints: Hints): void {
 
 function assignTo(draft: Draft, unit: ReadableUnit, machine: Machine, why: "least_loaded" | "kept"): void {
   const { model } = draft;
-  const { name, hash, target, generation } = unit;
+  const { name, target } = unit;
   if (target === "inactive") return;
   const load = model.load(machine.id);
   for (const pushed of pushedBy(model, unit, machine.id)) {
@@ -89,11 +99,10 @@ function assignTo(draft: Draft, unit: ReadableUnit, machine: Machine, why: "leas
     {
       machineId: machine.id,
       unit: name,
-      hash,
-      target,
-      generation,
+      ...orderOf(unit, target),
       awaits,
       ...model.restartOrder(machine.id, name),
+      ...rescheduledPart(model, unit),
     },
     why === "kept" ? { kind: "kept" } : { kind: "least_loaded", load },
   );

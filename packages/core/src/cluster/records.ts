@@ -19,6 +19,8 @@ export interface Machine {
   readonly registration: number;
   /** The agent is unloading its units in order to leave: nothing may be placed here any more. */
   readonly leaving: boolean;
+  /** It was lost again and again: units that can run elsewhere are placed elsewhere. What is here stays. */
+  readonly unsteady?: boolean;
 }
 
 /** A submitted unit. */
@@ -32,6 +34,11 @@ export interface Unit {
    * once on each generation.
    */
   readonly generation: number;
+  /**
+   * The generation that this one only asks to try again: a machine that has carried that one out, or a later one, starts
+   * the unit only if it has failed there. Absent when something else was asked for.
+   */
+  readonly retryOf?: number;
   /** Revision of the last change: what was changed last yields to what was there before. */
   readonly changedAt: number;
   /** Undefined when the unit file cannot be read: nothing is decided about such a unit. */
@@ -45,10 +52,26 @@ export interface Assignment {
   readonly hash: string;
   readonly target: "loaded" | "launched";
   readonly generation: number;
+  /** See `Unit.retryOf`. */
+  readonly retryOf?: number;
   /** Units of this machine that must be gone before this one may be loaded there (Replaces). */
   readonly awaits: readonly string[];
   /** Number of the restart that is under way for the unit here; absent while none is. */
   readonly restart?: number;
+  /** `Reschedule.order` of the last move that was known when the unit was given to this machine. */
+  readonly rescheduled?: number;
+}
+
+/**
+ * The one machine that may be running an exclusive unit. It outlives the assignment: as long as it is there the unit
+ * is given to no other machine.
+ */
+export interface ExclusiveHold {
+  readonly machineId: string;
+  /** Registration of the machine under which it was given the unit; it never had it before that. */
+  readonly registration: number;
+  /** How long stopping the unit there may take, in milliseconds. */
+  readonly stopMs: number;
 }
 
 /** What an agent publishes about one unit on its machine. */
@@ -65,4 +88,12 @@ export interface UnitState {
   readonly sub: string;
   /** The agent has asked systemd to start the unit, and not to stop it since. */
   readonly launched: boolean;
+}
+
+/** The part of an assignment that only repeats what is wanted of the unit. */
+export function orderOf(
+  { hash, generation, retryOf }: Unit,
+  target: Assignment["target"],
+): Pick<Assignment, "hash" | "target" | "generation" | "retryOf"> {
+  return { hash, target, generation, ...(retryOf === undefined ? {} : { retryOf }) };
 }

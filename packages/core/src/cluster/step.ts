@@ -14,6 +14,8 @@ export type LeaveReason =
   /** A unit its MachineOf names is not assigned here any more. */
   | { readonly kind: "machine_of"; readonly peer: string }
   | { readonly kind: "conflict"; readonly unit: string }
+  /** systemd reports it failed, and it asks to be moved then. */
+  | { readonly kind: "failed" }
   | { readonly kind: "replaced"; readonly unit: string };
 
 /** Why a unit was given to this machine. */

@@ -14,9 +14,13 @@ export interface ReadableUnit extends Unit {
 export function readable(unit: Unit): ReadableUnit | undefined {
   if (unit.requirements === undefined) return undefined;
   const requirements = unit.requirements.global
-    ? { ...unit.requirements, machineOf: [], replaces: [] }
+    ? withoutExclusive({ ...unit.requirements, machineOf: [], replaces: [] })
     : unit.requirements;
   return { ...unit, requirements };
+}
+
+function withoutExclusive({ exclusive, ...requirements }: Requirements): Requirements {
+  return requirements;
 }
 
 export function isExacting(unit: ReadableUnit): boolean {

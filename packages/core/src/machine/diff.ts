@@ -13,7 +13,8 @@ export type AgentTask =
       readonly kind: "start";
       readonly unit: string;
       readonly assignment: Assignment;
-      readonly reason: "intent";
+      /** `retry`: only if the unit has failed. */
+      readonly reason: "intent" | "retry";
     }
   | {
       readonly kind: "restart";
@@ -28,10 +29,19 @@ export type AgentTask =
       readonly reason: "intent";
     }
   | {
+      readonly kind: "fence";
+      readonly unit: string;
+      /** `lease_lost`: it is to stop. `fired`: systemd's timer has stopped it; it is to start again. */
+      readonly reason: "lease_lost" | "fired";
+    }
+  | {
       readonly kind: "unload";
       readonly unit: string;
       readonly reason: "unassigned" | "replaced" | "leaving" | "interrupted";
     };
+
+/** What the fence makes necessary for an exclusive unit. */
+export type FenceTask = Extract<AgentTask, { kind: "fence" }>;
 
 export interface AgentView {
   /** This machine's assignments by unit. */
@@ -41,6 +51,8 @@ export interface AgentView {
   readonly journal: ReadonlyMap<string, JournalEntry>;
   /** The engine has taken this registration into account: a missing assignment means that the unit is to go. */
   readonly settled: boolean;
+  /** Exclusive units that systemd's timer has stopped: their intent is to be carried out anew. */
+  readonly fired?: ReadonlySet<string>;
   /** The machine is leaving the cluster: everything goes. */
   readonly leaving: boolean;
 }
@@ -61,11 +73,30 @@ export function diff(view: AgentView): readonly AgentTask[] {
   return tasks;
 }
 
+/** What is left to do on a machine that has lost its lease: its exclusive units stop, those apart that have. */
+export function fenceTasks(
+  journal: ReadonlyMap<string, JournalEntry>,
+  stopped: ReadonlySet<string>,
+): readonly AgentTask[] {
+  return [...journal.values()]
+    .filter(({ unit, exclusive }) => exclusive === true && !stopped.has(unit))
+    .map(
+      ({ unit, phase }): AgentTask =>
+        phase === "unloading"
+          ? { kind: "unload", unit, reason: "interrupted" }
+          : { kind: "fence", unit, reason: "lease_lost" },
+    )
+    .sort((left, right) => (left.unit < right.unit ? -1 : 1));
+}
+
 function taskFor(unit: string, view: AgentView): AgentTask | undefined {
   const entry = view.journal.get(unit);
   // Half an unload must be ended first, whatever is wanted by now: its file may already be gone.
   if (entry?.phase === "unloading") return { kind: "unload", unit, reason: "interrupted" };
   if (view.leaving) return entry === undefined ? undefined : { kind: "unload", unit, reason: "leaving" };
+  if (view.fired?.has(unit) === true && entry?.phase === "loaded") {
+    return { kind: "fence", unit, reason: "fired" };
+  }
   if (view.unreadable.has(unit)) return undefined;
 
   const assignment = view.assignments.get(unit);
@@ -86,7 +117,13 @@ function taskFor(unit: string, view: AgentView): AgentTask | undefined {
   // systemd would not take it last time: a new intent is worth a new try from the start.
   if (entry.problem !== undefined && entry.generation > 0)
     return { kind: "unload", unit, reason: "replaced" };
-  return { kind: assignment.target === "launched" ? "start" : "stop", unit, assignment, reason: "intent" };
+  if (assignment.target === "loaded") return { kind: "stop", unit, assignment, reason: "intent" };
+  return { kind: "start", unit, assignment, reason: isRetry(assignment, entry) ? "retry" : "intent" };
+}
+
+/** What the assignment asks for was carried out here before: all it asks for now is to start what has failed. */
+function isRetry({ retryOf }: Assignment, { generation, launched }: JournalEntry): boolean {
+  return retryOf !== undefined && generation >= retryOf && launched;
 }
 
 /** The assignment orders a restart that has not been carried out: whoever starts the unit carries it out with that. */

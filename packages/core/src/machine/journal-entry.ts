@@ -17,6 +17,8 @@ export interface JournalEntry {
    * down; that is finished before anything else happens to the name.
    */
   readonly phase: "loading" | "loaded" | "unloading";
+  /** At most one instance may run in the cluster: it stops when this machine's lease may have ended. */
+  readonly exclusive?: true;
   /** Why systemd would not take the unit, if so: it is not tried again before a new intent. */
   readonly problem?: string;
   /** Why systemd would not start the unit when it was last asked to, if so. */

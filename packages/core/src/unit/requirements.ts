@@ -1,3 +1,5 @@
+import type { Rescheduling } from "./rescheduling.ts";
+
 /**
  * What a unit asks of the machine it runs on: its [X-Fleet] options, old spellings folded in, quotes and
  * specifiers resolved for the unit's name.
@@ -15,4 +17,13 @@ export interface Requirements {
   readonly replaces: readonly string[];
   /** Global: run on every able machine. */
   readonly global: boolean;
+  /** Exclusive: at most one instance at any moment; absent for other units. */
+  readonly exclusive?: Exclusiveness;
+  /** RescheduleOnFailure: moved to another machine when it fails; absent for other units. */
+  readonly reschedule?: Rescheduling;
+}
+
+export interface Exclusiveness {
+  /** How long stopping the unit may take, in milliseconds: see `stopBound`. */
+  readonly stopMs: number;
 }

@@ -1,5 +1,6 @@
 import { matchGlob } from "./glob.ts";
 import type { Requirements } from "./requirements.ts";
+import { stopBound } from "./stop-bound.ts";
 import { groupBySection, parseUnitFile, serializeUnitFile } from "./unit-file.ts";
 import { parseUnitName } from "./unit-name.ts";
 import type { UnitOption } from "./unit-option.ts";
@@ -31,7 +32,36 @@ export function validateUnit(name: string, options: readonly UnitOption[]): Unit
   if (problems.length > 0) return { problems, warnings: [] };
 
   const { requirements, warnings } = readRequirements(name, options);
-  return { problems: requirementProblems(requirements), warnings: [...warnings, ...lineWarnings(options)] };
+  return {
+    problems: [...requirementProblems(requirements), ...exclusiveProblems(requirements, options)],
+    warnings: [...warnings, ...exclusiveWarnings(requirements, options), ...lineWarnings(options)],
+  };
+}
+
+/** What keeps anybody from telling when a unit of a lost machine has ended. */
+function exclusiveProblems(requirements: Requirements, options: readonly UnitOption[]): readonly string[] {
+  if (requirements.exclusive === undefined) return [];
+  const problems = requirements.global ? ["Global cannot be used with Exclusive"] : [];
+  const bound = stopBound(options);
+  if (bound.kind === "bounded") return problems;
+  const { kind, setting, value } = bound;
+  const why = kind === "unbounded" ? "lets a stop take for ever" : "is no time span that systemd reads";
+  const advice = "give a finite time, such as 90s, after which systemd kills it";
+  return [
+    ...problems,
+    `Exclusive cannot be used with ${setting}=${value.slice(0, 80)}, which ${why}: ${advice}`,
+  ];
+}
+
+/** systemd counts the unit as ended and leaves processes of it behind. */
+function exclusiveWarnings(requirements: Requirements, options: readonly UnitOption[]): readonly string[] {
+  if (requirements.exclusive === undefined) return [];
+  return options.flatMap(({ section, name, value }) =>
+    (name === "KillMode" && (value === "none" || value === "process")) ||
+    (name === "SendSIGKILL" && /^(?:no|n|false|f|0|off)$/i.test(value))
+      ? [`[${section}] ${name}=${value} may leave processes of an exclusive unit running after its stop`]
+      : [],
+  );
 }
 
 /** Combinations that no machine could ever satisfy, or whose meaning nobody could tell. */
@@ -51,6 +81,9 @@ function requirementProblems(requirements: Requirements): readonly string[] {
   if (pinned && conflicting) problems.push("MachineID cannot be used with Conflicts");
   if (pinned && global) problems.push("MachineID cannot be used with Global");
   if (pinned && replacing) problems.push("MachineID cannot be used with Replaces");
+  const rescheduled = requirements.reschedule !== undefined;
+  if (global && rescheduled) problems.push("Global cannot be used with RescheduleOnFailure");
+  if (pinned && rescheduled) problems.push("MachineID cannot be used with RescheduleOnFailure");
   if (global && following) problems.push("Global cannot be used with Peers (MachineOf)");
   if (global && replacing) problems.push("Global cannot be used with Replaces");
   if (conflicting && replacing) problems.push("Conflicts cannot be used with Replaces");

@@ -1,5 +1,7 @@
 import { escapeGlob, isWellFormedGlob } from "./glob.ts";
-import type { Requirements } from "./requirements.ts";
+import type { Exclusiveness, Requirements } from "./requirements.ts";
+import { type Rescheduling, readRescheduling } from "./rescheduling.ts";
+import { stopBound } from "./stop-bound.ts";
 import { joinContinuations } from "./unit-file.ts";
 import { parseUnitName } from "./unit-name.ts";
 import type { UnitOption } from "./unit-option.ts";
@@ -8,7 +10,17 @@ import { trimSpace, words } from "./whitespace.ts";
 /** The section whose options speak to fleet; systemd ignores sections that begin with `X-`. */
 export const fleetSection = "X-Fleet";
 
-type Requirement = "MachineID" | "MachineOf" | "MachineMetadata" | "Conflicts" | "Replaces" | "Global";
+type Requirement =
+  | "MachineID"
+  | "MachineOf"
+  | "MachineMetadata"
+  | "Conflicts"
+  | "Replaces"
+  | "Global"
+  | "Exclusive"
+  | "RescheduleOnFailure"
+  | "RescheduleLimitBurst"
+  | "RescheduleLimitIntervalSec";
 
 /** Every accepted spelling; of those of one option, the first listed counts before the next. */
 const spellings: ReadonlyMap<string, Requirement> = new Map([
@@ -24,7 +36,14 @@ const spellings: ReadonlyMap<string, Requirement> = new Map([
   ["Conflicts", "Conflicts"],
   ["Replaces", "Replaces"],
   ["Global", "Global"],
+  ["Exclusive", "Exclusive"],
+  ["RescheduleOnFailure", "RescheduleOnFailure"],
+  ["RescheduleLimitBurst", "RescheduleLimitBurst"],
+  ["RescheduleLimitIntervalSec", "RescheduleLimitIntervalSec"],
 ]);
+
+/** For a unit whose stop has no bound, which is refused when it is submitted: it is never placed anew. */
+const unboundedStopMs = Number.MAX_SAFE_INTEGER;
 
 const truthy: ReadonlySet<string> = new Set(["true", "yes", "1", "on", "t"]);
 const falsy: ReadonlySet<string> = new Set(["false", "no", "0", "off", "f", ""]);
@@ -64,10 +83,37 @@ export function readRequirements(name: string, options: readonly UnitOption[]): 
       metadata: metadataOf(valuesOf(written, "MachineMetadata").map(expand), warnings),
       conflicts: globs("Conflicts"),
       replaces: globs("Replaces"),
-      global: isGlobal(valuesOf(written, "Global").map(expand), warnings),
+      global: isTrue(valuesOf(written, "Global").map(expand), "Global", warnings),
+      ...rescheduling(
+        (requirement) => valuesOf(written, requirement).map(expand),
+        machineOf.length > 0,
+        warnings,
+      ),
+      ...exclusiveness(isTrue(valuesOf(written, "Exclusive").map(expand), "Exclusive", warnings), options),
     },
     warnings,
   };
+}
+
+function rescheduling(
+  values: (requirement: Requirement) => readonly string[],
+  following: boolean,
+  warnings: string[],
+): { readonly reschedule?: Rescheduling } {
+  const burst = values("RescheduleLimitBurst").at(-1);
+  const interval = values("RescheduleLimitIntervalSec").at(-1);
+  if (!isTrue(values("RescheduleOnFailure"), "RescheduleOnFailure", warnings)) {
+    if (burst !== undefined || interval !== undefined) {
+      warnings.push("RescheduleLimitBurst and RescheduleLimitIntervalSec need RescheduleOnFailure=true");
+    }
+    return {};
+  }
+  if (following) {
+    warnings.push(
+      "RescheduleOnFailure has no effect beside MachineOf: the unit stays where the unit is that it follows",
+    );
+  }
+  return { reschedule: readRescheduling(burst, interval, warnings) };
 }
 
 function valuesBySpelling(
@@ -159,12 +205,21 @@ function pairsOf(value: string): readonly string[] {
   return parts.length > 1 && parts.every((part) => part.includes("=")) ? parts : [value];
 }
 
-function isGlobal(values: readonly string[], warnings: string[]): boolean {
+function exclusiveness(
+  exclusive: boolean,
+  options: readonly UnitOption[],
+): { readonly exclusive?: Exclusiveness } {
+  if (!exclusive) return {};
+  const bound = stopBound(options);
+  return { exclusive: { stopMs: bound.kind === "bounded" ? bound.stopMs : unboundedStopMs } };
+}
+
+function isTrue(values: readonly string[], requirement: Requirement, warnings: string[]): boolean {
   const last = values.at(-1)?.toLowerCase();
   if (last === undefined) return false;
   if (truthy.has(last)) return true;
   if (!falsy.has(last))
-    warnings.push(`Global ${JSON.stringify(last)} is taken as false: write true or false`);
+    warnings.push(`${requirement} ${JSON.stringify(last)} is taken as false: write true or false`);
   return false;
 }
 

@@ -3,7 +3,7 @@ import type { TargetState, UnitOption } from "@fleet/core";
 
 /** What there is to be imported. */
 export interface ImportSource {
-  readonly kind: "cluster" | "directory";
+  readonly kind: "cluster" | "directory" | "backup";
   /** Where from, as the user wrote it. */
   readonly from: string;
   readonly units: readonly SourceUnit[];

@@ -44,7 +44,7 @@ async function writeContent(
   return together ? undefined : name;
 }
 
-/** Asks for the target state where it is another one. */
+/** Asks for the target state where it is another one, and for a start of what is launched and has failed. */
 export async function writeTargets(
   call: Invocation,
   units: readonly PlannedUnit[],
@@ -53,10 +53,19 @@ export async function writeTargets(
   const client = await call.connect();
   await mapBounded(units, async (unit) => {
     const has = unit.content === "replace" ? desiredState : unit.target;
-    if (has === desiredState) return;
+    const again = desiredState === "launched" && unit.content === "keep" && has === "launched";
+    const retry = again && (await hasFailed(client, unit.name, call));
+    if (has === desiredState && !retry) return;
+    if (retry) call.say(`Unit ${unit.name} has failed: starting it again.`);
     await wordedAs(
       (reason) => `error setting target state of Unit(${unit.name}): ${reason}`,
       client.putUnit({ name: unit.name, desiredState }, call.signal),
     );
   });
+}
+
+/** Asking for a start is a new one then: a daemon starts the unit again wherever it has failed. */
+async function hasFailed(client: FleetClient, unitName: string, call: Invocation): Promise<boolean> {
+  const states = await client.states({ unitName }, call.signal);
+  return states.some(({ systemdActiveState }) => systemdActiveState === "failed");
 }

@@ -20,10 +20,11 @@ const columns: Columns<ClientMachine> = {
 export async function listMachines(call: Invocation): Promise<number> {
   const fields = chosenFields(call, columns);
   const client = await call.connect();
-  const { machines } = await MachineBook.read(client, call.signal);
+  const { machines, massLoss } = await MachineBook.read(client, call.signal);
   const rows = sortedRows(call, columns, await chosenMachines(call, machines));
   if (call.flags.on("json")) printJson(call, rows);
   else printTable(call, fields, rows);
+  if (massLoss !== undefined) call.say((await import("../output/mass-loss.ts")).massLossNotice(massLoss));
   return 0;
 }
 

@@ -74,7 +74,7 @@ export class StateGoal implements Goal {
   #whatIsMissing(machineId: string | undefined): string {
     if (this.#target === "inactive") return `Unit ${this.unit} is still being stopped and unloaded: waiting.`;
     if (machineId !== undefined) {
-      return `Unit ${this.unit} is not ${this.#target} yet: waiting for machine ${machineId.slice(0, 8)}...`;
+      return `Unit ${this.unit} is not ${this.#target} yet: waiting for machine ${machineId.slice(0, 8)}... (what keeps it is in fleetd's log there)`;
     }
     return `Unit ${this.unit} is not placed yet: waiting for a machine that may run it.`;
   }

@@ -176,7 +176,12 @@ class NaiveScheduler {
       if (holder !== undefined && open.some((machine) => this.#isSettled(machine))) continue;
       const machine = open
         .filter((candidate) => this.#able(unit, candidate))
-        .sort((left, right) => this.#load(left) - this.#load(right) || (left.id < right.id ? -1 : 1))[0];
+        .sort(
+          (left, right) =>
+            Number(left.unsteady ?? false) - Number(right.unsteady ?? false) ||
+            this.#load(left) - this.#load(right) ||
+            (left.id < right.id ? -1 : 1),
+        )[0];
       if (machine === undefined) continue;
       const load = this.#load(machine);
       for (const pushed of this.#pushed(unit, machine)) {

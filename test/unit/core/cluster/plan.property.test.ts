@@ -40,7 +40,7 @@ const requirements: fc.Arbitrary<Requirements> = fc.record({
 });
 
 type Event =
-  | { kind: "machine"; id: string; k: string; leaving: boolean; again: boolean }
+  | { kind: "machine"; id: string; k: string; leaving: boolean; unsteady: boolean; again: boolean }
   | { kind: "lost" | "machine_corrupt"; id: string }
   | { kind: "content"; name: string; requirements: Requirements; readable: boolean }
   | { kind: "target"; name: string; target: "inactive" | "loaded" | "launched" }
@@ -56,6 +56,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
       id: machineId,
       k: fc.constantFrom("1", "2", "3"),
       leaving: fc.integer({ min: 0, max: 5 }).map((n) => n === 0),
+      unsteady: fc.integer({ min: 0, max: 3 }).map((n) => n === 0),
       again: fc.boolean(),
     }),
   },
@@ -116,6 +117,7 @@ class History {
           metadata: new Map([["k", event.k]]),
           registration: known === undefined || event.again ? this.#revision : known.registration,
           leaving: event.leaving,
+          unsteady: event.unsteady,
         });
         return;
       }

@@ -118,6 +118,56 @@ describe("placing", () => {
     });
   });
 
+  test("an unsteady machine gets what no other machine is able to take, and keeps what it has", () => {
+    const cluster = three().unit("a.service");
+    cluster.settle();
+    const first = cluster.registry.machines.get("m1");
+    if (first === undefined) expect.fail("m1 is there");
+    cluster.registry.setMachine({ ...first, unsteady: true });
+    cluster.unit("b.service").unit("c.service").unit("d.service").unit("e.service");
+    cluster.unit("pinned.service", ["MachineID=m1"]).unit("follower.service", ["MachineOf=a.service"]);
+    cluster.unit("everywhere.service", ["Global=true"]);
+    expect(cluster.settle().where()).toEqual({
+      "a.service": "m1",
+      "b.service": "m2",
+      "c.service": "m3",
+      "d.service": "m2",
+      "e.service": "m3",
+      "everywhere.service": "m1,m2,m3",
+      "follower.service": "m1",
+      "pinned.service": "m1",
+    });
+    cluster.unit("one@1.service", ["Conflicts=one@*.service"]);
+    cluster.unit("one@2.service", ["Conflicts=one@*.service"]);
+    cluster.unit("one@3.service", ["Conflicts=one@*.service"]);
+    expect(cluster.settle().where()).toMatchObject({ "one@3.service": "m1" });
+    cluster.registry.setMachine({ ...first, unsteady: false });
+    expect(cluster.step()).toEqual([]);
+  });
+
+  test("a machine that is away keeps what it has and gets nothing; given up, it loses all", () => {
+    const cluster = new Cluster().machine("m1").machine("m2").unit("a.service").unit("b.service");
+    cluster.settle();
+    const { model } = cluster.registry;
+    model.setMachineAway("m2");
+    expect(cluster.step()).toEqual([]);
+    expect([model.isAway("m2"), model.isOpen("m2")]).toEqual([true, false]);
+    cluster.unit("pinned.service", ["MachineID=m2"]).unit("c.service");
+    expect(cluster.step()).toEqual(["assign c.service to m1"]);
+    expect(cluster.why("pinned.service")).toContainEqual({
+      kind: "closed",
+      why: "away",
+      machines: 1,
+      machineId: "m2",
+    });
+    cluster.target("b.service", "inactive");
+    expect(cluster.step()).toEqual([]);
+    cluster.target("b.service", "launched");
+    cluster.registry.removeMachine("m2");
+    expect(cluster.step()).toEqual(["withdraw b.service from m2: machine_gone", "assign b.service to m1"]);
+    expect(model.isAway("m2")).toBe(false);
+  });
+
   test("inactive units are not placed; loaded ones are", () => {
     const cluster = three().unit("a.service", [], "inactive").unit("b.service", [], "loaded");
     expect(cluster.settle().where()).toEqual({ "b.service": "m1" });

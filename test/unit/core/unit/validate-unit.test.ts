@@ -16,6 +16,30 @@ describe("validateUnit", () => {
     [["Global=true", "ConditionMachineOf=b.service"], ["Global cannot be used with Peers (MachineOf)"]],
     [["Global=true", "Replaces=b*"], ["Global cannot be used with Replaces"]],
     [["Conflicts=c*", "Replaces=b*"], ["Conflicts cannot be used with Replaces"]],
+    [["Exclusive=true", "Global=true"], ["Global cannot be used with Exclusive"]],
+    [["RescheduleOnFailure=true", "Global=true"], ["Global cannot be used with RescheduleOnFailure"]],
+    [["RescheduleOnFailure=true", "MachineID=a"], ["MachineID cannot be used with RescheduleOnFailure"]],
+    [
+      ["Exclusive=yes", "[Service]", "TimeoutStopSec=infinity"],
+      [
+        "Exclusive cannot be used with TimeoutStopSec=infinity, which lets a stop take for ever: " +
+          "give a finite time, such as 90s, after which systemd kills it",
+      ],
+    ],
+    [
+      ["Exclusive=on", "[Service]", "TimeoutSec=0"],
+      [
+        "Exclusive cannot be used with TimeoutSec=0, which lets a stop take for ever: " +
+          "give a finite time, such as 90s, after which systemd kills it",
+      ],
+    ],
+    [
+      ["Exclusive=1", "[Service]", "TimeoutStopSec=soon"],
+      [
+        "Exclusive cannot be used with TimeoutStopSec=soon, which is no time span that systemd reads: " +
+          "give a finite time, such as 90s, after which systemd kills it",
+      ],
+    ],
     [["MachineOf=x", "Conflicts=x*"], ['unresolvable requirements: peer "x" matches conflict "x*"']],
     [
       ["MachineOf=%p.socket", "Conflicts=a.*"],
@@ -47,11 +71,25 @@ describe("validateUnit", () => {
     ["MachineOf=b.service", "Conflicts=c*"],
     ["MachineOf=b.service", "Replaces=c*"],
     ["Conflicts=%n"],
+    ["Exclusive=true", "Conflicts=b*", "MachineMetadata=a=1"],
+    ["Exclusive=false", "[Service]", "TimeoutStopSec=infinity"],
+    ["Exclusive=true", "[Service]", "TimeoutStopSec=5min 20s"],
   ];
 
   it.each(accepted)("accepts %j", (...lines) => {
     expect(validateUnit("a.service", options(...lines))).toEqual({ problems: [], warnings: [] });
   });
+
+  it.each(["KillMode=none", "KillMode=process", "SendSIGKILL=no"])(
+    "warns of an exclusive unit with %s",
+    (line) => {
+      const { problems, warnings } = validateUnit("a.service", options("Exclusive=true", "[Service]", line));
+      expect(problems).toEqual([]);
+      expect(warnings).toEqual([
+        `[Service] ${line} may leave processes of an exclusive unit running after its stop`,
+      ]);
+    },
+  );
 
   it("refuses a name that is none", () => {
     expect(validateUnit("a", options()).problems).toEqual(['unit name must contain "."']);

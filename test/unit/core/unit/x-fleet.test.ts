@@ -91,6 +91,13 @@ describe("requirementsOf", () => {
     ["continued Conflicts", "Conflicts=a* \\\n# c*\n b*", { conflicts: ["a*", "b*"] }],
     ["Replaces", "Replaces=a*", { replaces: ["a*"] }],
     ["the last Global", "Global=true\nGlobal=no", { global: false }],
+    ["Exclusive, with systemd's default time to stop", "Exclusive=true", { exclusive: { stopMs: 90_000 } }],
+    ["the last Exclusive", "Exclusive=true\nExclusive=false", {}],
+    [
+      "Exclusive with a time to stop",
+      "Exclusive=true\n[Service]\nTimeoutStopSec=2\nExecStop=/bin/true",
+      { exclusive: { stopMs: 4_000 } },
+    ],
     ["Global after false", "Global=false\nGlobal=YES", { global: true }],
     [
       "specifiers",
@@ -188,4 +195,49 @@ describe("any values", () => {
     },
     5000,
   );
+});
+
+describe("RescheduleOnFailure", () => {
+  const limits: readonly (readonly [string, Requirements["reschedule"]])[] = [
+    ["RescheduleOnFailure=true", { burst: 3, intervalMs: 600_000 }],
+    ["RescheduleOnFailure=no\nRescheduleOnFailure=yes", { burst: 3, intervalMs: 600_000 }],
+    ["RescheduleOnFailure=true\nRescheduleLimitBurst=1", { burst: 1, intervalMs: 600_000 }],
+    ["RescheduleOnFailure=true\nRescheduleLimitIntervalSec=1h 30min", { burst: 3, intervalMs: 5_400_000 }],
+    [
+      "RescheduleOnFailure=true\nRescheduleLimitIntervalSec=infinity",
+      { burst: 3, intervalMs: Number.POSITIVE_INFINITY },
+    ],
+    ["RescheduleOnFailure=false", undefined],
+  ];
+
+  it.each(limits)("%s", (text, expected) => {
+    const { requirements, warnings } = read(text);
+    expect([requirements.reschedule, warnings]).toEqual([expected, []]);
+  });
+
+  const odd: readonly (readonly [string, Requirements["reschedule"], string])[] = [
+    ["RescheduleOnFailure=perhaps", undefined, 'RescheduleOnFailure "perhaps" is taken as false'],
+    ["RescheduleLimitBurst=2", undefined, "need RescheduleOnFailure=true"],
+    [
+      "RescheduleOnFailure=true\nRescheduleLimitBurst=0",
+      { burst: 3, intervalMs: 600_000 },
+      'RescheduleLimitBurst "0" is taken as 3: write a number from 1 to 100',
+    ],
+    [
+      "RescheduleOnFailure=true\nRescheduleLimitIntervalSec=soon",
+      { burst: 3, intervalMs: 600_000 },
+      'RescheduleLimitIntervalSec "soon" is taken as 10min',
+    ],
+    [
+      "RescheduleOnFailure=true\nMachineOf=b.service",
+      { burst: 3, intervalMs: 600_000 },
+      "RescheduleOnFailure has no effect beside MachineOf",
+    ],
+  ];
+
+  it.each(odd)("%s is warned about", (text, expected, warning) => {
+    const { requirements, warnings } = read(text);
+    expect(requirements.reschedule).toEqual(expected);
+    expect(warnings).toEqual([expect.stringContaining(warning)]);
+  });
 });

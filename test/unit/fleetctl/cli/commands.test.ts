@@ -10,7 +10,7 @@ describe("findCommand", () => {
     ["list-units", "list-units"],
     // fleet has no completion: what is new takes no beginning from what is old.
     ["c", "cat"],
-    ["co", "completion"],
+    ["com", "completion"],
     ["m", "man"],
     ["star", "start"],
     ["sto", "stop"],

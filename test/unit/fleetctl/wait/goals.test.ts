@@ -90,7 +90,10 @@ describe("StateGoal", () => {
       "says after a second which machine it waits for",
       "loaded",
       [[1000, at("loaded", "inactive")]],
-      ["Unit a.service is not loaded yet: waiting for machine 0acdd9bf...", "waiting"],
+      [
+        "Unit a.service is not loaded yet: waiting for machine 0acdd9bf... (what keeps it is in fleetd's log there)",
+        "waiting",
+      ],
     ],
     [
       "says after a second that a stop takes its time",

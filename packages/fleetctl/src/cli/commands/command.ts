@@ -2,8 +2,10 @@ import type { Flag } from "../flag.ts";
 
 export type CommandName =
   | "__complete"
+  | "backup"
   | "cat"
   | "completion"
+  | "confirm-loss"
   | "destroy"
   | "fd-forward"
   | "help"
@@ -14,7 +16,9 @@ export type CommandName =
   | "list-units"
   | "load"
   | "man"
+  | "reseed"
   | "restart"
+  | "restore"
   | "ssh"
   | "start"
   | "status"

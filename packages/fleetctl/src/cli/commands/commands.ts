@@ -3,6 +3,7 @@ import { UsageError } from "../flag.ts";
 import type { Command } from "./command.ts";
 import { generalCommands } from "./general-commands.ts";
 import { listingCommands } from "./listing-commands.ts";
+import { recoveryCommands } from "./recovery-commands.ts";
 import { remoteCommands } from "./remote-commands.ts";
 import { transferCommands } from "./transfer-commands.ts";
 import { unitCommands } from "./unit-commands.ts";
@@ -14,6 +15,7 @@ export const commands: readonly Command[] = [
   ...generalCommands,
   ...remoteCommands,
   ...transferCommands,
+  ...recoveryCommands,
 ].sort((left, right) => (left.name < right.name ? -1 : 1));
 
 /**

@@ -36,6 +36,26 @@ export const generalCommands: readonly Command[] = [
     examples: [["help start", "Show what start does, and its flags"]],
   },
   {
+    name: "confirm-loss",
+    usage: "[--yes]",
+    summary: "Say that the machines of a mass loss are lost, so that their units are placed elsewhere",
+    description:
+      "When more than a stated share of the machines vanish at the same time (mass_loss_share in fleet.conf), the cluster places nothing of what they ran elsewhere: rather the network is broken than all of them. What comes back keeps its units. This lists the machines that are away and, with --yes, gives them up: what they ran is placed elsewhere. What still runs there runs twice until they come back.",
+    flags: [
+      {
+        name: "yes",
+        kind: "switch",
+        fallback: "false",
+        help: "Do it. Without this flag nothing is changed",
+      },
+    ],
+    examples: [
+      ["confirm-loss", "List the machines that vanished together and are held for"],
+      ["confirm-loss --yes", "Have their units placed elsewhere"],
+    ],
+    isNew: true,
+  },
+  {
     name: "man",
     usage: "[COMMAND]",
     summary: "Print the manual page of fleetctl, or of one command",

@@ -127,7 +127,7 @@ export const unitCommands: readonly Command[] = [
     summary:
       "Instruct systemd to start one or more units in the cluster, first submitting and loading if necessary",
     description: [
-      "Waits until each unit is active. Exits 0 as well when a unit is still activating 2 s after systemd was asked to start it, and when it has finished already; exits 1 when it failed. As for systemctl, a unit of Type=simple is active as soon as its process has begun.",
+      "Waits until each unit is active. Exits 0 as well when a unit is still activating 2 s after systemd was asked to start it, and when it has finished already; exits 1 when it failed. A launched unit that has failed is started again, wherever it has failed. As for systemctl, a unit of Type=simple is active as soon as its process has begun.",
       namesFiles,
       matchesCluster,
     ].join("\n\n"),

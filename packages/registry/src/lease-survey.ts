@@ -1,0 +1,47 @@
+import { throwIfAborted } from "@fleet/runtime";
+import type { ClusterGuard } from "./cluster-guard.ts";
+import type { Keyspace } from "./keyspace.ts";
+import { readAll } from "./snapshot.ts";
+import type { LeaseTime, Store } from "./store.ts";
+
+/** Thousands of machines are asked about in a moment, and etcd still has time for others. */
+const questionsInFlight = 32;
+
+/**
+ * Which machines present may be about to vanish. One renews its lease when a third of it has run down; where more than
+ * half has, a renewal is missing. Machines that one fault takes vanish one by one, within a third of a lease: this tells
+ * at the first of them how many there will be.
+ */
+export class LeaseSurvey {
+  readonly #store: Store;
+  readonly #guard: ClusterGuard;
+  readonly #keys: Keyspace;
+
+  constructor(store: Store, guard: ClusterGuard, keys: Keyspace) {
+    this.#store = store;
+    this.#guard = guard;
+    this.#keys = keys;
+  }
+
+  /** Ids of the overdue machines. Rejects with StoreError, AbortedError or the frozen error. */
+  async overdue(signal: AbortSignal): Promise<ReadonlySet<string>> {
+    const { rows } = await readAll(this.#guard, this.#keys.machines());
+    const overdue = new Set<string>();
+    let next = 0;
+    const worker = async (): Promise<void> => {
+      for (let row = rows[next++]; row !== undefined; row = rows[next++]) {
+        throwIfAborted(signal);
+        const subject = this.#keys.parse(row.key);
+        if (subject?.kind !== "machine") continue;
+        const time = await this.#store.leaseTimeToLive(row.leaseId);
+        if (isOverdue(time)) overdue.add(subject.machineId);
+      }
+    };
+    await Promise.all(Array.from({ length: questionsInFlight }, worker));
+    return overdue;
+  }
+}
+
+function isOverdue(time: LeaseTime | undefined): boolean {
+  return time === undefined || time.atMostMs <= time.ttlMs / 2;
+}

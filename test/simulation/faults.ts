@@ -1,0 +1,124 @@
+import type { Random } from "@fleet/runtime";
+import type { Action } from "./requests.ts";
+import { pick } from "./seeded-random.ts";
+import type { SimulatedCluster } from "./simulated-cluster.ts";
+import { prefix, type SimulatedMachine } from "./simulated-machine.ts";
+
+const systemdFaults = ["connection", "signals", "replies", "speed", "directory"] as const;
+/** What is made unreadable: of each kind a reader could take it for absent. */
+const corruptible = ["units/", "bodies/", "assignments/", "states/"] as const;
+
+/** What may go wrong with one machine, with etcd and with what it holds. */
+export function faults(cluster: SimulatedCluster, random: Random): readonly Action[] {
+  return [...machineFaults(cluster, random), ...systemdWays(cluster, random), ...etcdFaults(cluster, random)];
+}
+
+function machineFaults(cluster: SimulatedCluster, random: Random): readonly Action[] {
+  const some = onSomeMachine(cluster, random);
+  const install = (machine: SimulatedMachine): void => {
+    machine.install(random() < 0.5 ? "older" : "present");
+    machine.kill();
+    machine.start();
+  };
+  return [
+    { weight: 5, name: "kill fleetd", act: some((machine) => machine.kill()) },
+    { weight: 14, name: "start fleetd", act: some((machine) => machine.start()) },
+    { weight: 2, name: "leave", act: some((machine) => machine.leave()) },
+    { weight: 4, name: "cut off", act: some((machine) => machine.cutOff()) },
+    { weight: 8, name: "heal", act: some((machine) => machine.heal()) },
+    { weight: 2, name: "reboot", act: some((machine) => machine.reboot()) },
+    { weight: 3, name: "stop the process", act: some((machine) => machine.stopProcess()) },
+    { weight: 2, name: "pause the machine", act: some((machine) => machine.pause()) },
+    { weight: 8, name: "resume", act: some((machine) => machine.resume()) },
+    { weight: 2, name: "install another version", act: some(install) },
+  ];
+}
+
+function systemdWays(cluster: SimulatedCluster, random: Random): readonly Action[] {
+  const some = onSomeMachine(cluster, random);
+  const crash = some((machine) => {
+    const running = machine.systemd.running();
+    if (running.length > 0) machine.systemd.crash(pick(random, running));
+  });
+  const jobs = (): string => {
+    const machine = pick(random, cluster.machines);
+    const unit = pick(random, [...cluster.acknowledged.keys(), "plain-1.service"]);
+    const behaviour = pick(random, [
+      { startPreMs: 4000 },
+      { stopMs: 6000 },
+      { fails: true, runMs: 500 },
+      { startPreMs: 0, stopMs: 0 },
+    ]);
+    machine.systemd.behave(unit, behaviour);
+    return `${machine.id.slice(0, 8)} ${unit} ${JSON.stringify(behaviour)}`;
+  };
+  return [
+    { weight: 4, name: "crash a unit", act: crash },
+    { weight: 4, name: "slow or failing jobs", act: jobs },
+    ...systemdFaults.map((how) => ({
+      weight: 1,
+      name: `systemd: lose ${how}`,
+      act: some((machine) => machine.loseSystemd(how)),
+    })),
+    { weight: 5, name: "heal systemd", act: some((machine) => machine.healSystemd()) },
+  ];
+}
+
+function etcdFaults(cluster: SimulatedCluster, random: Random): readonly Action[] {
+  const { etcd } = cluster;
+  const some = onSomeMachine(cluster, random);
+  const compact = (): string => {
+    etcd.truth.compact();
+    return `to ${etcd.truth.revision}`;
+  };
+  const changeLeader = (): string => {
+    const durationMs = Math.round(random() * 2500);
+    etcd.changeLeader(durationMs);
+    return `for ${durationMs} ms`;
+  };
+  return [
+    { weight: 2, name: "lose replies", act: some((machine) => machine.loseReplies(0.3)) },
+    { weight: 2, name: "delay writes", act: some((machine) => machine.delayWrites(0.2)) },
+    { weight: 2, name: "answer in time again", act: some(endLateness) },
+    { weight: 2, name: "slow watches", act: some((machine) => machine.lag(1500)) },
+    { weight: 3, name: "drop connection", act: some((machine) => machine.dropConnection()) },
+    { weight: 3, name: "compact", act: compact },
+    { weight: 2, name: "etcd elects a leader", act: changeLeader },
+    { weight: 1, name: "corrupt a record", act: () => corruptKey(cluster, random) },
+    {
+      weight: 1,
+      name: "repair records",
+      act: () => {
+        const count = cluster.corrupted.size;
+        cluster.repair();
+        return `${count}`;
+      },
+    },
+  ];
+}
+
+function endLateness(machine: SimulatedMachine): void {
+  machine.loseReplies(0);
+  machine.delayWrites(0);
+  machine.lag(5);
+}
+
+function corruptKey(cluster: SimulatedCluster, random: Random): string {
+  const below = pick(random, corruptible);
+  const rows = cluster.rows(below).filter(({ key }) => !key.includes("@settled"));
+  if (rows.length === 0) return "nothing";
+  const key = `${prefix}${below}${pick(random, rows).key}`;
+  cluster.corrupt(key);
+  return key;
+}
+
+function onSomeMachine(
+  cluster: SimulatedCluster,
+  random: Random,
+): (act: (machine: SimulatedMachine) => void) => () => string {
+  return (act) => () => {
+    const machine = pick(random, cluster.machines);
+    act(machine);
+    return machine.id.slice(0, 8);
+  };
+}

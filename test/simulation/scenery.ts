@@ -1,0 +1,68 @@
+/** What the machines and units of a simulated cluster are like. */
+
+const sleeper = "[Service]\nExecStart=/bin/sleep infinity\n";
+
+/** What units do once they are started. */
+export const contents: readonly string[] = [
+  sleeper,
+  sleeper,
+  `${sleeper}ExecStop=/bin/sleep 3\n`,
+  `${sleeper}ExecStartPre=/bin/sleep 8\n`,
+  "[Service]\nType=oneshot\nExecStart=/bin/true\n",
+  "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sleep 1\n",
+  "[Service]\nExecStart=/bin/false\n",
+  `${sleeper}\n[Install]\nWantedBy=default.target\n`,
+];
+
+function numbered(
+  count: number,
+  name: (number: number) => string,
+  xFleet: string,
+): (readonly [string, string])[] {
+  return Array.from({ length: count }, (_, index) => [name(index + 1), xFleet] as const);
+}
+
+/** Fifty units with every kind of requirement; each name always asks the same of its machine. */
+export const requirements: readonly (readonly [unit: string, xFleet: string])[] = [
+  ...numbered(18, (number) => `plain-${number}.service`, ""),
+  ...numbered(5, (number) => `web@${number}.service`, "Conflicts=web@*.service\n"),
+  ...numbered(3, (number) => `db@${number}.service`, "Conflicts=db@*.service\nConflicts=batch-*.service\n"),
+  ...numbered(4, (number) => `batch-${number}.service`, ""),
+  ...numbered(4, (number) => `disk-${number}.service`, "MachineMetadata=disk=ssd\n"),
+  ["side@1.service", "MachineOf=web@1.service\n"],
+  ["side@2.service", "MachineOf=web@2.service\n"],
+  ["side-of-side.service", "MachineOf=side@1.service\n"],
+  ["near-db.service", "MachineOf=db@1.service\nConflicts=plain-1.service\n"],
+  ["pinned-1.service", `MachineID=${"1".repeat(32)}\n`],
+  ["pinned-2.service", `MachineID=${"2".repeat(32)}\n`],
+  ["pinned-3.service", `MachineID=${"3".repeat(32)}\nConflicts=plain-2.service\n`],
+  ["nowhere.service", `MachineID=${"f".repeat(32)}\n`],
+  ["pusher-1.service", "Replaces=plain-1*.service\n"],
+  ["pusher-2.service", "Replaces=batch-*.service\nMachineMetadata=disk=hdd\n"],
+  ["global-1.service", "Global=true\n"],
+  ["global-2.service", "Global=true\n"],
+  ["global-disk.service", "Global=true\nMachineMetadata=disk=ssd\n"],
+  ["global-beside.service", "Global=true\nConflicts=plain-3.service\n"],
+  ["timer-like.timer", ""],
+  ["data.socket", ""],
+];
+
+/** Metadata of each machine. */
+export const metadata: readonly Readonly<Record<string, string>>[] = [
+  { disk: "ssd" },
+  { disk: "hdd" },
+  { disk: "ssd" },
+  {},
+  { disk: "hdd", region: "west" },
+  { disk: "ssd", region: "west" },
+];
+
+/** A unit file of a unit: one of the contents, and what it always asks of its machine. */
+export function unitFile(content: string, xFleet: string): string {
+  return `${content}${xFleet === "" ? "" : `\n[X-Fleet]\n${xFleet}`}`;
+}
+
+/** Global units can be told by their name. */
+export function isGlobal(unit: string): boolean {
+  return unit.startsWith("global");
+}
