@@ -44,3 +44,13 @@ test("a start that systemd refuses is told, outlives fleetd, and is forgotten wi
   await assign("launched");
   expect(problem()).toBeUndefined();
 });
+
+test("a start that systemd refused is asked for again with the next request for it", async () => {
+  bench.systemd.behave(unit, { load: "bad-setting" });
+  await assign("launched");
+  bench.systemd.behave(unit, { load: "loaded" });
+  await bench.retry(unit);
+  await bench.clock.advance(300);
+  expect(problem()).toBeUndefined();
+  expect(bench.systemd.status(unit).active).toBe("active");
+});

@@ -8,7 +8,7 @@ import type { KeyValue } from "./store.ts";
 const rowsPerTransaction = 100;
 
 /**
- * A state row of the unit that says it has failed, on any machine; undefined when there is none. Rows lie below their
+ * A state row of the unit that says it has failed, or was not taken by systemd, on any machine; undefined when there is none. Rows lie below their
  * machines: one key is asked for per machine present, and no machine's other units are read.
  */
 export async function failedRow(
@@ -26,7 +26,8 @@ export async function failedRow(
     const { results } = await guard.txn({ compares: [], success: gets });
     const failed = results.flat().find(({ value }) => {
       const state = stateCodec.decode(value);
-      return state.ok && state.value.active === "failed";
+      // One that systemd refused to start has not failed in its eyes: it never began.
+      return state.ok && (state.value.active === "failed" || state.value.problem !== undefined);
     });
     if (failed !== undefined) return failed;
   }

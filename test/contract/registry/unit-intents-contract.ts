@@ -143,9 +143,14 @@ export function describeUnitIntents(bench: RegistryBench): void {
     });
 
     describe("a launched unit that is asked to launch", () => {
-      const lines: readonly (readonly [string, readonly (readonly [active: string])[], string])[] = [
+      const lines: readonly (readonly [
+        string,
+        readonly (readonly [active: string, problem?: string])[],
+        string,
+      ])[] = [
         ["has failed: it is tried again", [["failed"]], "retried"],
         ["has failed on one of its machines: it is tried again", [["active"], ["failed"]], "retried"],
+        ["was refused by systemd: it is tried again", [["inactive", "not found"]], "retried"],
         ["runs: nothing to do", [["active"]], "unchanged"],
         ["has finished: nothing to do", [["inactive"]], "unchanged"],
         ["is started again by systemd itself: nothing to do", [["activating"]], "unchanged"],
@@ -158,7 +163,9 @@ export function describeUnitIntents(bench: RegistryBench): void {
         const { intents } = registry;
         await intents.put({ name: "a.service", options: hello, target: "launched" });
         const before = (await intents.read("a.service"))?.record.generation ?? 0;
-        for (const [index, [active]] of states.entries()) await present(at, registry, index, active);
+        for (const [index, [active, problem]] of states.entries()) {
+          await present(at, registry, index, active, problem);
+        }
 
         expect((await intents.put({ name: "a.service", target: "launched" })).outcome).toBe(outcome);
         const after = (await intents.read("a.service"))?.record;
@@ -195,15 +202,22 @@ export function describeUnitIntents(bench: RegistryBench): void {
   });
 
   /** A machine is registered, and reports this of a.service. */
-  async function present(at: string, registry: Registry, index: number, active: string): Promise<void> {
+  async function present(
+    at: string,
+    registry: Registry,
+    index: number,
+    active: string,
+    problem?: string,
+  ): Promise<void> {
     const machineId = `${index}`.padStart(32, "0");
     const request = { machineId, token: "t", publicIp: "", metadata: {}, version: "0", ttlMs: 60_000 };
     const outcome = await registry.registrations.register(request, bench.signal);
     expect(outcome.outcome).toBe("registered");
-    await write(`${at}states/${machineId}/a.service`, stateRow(active));
+    await write(`${at}states/${machineId}/a.service`, stateRow(active, problem));
   }
 }
 
-function stateRow(active: string): string {
-  return JSON.stringify({ v: 1, hash: unitHash(hello), load: "loaded", active, sub: active, launched: true });
+function stateRow(active: string, problem?: string): string {
+  const states = { load: "loaded", active, sub: active, launched: true };
+  return JSON.stringify({ v: 1, hash: unitHash(hello), ...states, problem });
 }

@@ -8,7 +8,7 @@ function watched() {
   const systemd = { answers: true };
   const ended = new AbortController();
   const status = async (): Promise<ReadonlyMap<string, never>> => {
-    if (systemd.answers) return new Map();
+    if (systemd.answers) return new Map<string, never>();
     await new Promise<void>((resolve) => clock.after(10_000, resolve));
     throw new Error("not answered");
   };

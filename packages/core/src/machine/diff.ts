@@ -122,8 +122,9 @@ function taskFor(unit: string, view: AgentView): AgentTask | undefined {
 }
 
 /** What the assignment asks for was carried out here before: all it asks for now is to start what has failed. */
-function isRetry({ retryOf }: Assignment, { generation, launched }: JournalEntry): boolean {
-  return retryOf !== undefined && generation >= retryOf && launched;
+function isRetry({ retryOf }: Assignment, { generation, launched, refusal }: JournalEntry): boolean {
+  // A start that systemd refused left nothing that could have failed: it is asked for again as it was.
+  return retryOf !== undefined && generation >= retryOf && launched && refusal === undefined;
 }
 
 /** The assignment orders a restart that has not been carried out: whoever starts the unit carries it out with that. */
