@@ -126,6 +126,11 @@ export class AgentBench {
     await this.clock.advanceUntil(() => elected, 10_000);
   }
 
+  /** The operator's hand on a registry that was wiped. */
+  get reseeding(): Registry["reseeding"] {
+    return this.#registry.reseeding;
+  }
+
   /** Submits the unit file and assigns it to the machine. Each call is a new intent. */
   async assign(
     name: string,

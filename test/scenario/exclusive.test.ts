@@ -72,6 +72,16 @@ describe("an exclusive unit of a machine that is cut off", () => {
     ["with fleetd stopped", (machine) => machine.stopProcess()],
   ];
 
+  test("is stopped by fleetd before systemd's timer is due", async () => {
+    const machine = await launch();
+    machine.cutOff();
+    await watch(3 * ttlMs);
+    const kinds = machine.systemd.history.map(({ kind }) => kind);
+    expect(kinds).toContain("fenced");
+    expect(kinds.indexOf("stop-queued")).toBeLessThan(kinds.indexOf("fenced"));
+    expect(machine.report?.fenced).toEqual([unit]);
+  });
+
   test.each(faults)(
     "has ended before its lease, and starts elsewhere after the wait: %s",
     async (_what, fault) => {

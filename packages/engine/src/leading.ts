@@ -219,13 +219,13 @@ export class Leading {
     const { model } = this.#projection;
     await this.#losses.decide(signal);
     await this.#commit(this.#losses.writes(), signal);
+    await this.#reschedule(signal);
     // Steps for what has just changed are no finding: an audit waits for the next pass then.
     const audit = this.#auditDue && !model.isDirty;
     if (audit) {
       this.#auditDue = false;
       model.markAllDirty();
     }
-    await this.#reschedule(signal);
     try {
       for (let first = true; model.isDirty; first = false) {
         const dirty = model.takeDirty(roundSize);

@@ -104,9 +104,17 @@ export class Follow {
     for (const key of this.#delivered.keys()) this.#delivered.set(key, 0);
   }
 
+  /**
+   * Whether the cluster itself may have gone. Who follows one machine is not told of its record, but that the machine is
+   * no longer settled is news that, while it is here, only a wiped store has.
+   */
   #touchesCluster(batch: WatchBatch): boolean {
-    const key = this.#options.keys.cluster();
-    return batch.events.some((event) => (event.type === "put" ? event.row.key : event.key) === key);
+    const { keys } = this.#options;
+    return batch.events.some((event) =>
+      event.type === "put"
+        ? event.row.key === keys.cluster()
+        : event.key === keys.cluster() || keys.parse(event.key)?.kind === "settled",
+    );
   }
 
   /** Notes the events as delivered; what follows belongs to the reader. */

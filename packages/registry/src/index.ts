@@ -1,6 +1,7 @@
 export type { Backup, BackupPart } from "./backup.ts";
 export type { Change, ChangeBatch, Entry, FollowObserver } from "./changes.ts";
-export type { ClusterGuard, ClusterMemory, RememberedCluster } from "./cluster-guard.ts";
+export type { ClusterGuard, ClusterMemory } from "./cluster-guard.ts";
+export type { RememberedCluster } from "./cluster-identity.ts";
 export type { CommitOutcome, EngineWrite } from "./commit.ts";
 export type { ContributedUnit, Contribution, ContributionOutcome } from "./contribution.ts";
 export { defaultEtcdServers, defaultKeyPrefix, readEtcdServers, readKeyPrefix } from "./etcd-address.ts";

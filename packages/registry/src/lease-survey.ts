@@ -42,6 +42,7 @@ export class LeaseSurvey {
   }
 }
 
+/** Half of the lease, in etcd's whole seconds: rounded up, or of 5 s it would be two fifths. */
 function isOverdue(time: LeaseTime | undefined): boolean {
-  return time === undefined || time.atMostMs <= time.ttlMs / 2;
+  return time === undefined || time.atMostMs <= Math.ceil(time.ttlMs / 2_000) * 1_000;
 }

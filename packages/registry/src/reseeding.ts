@@ -52,7 +52,7 @@ export interface ReseedingOptions {
 }
 
 /** How a discarded store without a readable cluster record is named. */
-export const noCluster = "none";
+const noCluster = "none";
 
 /**
  * The operator's way out of a store that was wiped or rolled back: the cluster begins anew in it, under its own id and

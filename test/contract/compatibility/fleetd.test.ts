@@ -8,6 +8,15 @@ import { fleetSurface, readCompatibilityPage } from "./compatibility-page.ts";
 const tables = readCompatibilityPage();
 const rows = (heading: string) => tables.get(heading) ?? [];
 
+/** Where a pair of key and value says nothing. */
+const xFleetValues: Readonly<Record<string, string>> = {
+  Global: "true",
+  Exclusive: "true",
+  RescheduleOnFailure: "true",
+  RescheduleLimitBurst: "1",
+  RescheduleLimitIntervalSec: "1",
+};
+
 describe("fleetd's configuration", () => {
   const listed = rows("fleetd's configuration");
 
@@ -35,9 +44,13 @@ describe("[X-Fleet]", () => {
   });
 
   it.each(rows("Options of [X-Fleet]").map(({ what }) => what))("%s changes where a unit may run", (name) => {
-    const value = name === "Global" ? "true" : "a=b";
-    const plain = requirementsOf("a.service", []);
-    expect(requirementsOf("a.service", [{ section: "X-Fleet", name, value }])).not.toEqual(plain);
+    const section = "X-Fleet";
+    const value = xFleetValues[name] ?? "a=b";
+    const needed = name.startsWith("RescheduleLimit")
+      ? [{ section, name: "RescheduleOnFailure", value: "true" }]
+      : [];
+    const plain = requirementsOf("a.service", needed);
+    expect(requirementsOf("a.service", [...needed, { section, name, value }])).not.toEqual(plain);
   });
 });
 

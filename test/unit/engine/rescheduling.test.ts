@@ -5,6 +5,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { FakeRegistry } from "./fake-registry.ts";
 import { ManualClock, quiet } from "./manual-clock.ts";
 
+const auditIntervalMs = 24 * 3_600_000;
+
 let registry: FakeRegistry;
 let clock: ManualClock;
 let stop: AbortController;
@@ -26,6 +28,7 @@ afterEach(async () => {
 function lead(): void {
   const note = (event: string, fields?: LogFields): void => {
     if (event === "unit_not_rescheduled") log.push(`${event} ${fields?.unit} ${fields?.reason}`);
+    if (event === "audit_found_work") log.push(event);
     if (event === "unit_rescheduled") log.push(`${event} ${fields?.unit} ${fields?.move}/${fields?.of}`);
   };
   const logger: Logger = { ...silentLogger, info: note, warn: note, error: note, child: () => logger };
@@ -37,7 +40,7 @@ function lead(): void {
     machineId: "m0",
     leaderTtlMs: 5_000,
     agentTtlMs: 30_000,
-    auditIntervalMs: 3_600_000,
+    auditIntervalMs,
   });
   stop = new AbortController();
   running = engine.run(stop.signal);
@@ -159,6 +162,18 @@ describe("RescheduleOnFailure", () => {
     await pass(600_000);
     expect(assigned()).toBe("m1");
     expect(log).toEqual([]);
+  });
+
+  test("decided at the time of an audit, is no finding of it", async () => {
+    registry.set(machine("m1"), machine("m2"));
+    unit({ RescheduleOnFailure: "true" });
+    await pass(auditIntervalMs - 1_000);
+    report("m1", "failed");
+    await pass(1_000);
+    report("m1");
+    await quiet();
+    expect(assigned()).toBe("m2");
+    expect(log).toEqual(["unit_rescheduled a.service 1/3"]);
   });
 
   test("a new leader goes on counting where the last one was", async () => {

@@ -27,7 +27,7 @@ describe("the first hint", () => {
       new FleetApiError(503, "etcd has no space left and takes no changes: mvcc: database space exceeded"),
       "Units keep running and can be listed",
     ],
-    ["frozen", new FleetApiError(503, "fleetd is frozen: wiped"), "Units keep running"],
+    ["frozen", new FleetApiError(503, "fleetd is frozen: wiped"), "fleetctl reseed"],
     ["any other refusal", new FleetApiError(503, "too many streams are open"), undefined],
   ])("after %s fits the failure", async (_, error, hint) => {
     const failure = await wordedAs((reason) => `failed: ${reason}`, Promise.reject(error)).catch(

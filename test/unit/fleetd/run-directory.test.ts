@@ -121,6 +121,14 @@ describe("ClusterMemoryFile", () => {
     expect(await new ClusterMemoryFile(path).load()).toBeUndefined();
   });
 
+  test("of a release without epochs it is the first one, and what a machine owes is kept", async () => {
+    const path = join(directory, "cluster.json");
+    await writeFile(path, '{"id":"c1","createRevision":2,"revision":40}');
+    expect(await new ClusterMemoryFile(path).load()).toEqual(cluster);
+    await new ClusterMemoryFile(path).save({ ...cluster, epoch: 2, owesUnits: true });
+    expect(await new ClusterMemoryFile(path).load()).toEqual({ ...cluster, epoch: 2, owesUnits: true });
+  });
+
   test("of saves at once the last one stays", async () => {
     const memory = new ClusterMemoryFile(join(directory, "cluster.json"));
     await Promise.all([41, 42, 43].map((revision) => memory.save({ ...cluster, revision })));

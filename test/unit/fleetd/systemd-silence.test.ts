@@ -1,3 +1,4 @@
+import type { UnitStatus } from "@fleet/systemd";
 import { expect, test } from "vitest";
 import { untilSilent } from "../../../packages/fleetd/src/systemd-silence.ts";
 import { SimulatedClock } from "../../simulation/simulated-clock.ts";
@@ -7,8 +8,8 @@ function watched() {
   const clock = new SimulatedClock();
   const systemd = { answers: true };
   const ended = new AbortController();
-  const status = async (): Promise<ReadonlyMap<string, never>> => {
-    if (systemd.answers) return new Map<string, never>();
+  const status = async (): Promise<ReadonlyMap<string, UnitStatus>> => {
+    if (systemd.answers) return new Map<string, UnitStatus>();
     await new Promise<void>((resolve) => clock.after(10_000, resolve));
     throw new Error("not answered");
   };

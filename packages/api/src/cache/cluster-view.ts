@@ -76,7 +76,8 @@ export class ClusterView {
   apply(batch: ChangeBatch): ViewChange {
     const changed: Changed = { units: new Set(), states: new Set(), machines: new Set() };
     for (const change of batch.changes) this.#apply(change, changed);
-    this.revision = Math.max(this.revision, batch.revision);
+    // It only grows, until the store is seeded anew: revisions may begin at the beginning then.
+    this.revision = batch.revision;
     return changed;
   }
 

@@ -11,6 +11,12 @@ export function reseedHandlers({
 }: RouteContext): Pick<Handlers, "getReseed" | "beginReseed" | "finishReseed"> {
   const { guard, reseeding } = registry;
   const status = async (): Promise<ApiReseed> => {
+    // It may not have been noticed yet.
+    if (guard.frozen === undefined) {
+      await guard.verify().catch((error: unknown) => {
+        if (guard.frozen !== error) throw error;
+      });
+    }
     const { clusterId, epoch, frozen } = guard;
     const known = { ...(clusterId === undefined ? {} : { clusterID: clusterId }), epoch };
     if (frozen !== undefined) {

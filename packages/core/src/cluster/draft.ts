@@ -17,7 +17,8 @@ export class Draft {
   /** What the steps so far may help or force to leave. */
   readonly dirt: Dirty;
   readonly steps: Step[] = [];
-  readonly #withdrawn = new Set<string>();
+  /** Unit → the present machines that it was withdrawn from. */
+  readonly #withdrawn = new Map<string, Set<string>>();
 
   constructor(model: ClusterModel, dirt: Dirty) {
     this.model = model;
@@ -29,9 +30,14 @@ export class Draft {
     return this.#withdrawn.has(unit);
   }
 
+  /** The same, of this machine. A global unit that leaves one machine has its place on the others all the same. */
+  isLeaving(machineId: string, unit: string): boolean {
+    return this.#withdrawn.get(unit)?.has(machineId) ?? false;
+  }
+
   withdraw(machineId: string, unit: string, reason: LeaveReason): void {
     if (this.model.isPresent(machineId)) {
-      this.#withdrawn.add(unit);
+      this.#withdrawn.set(unit, (this.#withdrawn.get(unit) ?? new Set()).add(machineId));
       this.model.setState(machineId, unit);
     }
     this.model.removeAssignment(machineId, unit);

@@ -53,19 +53,20 @@ export function placePending(draft: Draft, dirty: Dirty): ReadonlySet<string> {
  * given up there first. A machine not yet told to stop anything may keep what it has.
  */
 export function boundTo(model: ClusterModel, unit: string): Machine | "free" | "waits" {
-  const [holder = keptFrom(model, unit), ...others] = model.holders(unit);
-  if (holder === "others") return "waits";
+  const [holder, ...others] = new Set([...model.holders(unit), ...keptFrom(model, unit)]);
   if (holder === undefined) return "free";
   const machine = model.machine(holder);
   if (others.length > 0 || machine === undefined || model.isSettled(machine)) return "waits";
   return model.isOpen(holder) ? machine : "waits";
 }
 
-/** The machine that an exclusive unit may still run on, although nothing there says so; `others`: any may be. */
-function keptFrom(model: ClusterModel, unit: string): string | undefined {
-  if (model.readableUnit(unit)?.requirements.exclusive === undefined) return undefined;
+/** The machine that an exclusive unit may still run on, although nothing there says so. */
+function keptFrom(model: ClusterModel, unit: string): readonly string[] {
+  if (model.readableUnit(unit)?.requirements.exclusive === undefined) return [];
   const hold = model.exclusiveHold(unit);
-  return hold === unreadable ? "others" : hold?.machineId;
+  if (hold === undefined) return [];
+  // No machine has an empty id: it waits.
+  return [hold === unreadable ? "" : hold.machineId];
 }
 
 function retryReplacers(model: ClusterModel, queue: RetryQueue): void {

@@ -38,6 +38,8 @@ class NaiveScheduler {
   readonly #world: World;
   readonly #steps: Step[] = [];
   readonly #moving: string[] = [];
+  /** The same, as `machine/unit`. */
+  readonly #leaving: string[] = [];
   #assignments: World["assignments"];
   #rows: World["rows"];
 
@@ -157,7 +159,8 @@ class NaiveScheduler {
       for (const unit of this.#unitsToRun().filter(({ requirements }) => requirements.global)) {
         if (this.#isOn(machineId, unit.name)) continue;
         const holds = this.#isHeld(machineId, unit.name);
-        if (holds && (this.#moving.includes(unit.name) || this.#isSettled(machine))) continue;
+        if (holds && (this.#leaving.includes(`${machineId}/${unit.name}`) || this.#isSettled(machine)))
+          continue;
         if (!this.#able(unit, machine)) continue;
         const assignment = this.#put(machineId, unit, unit.target);
         this.#steps.push({ kind: "assign", assignment, reason: { kind: "global" } });
@@ -268,6 +271,7 @@ class NaiveScheduler {
     );
     if (this.#isPresent(machineId)) {
       this.#moving.push(unit);
+      this.#leaving.push(`${machineId}/${unit}`);
       this.#rows = [...this.#rows, { machineId, unit }];
     }
     this.#steps.push({ kind: "withdraw", machineId, unit, reason });

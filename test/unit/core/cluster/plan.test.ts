@@ -424,6 +424,19 @@ describe("registrations", () => {
     expect(cluster.step()).toEqual(["assign g.service to m1", "assign pinned.service to m1", "settle m1"]);
   });
 
+  test("a global unit that leaves another machine in the same plan is kept as well", () => {
+    const cluster = new Cluster().machine("m1").machine("m2").unit("g.service", ["Global=true"]).settle();
+    cluster.registry.removeMachine("m1");
+    cluster.step();
+    cluster.machine("m1").machine("m2", {}, true);
+    cluster.registry.setRow("m1", "g.service");
+    expect(cluster.step()).toEqual([
+      "withdraw g.service from m2: machine_leaving",
+      "assign g.service to m1",
+      "settle m1",
+    ]);
+  });
+
   test("none is settled while something is left for the next round", () => {
     const cluster = new Cluster().machine("m1").unit("a.service").unit("b.service");
     const { model } = cluster.registry;

@@ -1,4 +1,4 @@
-import { type AgentView, type Assignment, diff, type JournalEntry } from "@fleet/core";
+import { type AgentView, type Assignment, diff, fenceTasks, type JournalEntry } from "@fleet/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
@@ -212,5 +212,39 @@ describe("diff", () => {
         expect([...journal.keys()].sort()).toEqual([...given.assignments.keys()].sort());
       }),
     );
+  });
+});
+
+describe("fenceTasks", () => {
+  const exclusive = { exclusive: true } as const;
+  const cases: readonly (readonly [string, JournalEntry, readonly string[], readonly string[]])[] = [
+    ["an exclusive unit stops", entry({ unit: "a.service", ...exclusive }), [], ["fence a.service"]],
+    ["one that has stopped is done with", entry({ unit: "a.service", ...exclusive }), ["a.service"], []],
+    ["another unit runs on", entry({ unit: "a.service" }), [], []],
+    [
+      "half an unload is ended",
+      entry({ unit: "a.service", ...exclusive, phase: "unloading" }),
+      [],
+      ["unload a.service"],
+    ],
+  ];
+  test.each(cases)("%s", (_what, journal, stopped, expected) => {
+    const tasks = fenceTasks(new Map([[journal.unit, journal]]), new Set(stopped));
+    expect(tasks.map(({ kind, unit }) => `${kind} ${unit}`)).toEqual(expected);
+  });
+
+  test("a unit that systemd's timer has stopped is looked after before its order is", () => {
+    const order = assignment({ unit: "a.service" });
+    const journal = entry({
+      unit: "a.service",
+      generation: order.generation,
+      hash: order.hash,
+      ...exclusive,
+    });
+    const given = view({ assignments: [order], journal: [journal] });
+    expect(diff({ ...given, fired: new Set(["a.service"]) })).toEqual([
+      { kind: "fence", unit: "a.service", reason: "fired" },
+    ]);
+    expect(diff(given)).toEqual([]);
   });
 });
