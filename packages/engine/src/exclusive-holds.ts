@@ -3,7 +3,7 @@ import type { Change, EngineWrite } from "@fleet/registry";
 import type { Clock, Logger } from "@fleet/runtime";
 
 /** Beyond what clocks of machines that are in order drift apart while an exclusive unit is waited for. */
-export const exclusiveMarginMs = 1_000;
+const exclusiveMarginMs = 1_000;
 
 /** Timers count milliseconds in 31 bits. */
 const longestTimerMs = 2 ** 31 - 1;
