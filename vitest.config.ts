@@ -36,6 +36,17 @@ export default defineConfig({
           fileParallelism: false,
         },
       },
+      {
+        ...source,
+        // Minutes each: `npm run drill`, not part of `npm test`.
+        test: {
+          name: "drill",
+          include: ["test/drills/**/*.test.ts"],
+          testTimeout: 600_000,
+          hookTimeout: 180_000,
+          fileParallelism: false,
+        },
+      },
     ],
   },
 });

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import type { ClusterMachine } from "@fleet/lab";
 import { afterAll, expect, it } from "vitest";
-import { serviceText, useLabCluster } from "./lab-cluster.ts";
+import { serviceText, useLabCluster } from "../e2e/lab-cluster.ts";
 
 const CHANGES = 10_000;
 const CUTS = 200;

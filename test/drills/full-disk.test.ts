@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { serviceText, useLabCluster } from "./lab-cluster.ts";
+import { serviceText, useLabCluster } from "../e2e/lab-cluster.ts";
 
 // Short: a machine that did not renew its lease would be lost within the test.
 const AGENT_TTL_MS = 3_000;

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { afterEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
-import { useLabCluster } from "./lab-cluster.ts";
+import { useLabCluster } from "../e2e/lab-cluster.ts";
 
 const lab = useLabCluster({ machines: [{}], restore: false });
 

@@ -1,5 +1,5 @@
 import { expect, it } from "vitest";
-import { serviceText, useLabCluster } from "./lab-cluster.ts";
+import { serviceText, useLabCluster } from "../e2e/lab-cluster.ts";
 
 const AGENT_TTL_MS = 3_000;
 

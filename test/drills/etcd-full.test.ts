@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { beforeAll, expect, it, vi } from "vitest";
 import { z } from "zod";
-import { serviceText, useLabCluster } from "./lab-cluster.ts";
+import { serviceText, useLabCluster } from "../e2e/lab-cluster.ts";
 
 const AGENT_TTL_MS = 3_000;
 
