@@ -19,8 +19,9 @@ const options = [{ section: "Service", name: "ExecStart", value: "/bin/true" }];
 
 let twin: RegistryTwin;
 let served: ServedApi;
-/** A restart that is there to be looked at. */
+/** A restart that is there to be looked at, and one to be cancelled. */
 let restartId: string;
+let unwantedId: string;
 beforeAll(async () => {
   twin = new RegistryTwin();
   const exposition = { contentType: "text/plain; version=0.0.4", text: async () => "fleet_up 1\n" };
@@ -30,6 +31,7 @@ beforeAll(async () => {
   }
   await served.ask("PUT", "/fleet/v1/units/placed.service", { body: { desiredState: "launched", options } });
   restartId = (await served.client.createRestart({ units: ["placed.service"] }))?.id ?? "";
+  unwantedId = (await served.client.createRestart({ units: ["placed.service"] }))?.id ?? "";
   twin.machine(machineId, "10.0.2.15");
   twin.publish(machineId, "a.service", { hash: unitHash(options) });
 });
@@ -37,7 +39,7 @@ afterAll(() => served.stop());
 
 interface Call {
   readonly method: string;
-  /** Below the prefix; `:restart` stands for the id of one that is there. */
+  /** Below the prefix; `:restart` and `:unwanted` stand for the ids of two that are there. */
   readonly path: string;
   /** The path stands beside the prefix, not below it. */
   readonly root?: true;
@@ -107,7 +109,7 @@ const calls: Readonly<Record<string, Call>> = {
   "POST /restarts 415": { method: "POST", path: "/restarts", raw: "{}", headers: text },
   "GET /restarts/N 200": { method: "GET", path: "/restarts/:restart" },
   "GET /restarts/N 404": { method: "GET", path: "/restarts/none" },
-  "DELETE /restarts/N 204": { method: "DELETE", path: "/restarts/:restart" },
+  "DELETE /restarts/N 204": { method: "DELETE", path: "/restarts/:unwanted" },
   "DELETE /restarts/N 404": { method: "DELETE", path: "/restarts/none" },
   "GET /losses 200": { method: "GET", path: "/losses" },
   "POST /losses/confirm 200": { method: "POST", path: "/losses/confirm", body: {} },
@@ -191,7 +193,7 @@ describe("a call is answered as the page says:", () => {
     twin.store = store;
     twin.seeding = seeding;
     twin.restartRefusal = refusal;
-    const url = `${root === true ? "" : "/fleet/v1"}${path.replace(":restart", restartId)}`;
+    const url = `${root === true ? "" : "/fleet/v1"}${path.replace(":restart", restartId).replace(":unwanted", unwantedId)}`;
     const answer = await served.ask(method, url, asking);
     twin.store = "up";
     twin.seeding = "none";
