@@ -10,7 +10,11 @@ const source = {
 export default defineConfig({
   test: {
     projects: [
-      { ...source, test: { name: "unit", include: ["test/unit/**/*.test.ts"] } },
+      {
+        ...source,
+        // Property tests take a second on a quiet host, and several beside others.
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 60_000 },
+      },
       {
         ...source,
         test: {
