@@ -1,6 +1,6 @@
 import type { ClusterMachine } from "@fleet/lab";
 import { expect, it } from "vitest";
-import { serviceText, useLabCluster } from "./lab-cluster.ts";
+import { serviceText, useLabCluster } from "../e2e/lab-cluster.ts";
 
 const AGENT_TTL_MS = 2_000;
 const PATIENCE_MS = 20_000;

@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterMachine } from "@fleet/lab";
 import { describe, expect, it } from "vitest";
-import { type ServiceEvent, serviceText, useLabCluster } from "./lab-cluster.ts";
+import { type ServiceEvent, serviceText, useLabCluster } from "../e2e/lab-cluster.ts";
 
 const AGENT_TTL_MS = 2_000;
 /** One ExecStop and what is left after SIGTERM, TimeoutStopSec each. */
