@@ -109,6 +109,12 @@ function withoutReturn(line: string): string {
   return line.endsWith("\r") ? line.slice(0, -1) : line;
 }
 
+function withoutReturns(line: string): string {
+  let end = line.length;
+  while (line[end - 1] === "\r") end--;
+  return line.slice(0, end);
+}
+
 function isComment(trimmed: string): boolean {
   return trimmed.startsWith("#") || trimmed.startsWith(";");
 }
@@ -151,10 +157,13 @@ function valueAt(lines: readonly string[], start: number): { readonly value: str
     // A blank line ends a continuation. Written back, the value must end so again, or it would swallow whatever
     // line comes next.
     if (trimSpace(line) === "") return { value: openValue(parts), last: at };
-    parts.push(line);
-    if (!isContinuationComment(line) && !line.endsWith("\\")) {
-      return { value: closedValue(parts), last: at };
+    if (isContinuationComment(line)) {
+      // Of several carriage returns each reading takes one: written and read again, the unit's hash would change.
+      parts.push(withoutReturns(line));
+      continue;
     }
+    parts.push(line);
+    if (!line.endsWith("\\")) return { value: closedValue(parts), last: at };
   }
   return { value: openValue(parts), last: lines.length - 1 };
 }

@@ -191,6 +191,10 @@ describe("any input", () => {
     );
   });
 
+  it("takes all carriage returns off a comment between continued lines", () => {
+    expect(serializeUnitFile(parsed("[A]\nx=\\\n;\r\r\n[A]"))).toBe("[A]\nx=\\\n;\n[A]\n");
+  });
+
   it("keeps well-formed options as they are", () => {
     const word = fc.stringMatching(/^[A-Za-z0-9.@%-]{1,12}$/);
     const value = fc.array(word, { minLength: 1, maxLength: 5 }).map((words) => words.join(" "));
@@ -207,6 +211,7 @@ describe("any input", () => {
   const huge: readonly (readonly [string, string])[] = [
     ["backslashes", "\\".repeat(mebibyte)],
     ["continued lines", `[A]\nb=${"\\\n".repeat(mebibyte / 2)}`],
+    ["carriage returns in a comment", `[A]\nb=\\\n#${"\r".repeat(mebibyte)}x\n`],
     ["comments in a continuation", `[A]\nb=\\\n${"#\n".repeat(mebibyte / 2)}`],
     ["continued comments", `[A]\n${"#\\\n".repeat(mebibyte / 2)}`],
     ["open sections", "[".repeat(mebibyte)],
