@@ -173,9 +173,10 @@ export class RescheduleOnFailure {
   }
 
   #lookAt(atMs: number, nowMs: number): void {
-    if (atMs >= this.#wakeAtMs || atMs === Number.POSITIVE_INFINITY) return;
-    this.#wakeAtMs = atMs;
-    this.#options.again(Math.min(atMs - nowMs, longestTimerMs));
+    const delayMs = Math.min(atMs - nowMs, longestTimerMs);
+    if (nowMs + delayMs >= this.#wakeAtMs) return;
+    this.#wakeAtMs = nowMs + delayMs;
+    this.#options.again(delayMs);
   }
 
   /** The unit is gone, or something else is asked of it by now. */

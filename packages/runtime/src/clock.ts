@@ -12,7 +12,7 @@ export interface Clock {
   now(): number;
   /** Monotonic milliseconds from an arbitrary start: for deadlines and durations. */
   monotonic(): number;
-  /** Calls `fire` once after `delayMs`. */
+  /** Calls `fire` once, when at least `delayMs` have passed by `monotonic`: who waits for a deadline then finds it over. */
   after(delayMs: number, fire: () => void): CancelTimer;
 }
 
@@ -21,7 +21,14 @@ export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   after: (delayMs, fire) => {
-    const timer = setTimeout(fire, delayMs);
+    const dueMs = performance.now() + delayMs;
+    // Node counts whole milliseconds from a clock that it rounds down: its timers fire up to 2 ms early.
+    const fireWhenDue = (): void => {
+      const leftMs = dueMs - performance.now();
+      if (leftMs > 0) timer = setTimeout(fireWhenDue, Math.ceil(leftMs));
+      else fire();
+    };
+    let timer = setTimeout(fireWhenDue, Math.ceil(delayMs));
     return () => clearTimeout(timer);
   },
 };

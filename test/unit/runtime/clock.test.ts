@@ -36,6 +36,24 @@ describe("systemClock", () => {
   });
 });
 
+describe("the system clock without fake timers", () => {
+  beforeEach(() => {
+    vi.useRealTimers();
+  });
+
+  test("never fires before the delay has passed", async () => {
+    // Delays with fractions, begun at many points of a millisecond: left to Node, most of them are early.
+    const early = Array.from({ length: 200 }, (_, index) => {
+      const delayMs = 10 + index * 0.137;
+      const dueMs = systemClock.monotonic() + delayMs;
+      return new Promise<number>((resolve) => {
+        systemClock.after(delayMs, () => resolve(dueMs - systemClock.monotonic()));
+      });
+    });
+    expect(Math.max(...(await Promise.all(early)))).toBeLessThanOrEqual(0);
+  });
+});
+
 describe("sleep", () => {
   test("resolves after the delay and lets go of the signal", async () => {
     const abort = new AbortController();
