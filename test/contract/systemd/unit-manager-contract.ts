@@ -350,8 +350,11 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       const oneshot = "[Service]\nType=oneshot\nExecStart=/bin/sleep 0.2\n";
       await load("once.service", oneshot);
       await load("stays.service", `${oneshot}RemainAfterExit=yes\n`);
-      await Promise.all([world.manager.start("once.service"), world.manager.start("stays.service")]);
-      expect(await statusOf("once.service")).toMatchObject({ active: "activating", sub: "start" });
+      await load("works.service", "[Service]\nType=oneshot\nExecStart=/bin/sleep 60\n");
+      await Promise.all(
+        ["once.service", "stays.service", "works.service"].map((name) => world.manager.start(name)),
+      );
+      expect(await statusOf("works.service")).toMatchObject({ active: "activating", sub: "start" });
       await untilActive("once.service", "inactive");
       await untilActive("stays.service", "active");
       expect((await statusOf("stays.service"))?.sub).toBe("exited");
