@@ -17,7 +17,7 @@ import { type EngineMetrics, labelsOf, type WorkOverview } from "./engine-metric
 import type { EngineRegistry } from "./engine-port.ts";
 import { ExclusiveHolds } from "./exclusive-holds.ts";
 import { Losses, type LossStatus } from "./losses.ts";
-import { PendingReport } from "./pending-report.ts";
+import { explanationsAtOnce, PendingReport } from "./pending-report.ts";
 import { planWrites } from "./plan-writes.ts";
 import { Projection } from "./projection.ts";
 import { RescheduleOnFailure } from "./rescheduling.ts";
@@ -36,8 +36,13 @@ export interface LeadingOptions {
   readonly auditIntervalMs: number;
 }
 
-/** Dirty entries per plan: keeps one plan, which blocks the process, short. */
-const roundSize = 20_000;
+/** Dirty entries, and machines looked at, per plan: it blocks the process, which has a lease to renew meanwhile. */
+const roundSize = 2_000;
+const looksPerRound = 50_000;
+/** Changes applied without a pause. */
+const appliedAtOnce = 10_000;
+/** Rounds of placements that are on their way to etcd while the next one is planned. */
+const roundsUnderWay = 4;
 /** Unit files collected per pass. */
 const collectedPerPass = 100;
 /** The watch delivers own writes within milliseconds; later than this something is wrong with it. */
@@ -49,7 +54,8 @@ const retryBackoff = { initialMs: 100, maxMs: 5_000 };
  *
  * Invariants:
  * - plans are made only from a model that has seen everything this term has committed so far: what a plan takes
- *   for granted has happened;
+ *   for granted has happened. Plain placements are in the model from when they are decided, and everything else waits
+ *   until they are in the registry; when one of them is not, the term ends;
  * - a commit of unknown outcome ends the term: nothing of it can come true after that;
  * - the model belongs to the term: nothing of it outlives leadership;
  * - that a machine is gone counts only once this engine has had etcd for as long as the machine would have had to be
@@ -71,6 +77,12 @@ export class Leading {
   #revision: number | undefined;
   #awaited: { readonly revision: number; readonly reached: () => void } | undefined;
   #auditDue = false;
+  /** Settles when the batch of changes that is being applied has been applied. */
+  #applying: Promise<void> | undefined;
+  /** How many batches of changes have been applied. */
+  #batches = 0;
+  /** Placements on their way to etcd; each resolves with the revision reached. */
+  #placing: Promise<number>[] = [];
   readonly #expectsReturns: boolean;
   #failure: unknown;
 
@@ -159,11 +171,20 @@ export class Leading {
       disconnected: (error: FleetError) =>
         logger.warn("engine_disconnected", { code: error.code, message: error.message }),
     };
-    for await (const batch of registry.followCluster(signal, observer)) this.#apply(batch);
+    for await (const batch of registry.followCluster(signal, observer)) {
+      this.#applying = this.#apply(batch, signal);
+      await this.#applying;
+      this.#applying = undefined;
+    }
   }
 
-  #apply(batch: ChangeBatch): void {
-    for (const change of batch.changes) this.#projection.apply(change);
+  /** With pauses when there is much of it: nothing is planned meanwhile, and the lease is renewed. */
+  async #apply(batch: ChangeBatch, signal: AbortSignal): Promise<void> {
+    for (let from = 0; from < batch.changes.length; from += appliedAtOnce) {
+      if (from > 0) await sleep(this.#options.clock, 0, signal);
+      for (const change of batch.changes.slice(from, from + appliedAtOnce)) this.#projection.apply(change);
+    }
+    this.#batches += 1;
     this.#losses.apply(batch.changes, this.#revision === undefined);
     this.#holds.apply(batch.changes);
     this.#rescheduling.apply(batch.changes);
@@ -215,8 +236,8 @@ export class Leading {
 
   async #pass(signal: AbortSignal): Promise<void> {
     if (this.#revision === undefined) return;
-    const { clock, metrics } = this.#options;
     const { model } = this.#projection;
+    await this.#applying;
     await this.#losses.decide(signal);
     await this.#commit(this.#losses.writes(), signal);
     await this.#reschedule(signal);
@@ -227,16 +248,18 @@ export class Leading {
       model.markAllDirty();
     }
     try {
-      for (let first = true; model.isDirty; first = false) {
-        const dirty = model.takeDirty(roundSize);
-        // An audit looks at every waiting unit; their reasons are known already.
-        const begunMs = clock.monotonic();
-        const decided = plan(model, dirty, audit && first ? { explanations: 0 } : {});
-        metrics.planDuration.observe((clock.monotonic() - begunMs) / 1_000, {});
-        this.#report.note(decided);
-        if (audit && first && decided.steps.length > 0) this.#reportFinding(decided);
-        if (decided.steps.length > 0) await this.#carryOut(decided, signal);
+      const batches = this.#batches;
+      while (model.isDirty) {
+        await this.#applying;
+        const decided = this.#plan(audit);
+        if (audit && batches === this.#batches && decided.steps.length > 0) this.#reportFinding(decided);
+        if (decided.steps.length === 0) {
+          // What else there is to do, such as renewing the lease, has its turn between any two rounds.
+          if (model.isDirty) await sleep(this.#options.clock, 0, signal);
+        } else if (decided.kept) await this.#placeMeanwhile(decided, signal);
+        else await this.#carryOut(decided, signal);
       }
+      await this.#allPlaced(signal);
       // Not waited for: the watch tells that they are gone, and with that who may be placed.
       await this.#commit(this.#holds.writes(), signal);
       await this.#carryOnRestarts(signal);
@@ -248,15 +271,51 @@ export class Leading {
     this.#report.flush();
   }
 
+  /** One round. An audit looks at every waiting unit; their reasons are known already. */
+  #plan(audit: boolean): Plan {
+    const { clock, metrics } = this.#options;
+    const { model } = this.#projection;
+    const begunMs = clock.monotonic();
+    const decided = plan(model, model.takeDirty(roundSize), {
+      explanations: audit ? 0 : explanationsAtOnce(model),
+      looks: looksPerRound,
+      keepPlacements: true,
+    });
+    model.putBack(decided.left);
+    metrics.planDuration.observe((clock.monotonic() - begunMs) / 1_000, {});
+    this.#report.note(decided);
+    return decided;
+  }
+
+  /** Sends placements off while the next ones are planned. */
+  async #placeMeanwhile(decided: Plan, signal: AbortSignal): Promise<void> {
+    const placing = this.#commit(planWrites(decided.steps).writes, signal).then((revision) => {
+      this.#tell(decided);
+      return revision;
+    });
+    // It is waited for later; until then its failure, which ends the term, is nobody's.
+    placing.catch(() => {});
+    this.#placing.push(placing);
+    if (this.#placing.length >= roundsUnderWay) await this.#placing[this.#placing.length - roundsUnderWay];
+  }
+
+  /** Waits until all placements are in the registry, and the model has seen them there. */
+  async #allPlaced(signal: AbortSignal): Promise<void> {
+    if (this.#placing.length === 0) return;
+    const revisions = await Promise.all(this.#placing);
+    this.#placing = [];
+    await this.#caughtUp(Math.max(...revisions), signal).catch((error: unknown): never =>
+      this.#giveUp(error, signal),
+    );
+  }
+
   async #carryOut(decided: Plan, signal: AbortSignal): Promise<void> {
+    await this.#allPlaced(signal);
     const { writes, cancelled } = planWrites(decided.steps, (assignment) =>
       this.#holds.assignment(assignment),
     );
     const revision = await this.#commit(writes, signal);
-    for (const step of decided.steps) {
-      this.#logStep(step);
-      this.#options.metrics.steps.add(labelsOf(step));
-    }
+    this.#tell(decided);
     await this.#caughtUp(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
     // Others were planned around these; that they are gone again is an event no watch will tell of.
     for (const assignment of cancelled) {
@@ -351,6 +410,13 @@ export class Leading {
       signal.addEventListener("abort", onAbort, { once: true });
       if (signal.aborted) onAbort();
     });
+  }
+
+  #tell({ steps }: Plan): void {
+    for (const step of steps) {
+      this.#logStep(step);
+      this.#options.metrics.steps.add(labelsOf(step));
+    }
   }
 
   #logStep(step: Step): void {

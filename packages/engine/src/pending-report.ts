@@ -1,8 +1,14 @@
 import { type ClusterModel, explain, type PendingCause, type PendingUnit, type Plan } from "@fleet/core";
 import type { Logger } from "@fleet/runtime";
 
-/** Units explained per call of `flush`; each looks at every machine. */
-const explanationsPerFlush = 200;
+/** Each explanation looks at every machine, which blocks the process. */
+const looksAtOnce = 200_000;
+const mostExplanations = 200;
+
+/** Units that may be explained without a pause. */
+export function explanationsAtOnce(model: ClusterModel): number {
+  return Math.max(1, Math.min(mostExplanations, Math.floor(looksAtOnce / Math.max(1, model.machineCount))));
+}
 
 /** Says why units wait: one log line per unit and change of reason. */
 export class PendingReport {
@@ -26,7 +32,7 @@ export class PendingReport {
   /** Forgets units that no longer wait, and explains some of those that a plan had no room for. */
   flush(): void {
     for (const unit of [...this.#logged.keys()]) if (!this.#model.unplaced.has(unit)) this.#forget(unit);
-    let room = explanationsPerFlush;
+    let room = explanationsAtOnce(this.#model);
     for (const unit of [...this.#unexplained]) {
       if (room-- === 0) return;
       this.#unexplained.delete(unit);
@@ -34,9 +40,12 @@ export class PendingReport {
     }
   }
 
-  /** Every waiting unit with its reasons as of now, by name. */
+  /** Every waiting unit by name, with its reasons as of now; without any where there are too many to find out at once. */
   current(): readonly PendingUnit[] {
-    return [...this.#model.unplaced].sort().map((unit) => ({ unit, causes: explain(this.#model, unit) }));
+    const explained = explanationsAtOnce(this.#model);
+    return [...this.#model.unplaced]
+      .sort()
+      .map((unit, index) => ({ unit, causes: index < explained ? explain(this.#model, unit) : [] }));
   }
 
   /** How many of the waiting units wait for what, as far as it has been explained. */

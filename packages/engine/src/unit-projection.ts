@@ -26,6 +26,8 @@ export class UnitProjection {
   /** Only what requirements are read from is kept: unit files may be large. */
   readonly #fleetOptions = new Map<string, readonly UnitOption[]>();
   readonly #unitsByHash = new Map<string, Set<string>>();
+  /** Of unit files that say the same for every name: an instance more of a template takes no room. */
+  readonly #shared = new Map<string, Requirements>();
 
   constructor(model: ClusterModel) {
     this.#model = model;
@@ -61,7 +63,10 @@ export class UnitProjection {
         hash,
         entry.value.filter((option) => option.section === "X-Fleet" || boundsStop(option)),
       );
-    } else this.#fleetOptions.delete(hash);
+    } else {
+      this.#fleetOptions.delete(hash);
+      this.#shared.delete(hash);
+    }
     for (const name of this.#unitsByHash.get(hash) ?? []) {
       const unit = this.#units.get(name);
       if (unit === undefined) continue;
@@ -71,8 +76,13 @@ export class UnitProjection {
   }
 
   #requirements(name: string, hash: string): Requirements | undefined {
+    const shared = this.#shared.get(hash);
+    if (shared !== undefined) return shared;
     const options = this.#fleetOptions.get(hash);
-    return options === undefined ? undefined : requirementsOf(name, options);
+    if (options === undefined) return undefined;
+    const requirements = requirementsOf(name, options);
+    if (!options.some(({ value }) => value.includes("%"))) this.#shared.set(hash, requirements);
+    return requirements;
   }
 
   #publish(name: string): void {

@@ -1,6 +1,6 @@
 import type { CancelTimer, Clock } from "@fleet/runtime";
 
-/** Time that passes only when told to. */
+/** Time that passes only when told to. What is due at once happens as soon as all that is ready has run. */
 export class ManualClock implements Clock {
   #nowMs = 0;
   readonly #timers = new Set<{ readonly atMs: number; readonly fire: () => void }>();
@@ -16,6 +16,11 @@ export class ManualClock implements Clock {
   after(delayMs: number, fire: () => void): CancelTimer {
     const timer = { atMs: this.#nowMs + delayMs, fire };
     this.#timers.add(timer);
+    if (delayMs <= 0) {
+      setImmediate(() => {
+        if (this.#timers.delete(timer)) fire();
+      });
+    }
     return () => this.#timers.delete(timer);
   }
 

@@ -54,13 +54,16 @@ function machine(machineId: string): Change {
 /** The unit, launched as a new intent. */
 function unit(xFleet: Record<string, string>): void {
   const options = Object.entries(xFleet).map(([name, value]) => ({ section: "X-Fleet", name, value }));
-  registry.set({ kind: "body", hash: "h1", entry: registry.entry(options) });
-  launch();
+  registry.set({ kind: "body", hash: "h1", entry: registry.entry(options) }, launched());
 }
 
 function launch(): void {
+  registry.set(launched());
+}
+
+function launched(): Change {
   const record = { hash: "h1", target: "launched" as const, generation: registry.revision };
-  registry.set({ kind: "unit", name: "a.service", entry: registry.entry(record) });
+  return { kind: "unit", name: "a.service", entry: registry.entry(record) };
 }
 
 const assigned = (): string =>

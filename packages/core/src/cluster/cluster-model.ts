@@ -6,7 +6,8 @@ import { bySeniority, compareText, sorted } from "./order.ts";
 import type { Assignment, ExclusiveHold, Machine, Unit } from "./records.ts";
 import type { Reschedule } from "./reschedule.ts";
 import { RestartIndex } from "./restart-index.ts";
-import { sameForPlanning, sameIntent } from "./same-for-planning.ts";
+import { sameAssignment, sameForPlanning, sameIntent } from "./same-for-planning.ts";
+import type { Undecided } from "./step.ts";
 import { UnitIndex } from "./unit-index.ts";
 import { isExacting, mayBeHelpedBy, type ReadableUnit } from "./unit-standing.ts";
 
@@ -54,6 +55,11 @@ export class ClusterModel {
     return this.#away.has(machineId);
   }
 
+  /** Machines present, whatever can be decided about them. */
+  get machineCount(): number {
+    return this.#machines.size;
+  }
+
   machineIds(): string[] {
     return sorted(this.#machines.keys());
   }
@@ -77,9 +83,9 @@ export class ClusterModel {
     return this.#occupancy.assignedOn(machineId).size;
   }
 
-  /** Open machines with this metadata. */
-  withMetadata(key: string, value: string): ReadonlySet<string> {
-    return this.#machineIndex.withMetadata(key, value);
+  /** Open machines with this metadata, by load. */
+  loadsWith(key: string, value: string): LoadIndex {
+    return this.#machineIndex.loadsWith(key, value);
   }
 
   /** Open machines whose id begins like this one. */
@@ -251,6 +257,8 @@ export class ClusterModel {
 
   setAssignment(assignment: Assignment): void {
     const { machineId, unit } = assignment;
+    const former = this.assignment(machineId, unit);
+    if (former !== undefined && former !== unreadable && sameAssignment(former, assignment)) return;
     this.#recordAssignment(machineId, unit, assignment);
     const known = this.#units.record(unit);
     if (known === undefined || known === unreadable || known.hash !== assignment.hash) {
@@ -331,12 +339,18 @@ export class ClusterModel {
     return takeDirty(this.#dirty, limit, (names) => this.bySeniority(names));
   }
 
+  /** What a plan had no room for, for the next one. */
+  putBack({ units, settles }: Undecided): void {
+    for (const [unit, hints] of units) this.#dirty.retryOn(unit, hints);
+    for (const machineId of settles) this.#dirty.settles.add(machineId);
+  }
+
   /** Everything is to be looked at again: after a failed commit, and for audits. */
   markAllDirty(): void {
     for (const machineId of this.#machines.keys()) this.#machineChanged(machineId);
     for (const machineId of this.#occupancy.machinesWithAssignments()) this.#dirty.machines.add(machineId);
-    for (const unit of this.#units.names()) this.#dirty.units.add(unit);
-    for (const unit of this.#occupancy.assignedUnits()) this.#dirty.units.add(unit);
+    for (const unit of this.#units.names()) this.#dirty.changed(unit);
+    for (const unit of this.#occupancy.assignedUnits()) this.#dirty.changed(unit);
   }
 
   /** Units by (changedAt, name); those without a readable record come first, by name. */
@@ -354,16 +368,23 @@ export class ClusterModel {
   // --- Speculation -----------------------------------------------------------------------------------------
 
   /**
-   * Lets `decide` apply steps to the model itself, then takes them back. `decide` is given the dirt its own
-   * steps make. Only setAssignment, removeAssignment and setState may be called in it.
+   * Lets `decide` apply steps to the model itself, then takes them back unless `keep` says otherwise. `decide` is given the
+   * dirt its own steps make. Only setAssignment, removeAssignment and setState may be called in it.
    */
-  speculate<Outcome>(decide: (dirt: Dirty) => Outcome): Outcome {
+  speculate<Outcome>(decide: (dirt: Dirty) => Outcome, keep: (outcome: Outcome) => boolean): Outcome {
     const dirty = this.#dirty;
-    const undo: (() => void)[] = [];
-    this.#dirty = new Dirty();
+    const dirt = new Dirty();
+    let undo: (() => void)[] = [];
+    this.#dirty = dirt;
     this.#undo = undo;
     try {
-      return decide(this.#dirty);
+      const outcome = decide(dirt);
+      if (keep(outcome)) {
+        undo = [];
+        for (const [machineId, units] of dirt.suspects)
+          for (const unit of units) dirty.suspect(machineId, unit);
+      }
+      return outcome;
     } finally {
       for (const step of undo.reverse()) step();
       this.#undo = undefined;
@@ -385,7 +406,7 @@ export class ClusterModel {
   #changeUnit(name: string, unit: Unit | Unreadable | undefined): void {
     const former = this.#units.readable(name);
     this.#units.set(name, unit, this.machinesOf(name).size > 0);
-    this.#dirty.units.add(name);
+    this.#dirty.changed(name);
     if (former === undefined) return;
     for (const machineId of this.machinesOf(name)) this.#freed(machineId, name, former);
     for (const machineId of this.#occupancy.rowMachines(name)) this.#freed(machineId, name, former);
@@ -418,7 +439,10 @@ export class ClusterModel {
 
   #applyAssignment(machineId: string, unit: string, entry: Assignment | Unreadable | undefined): void {
     this.#occupancy.setAssignment(machineId, unit, entry);
-    if (this.isOpen(machineId)) this.loads.set(machineId, this.load(machineId));
+    const machine = this.machine(machineId);
+    if (machine !== undefined && this.isOpen(machineId)) {
+      this.#machineIndex.setLoad(machine, this.load(machineId));
+    }
     this.#units.setPlaced(unit, this.machinesOf(unit).size > 0);
   }
 

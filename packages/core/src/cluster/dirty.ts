@@ -1,3 +1,11 @@
+import { Backlog } from "./backlog.ts";
+
+/** Stands for all machines. */
+export const everywhere = "everywhere" as const;
+
+/** The machines to try a unit on. */
+export type Hints = ReadonlySet<string> | typeof everywhere;
+
 /**
  * What changed since the last plan, as the least that has to be looked at again.
  *
@@ -9,10 +17,12 @@
  */
 export class Dirty {
   readonly machines = new Set<string>();
-  readonly units = new Set<string>();
+  readonly units = new Backlog<true>();
   readonly suspects = new Map<string, Set<string>>();
-  readonly retries = new Map<string, Set<string> | typeof everywhere>();
+  readonly retries = new Backlog<Hints>();
   readonly settles = new Set<string>();
+  /** Hints that only this one has, and may add to. */
+  readonly #own = new WeakMap<ReadonlySet<string>, Set<string>>();
   /** Nothing was left behind by a bounded take: registrations may be confirmed. */
   complete = true;
 
@@ -32,17 +42,33 @@ export class Dirty {
     else units.add(unit);
   }
 
+  changed(unit: string): void {
+    this.units.set(unit, true);
+  }
+
   retry(unit: string, machineId: string | typeof everywhere): void {
-    const machines = this.retries.get(unit);
-    if (machines === everywhere) return;
+    const known = this.retries.get(unit);
+    if (known === everywhere) return;
     if (machineId === everywhere) this.retries.set(unit, everywhere);
-    else if (machines === undefined) this.retries.set(unit, new Set([machineId]));
-    else machines.add(machineId);
+    else if (known === undefined) this.retries.set(unit, this.#ownSet([machineId]));
+    else if (this.#own.has(known)) this.#own.get(known)?.add(machineId);
+    else this.retries.set(unit, this.#ownSet([...known, machineId]));
+  }
+
+  /** `hints` must not be changed any more: units may share them. */
+  retryOn(unit: string, hints: Hints): void {
+    const known = this.retries.get(unit);
+    if (known === everywhere) return;
+    const mixed = hints !== everywhere && known !== undefined;
+    this.retries.set(unit, mixed ? this.#ownSet([...known, ...hints]) : hints);
+  }
+
+  #ownSet(machineIds: readonly string[]): ReadonlySet<string> {
+    const machines = new Set(machineIds);
+    this.#own.set(machines, machines);
+    return machines;
   }
 }
-
-/** Stands for all machines. */
-export const everywhere = "everywhere" as const;
 
 /**
  * Moves up to `limit` entries into a new Dirty. Causes go before their effects: machines and units before
@@ -65,17 +91,9 @@ export function takeDirty(from: Dirty, limit: number, inOrder: (units: Iterable<
     taken.suspects.set(machineId, units);
     from.suspects.delete(machineId);
   }
-  for (const unit of inOrder(from.units)) {
-    if (room-- <= 0) break;
-    taken.units.add(unit);
-    from.units.delete(unit);
-  }
-  for (const unit of inOrder(from.retries.keys())) {
-    if (room-- <= 0) break;
-    const machines = from.retries.get(unit);
-    if (machines !== undefined) taken.retries.set(unit, machines);
-    from.retries.delete(unit);
-  }
+  for (const [unit] of from.units.take(room, inOrder)) taken.changed(unit);
+  room -= taken.units.size;
+  for (const [unit, hints] of from.retries.take(room, inOrder)) taken.retryOn(unit, hints);
   const left = from.machines.size + from.suspects.size + from.units.size + from.retries.size;
   taken.complete = left === 0;
   if (taken.complete) {

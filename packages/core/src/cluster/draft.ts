@@ -17,6 +17,8 @@ export class Draft {
   /** What the steps so far may help or force to leave. */
   readonly dirt: Dirty;
   readonly steps: Step[] = [];
+  /** Machines looked at for units that wait for one: what planning takes. */
+  looks = 0;
   /** Unit → the present machines that it was withdrawn from. */
   readonly #withdrawn = new Map<string, Set<string>>();
 
@@ -71,6 +73,8 @@ export class Draft {
 
   assign(assignment: Assignment, reason: AssignReason): void {
     this.model.setAssignment(assignment);
+    // What was just made as it should be is not looked at again.
+    this.dirt.suspects.get(assignment.machineId)?.delete(assignment.unit);
     this.steps.push({ kind: "assign", assignment, reason });
   }
 

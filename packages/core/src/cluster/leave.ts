@@ -22,7 +22,8 @@ export function scopeOf(model: ClusterModel, dirty: Dirty): Scope {
     else for (const unit of units) known.add(unit);
   };
   for (const machineId of dirty.machines) look(machineId, model.assignedOn(machineId).keys());
-  for (const unit of dirty.units) for (const machineId of model.machinesOf(unit)) look(machineId, [unit]);
+  for (const unit of dirty.units.keys())
+    for (const machineId of model.machinesOf(unit)) look(machineId, [unit]);
   for (const [machineId, units] of dirty.suspects) look(machineId, units);
   return sorted(scope.keys()).map((machineId) => [machineId, sorted(scope.get(machineId) ?? [])]);
 }

@@ -18,6 +18,11 @@ export class LoadIndex {
     return this.#loads.has(machineId);
   }
 
+  /** 0 of a machine that is not in the index. */
+  of(machineId: string): number {
+    return this.#loads.get(machineId) ?? 0;
+  }
+
   /** Adds the machine, or moves it to its new load. */
   set(machineId: string, load: number): void {
     const former = this.#loads.get(machineId);
@@ -38,6 +43,18 @@ export class LoadIndex {
   /** Least loaded first, ties in order of id. The index must not be changed while this is being consumed. */
   *ascending(): Generator<string> {
     for (const bucket of this.#buckets) yield* bucket;
+  }
+
+  /** The machines of several indexes, which share none, in the order of `ascending`. */
+  static *ascendingOf(indexes: readonly LoadIndex[]): Generator<string> {
+    const highest = Math.max(0, ...indexes.map((index) => index.#buckets.length));
+    for (let load = 0; load < highest; load += 1) {
+      const buckets = indexes.flatMap((index) => {
+        const bucket = index.#buckets[load] ?? [];
+        return bucket.length === 0 ? [] : [bucket];
+      });
+      yield* buckets.length === 1 ? (buckets[0] ?? []) : buckets.flat().sort(compareText);
+    }
   }
 
   #leave(machineId: string, load: number): void {

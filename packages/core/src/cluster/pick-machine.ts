@@ -1,5 +1,6 @@
 import type { ClusterModel } from "./cluster-model.ts";
-import { everywhere } from "./dirty.ts";
+import { everywhere, type Hints } from "./dirty.ts";
+import { LoadIndex } from "./load-index.ts";
 import { obstacle } from "./obstacle.ts";
 import { compareText } from "./order.ts";
 import type { Machine } from "./records.ts";
@@ -11,63 +12,76 @@ const fewOf = 16;
 
 /**
  * The able machine with the fewest assigned units, ties to the lowest id; among `hints` if given. One that the unit has
- * failed on only when no other is able, then an unsteady one, and the one that it has just failed on as the last.
+ * failed on only when no other is able, then an unsteady one, and the one that it has just failed on as the last. `looks`:
+ * how many machines it looked at.
  */
 export function pickMachine(
   model: ClusterModel,
   unit: ReadableUnit,
-  hints: ReadonlySet<string> | typeof everywhere,
-): Machine | undefined {
+  hints: Hints,
+): { readonly machine: Machine | undefined; readonly looks: number } {
   const reschedule = rescheduleOf(model, unit);
   let best: { readonly machine: Machine; readonly rank: number } | undefined;
+  let looks = 0;
   for (const machineId of candidates(model, unit, hints)) {
+    looks += 1;
     const machine = model.machine(machineId);
     if (machine === undefined) continue;
     const failed = failureRank(reschedule, machineId);
     const rank = (machine.unsteady ? 2 : 0) + (failed === 2 ? 4 : failed);
     if ((best !== undefined && best.rank <= rank) || obstacle(model, unit, machine) !== undefined) continue;
-    if (rank === 0) return machine;
+    if (rank === 0) return { machine, looks };
     best = { machine, rank };
   }
-  return best?.machine;
+  return { machine: best?.machine, looks };
 }
 
 /** A superset of the able machines, by load, then id. */
-function candidates(
+function candidates(model: ClusterModel, unit: ReadableUnit, hints: Hints): Iterable<string> {
+  const few = fewCandidates(model, unit, hints);
+  if (few !== undefined) {
+    return [...few]
+      .filter((candidate) => model.isOpen(candidate) && (hints === everywhere || hints.has(candidate)))
+      .sort((left, right) => model.load(left) - model.load(right) || compareText(left, right));
+  }
+  const machines = LoadIndex.ascendingOf(loadsFor(model, unit));
+  return hints === everywhere ? machines : within(machines, hints);
+}
+
+/** So few machines that going through them beats going through all by load; undefined when there are none such. */
+function fewCandidates(
   model: ClusterModel,
   unit: ReadableUnit,
-  hints: ReadonlySet<string> | typeof everywhere,
-): Iterable<string> {
-  let few: Iterable<string> | undefined;
+  hints: Hints,
+): ReadonlySet<string> | undefined {
+  const { machineId, machineOf } = unit.requirements;
+  let few: ReadonlySet<string> | undefined;
   let size = Math.max(8, model.loads.size / fewOf);
-  const narrow = (machines: Iterable<string>, count: number): void => {
-    if (count > size) return;
+  const sets = [
+    ...(hints === everywhere ? [] : [hints]),
+    ...(machineId === undefined ? [] : [model.withIdLike(machineId)]),
+    ...machineOf.map((peer) => model.machinesOf(peer)),
+  ];
+  for (const machines of sets) {
+    if (machines.size > size) continue;
     few = machines;
-    size = count;
-  };
-  const { machineId, machineOf, metadata } = unit.requirements;
-  if (hints !== everywhere) narrow(hints, hints.size);
-  if (machineId !== undefined) {
-    const like = model.withIdLike(machineId);
-    narrow(like, like.size);
+    size = machines.size;
   }
-  for (const peer of machineOf) {
-    const machines = model.machinesOf(peer);
-    narrow(machines, machines.size);
+  return few;
+}
+
+/** The machines with the metadata that is rarest among what the unit asks for; without any, all. */
+function loadsFor(model: ClusterModel, unit: ReadableUnit): readonly LoadIndex[] {
+  let rarest = [model.loads];
+  let fewest = Number.POSITIVE_INFINITY;
+  for (const [key, values] of unit.requirements.metadata) {
+    const indexes = [...new Set(values)].map((value) => model.loadsWith(key, value));
+    const size = indexes.reduce((sum, index) => sum + index.size, 0);
+    if (size >= fewest) continue;
+    rarest = indexes;
+    fewest = size;
   }
-  for (const [key, values] of metadata) {
-    const sets = values.map((value) => model.withMetadata(key, value));
-    narrow(
-      sets.length === 1 ? (sets[0] ?? []) : new Set(sets.flatMap((set) => [...set])),
-      sets.reduce((sum, set) => sum + set.size, 0),
-    );
-  }
-  if (few === undefined) {
-    return hints === everywhere ? model.loads.ascending() : within(model.loads.ascending(), hints);
-  }
-  return [...few]
-    .filter((candidate) => model.isOpen(candidate) && (hints === everywhere || hints.has(candidate)))
-    .sort((left, right) => model.load(left) - model.load(right) || compareText(left, right));
+  return rarest;
 }
 
 function* within(machines: Iterable<string>, hints: ReadonlySet<string>): Generator<string> {

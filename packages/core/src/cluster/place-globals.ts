@@ -19,7 +19,7 @@ export function placeGlobals(draft: Draft, dirty: Dirty): void {
 
 function globalTasks(model: ClusterModel, dirty: Dirty): ReadonlyMap<string, ReadonlySet<string>> {
   const wide = new Set<string>();
-  for (const unit of dirty.units) if (model.globals.has(unit)) wide.add(unit);
+  for (const unit of dirty.units.keys()) if (model.globals.has(unit)) wide.add(unit);
   for (const [unit, machines] of dirty.retries) {
     if (machines === everywhere && model.globals.has(unit)) wide.add(unit);
   }

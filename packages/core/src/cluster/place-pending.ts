@@ -1,5 +1,5 @@
 import type { ClusterModel } from "./cluster-model.ts";
-import { type Dirty, everywhere } from "./dirty.ts";
+import { type Dirty, everywhere, type Hints } from "./dirty.ts";
 import type { Draft } from "./draft.ts";
 import { awaitedBy, obstacle, pushedBy } from "./obstacle.ts";
 import { unreadable } from "./occupancy.ts";
@@ -9,19 +9,23 @@ import { type Machine, orderOf } from "./records.ts";
 import { rescheduledPart } from "./reschedule.ts";
 import type { ReadableUnit } from "./unit-standing.ts";
 
-/** The machines to try a unit on. */
-type Hints = ReadonlySet<string> | typeof everywhere;
+/** What was looked at, and what there was no room for. */
+export interface Tried {
+  readonly units: ReadonlySet<string>;
+  /** Unit → the machines to try it on. */
+  readonly left: ReadonlyMap<string, Hints>;
+}
 
 /**
- * Places unplaced units: always the one changed first of those that can be placed. Returns the names of those
- * it looked at.
+ * Places unplaced units: always the one changed first of those that can be placed. Stops once it has looked at so many
+ * machines.
  *
  * A unit that could not be placed is dropped until a later step helps it: the model marks whom a step helps,
  * and where, so that only those pairs are tried again.
  */
-export function placePending(draft: Draft, dirty: Dirty): ReadonlySet<string> {
+export function placePending(draft: Draft, dirty: Dirty, looks: number): Tried {
   const queue = new RetryQueue(draft.model);
-  for (const unit of dirty.units) queue.add(unit, everywhere);
+  for (const unit of dirty.units.keys()) queue.add(unit, everywhere);
   const open = [...dirty.machines].filter((machineId) => draft.model.isOpen(machineId));
   if (open.length > 0) {
     const hints = 2 * open.length > draft.model.loads.size ? everywhere : new Set(open);
@@ -30,13 +34,15 @@ export function placePending(draft: Draft, dirty: Dirty): ReadonlySet<string> {
   for (const [unit, hints] of dirty.retries) queue.add(unit, hints);
   if (!dirty.empty) retryReplacers(draft.model, queue);
 
-  const tried = new Set<string>();
+  const units = new Set<string>();
   for (;;) {
-    for (const [unit, hints] of draft.dirt.retries) queue.add(unit, hints);
-    draft.dirt.retries.clear();
-    const next = queue.next();
-    if (next === undefined) return tried;
-    tried.add(next.unit.name);
+    if (draft.dirt.retries.size > 0) {
+      for (const [unit, hints] of draft.dirt.retries) queue.add(unit, hints);
+      draft.dirt.retries.clear();
+    }
+    const next = draft.looks < looks ? queue.next() : undefined;
+    if (next === undefined) return { units, left: queue.left() };
+    units.add(next.unit.name);
     const stepsBefore = draft.steps.length;
     place(draft, next.unit, next.hints);
     const placed = draft.steps.length > stepsBefore;
@@ -79,7 +85,9 @@ function place(draft: Draft, unit: ReadableUnit, hints: Hints): void {
   const bound = boundTo(model, unit.name);
   if (bound === "waits") return;
   if (bound === "free") {
-    const machine = pickMachine(model, unit, hints);
+    const { machine, looks } = pickMachine(model, unit, hints);
+    // A unit that is placed at first sight is no less work than a look at some ten machines.
+    draft.looks += looks + 10;
     if (machine !== undefined) assignTo(draft, unit, machine, "least_loaded");
   } else if ((hints === everywhere || hints.has(bound.id)) && obstacle(model, unit, bound) === undefined) {
     assignTo(draft, unit, bound, "kept");
@@ -130,6 +138,10 @@ class RetryQueue {
     } else if (known !== everywhere && known !== hints) {
       this.#hints.set(name, hints === everywhere ? everywhere : new Set([...known, ...hints]));
     }
+  }
+
+  left(): ReadonlyMap<string, Hints> {
+    return this.#hints;
   }
 
   next(): { readonly unit: ReadableUnit; readonly hints: Hints } | undefined {

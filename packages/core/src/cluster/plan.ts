@@ -6,7 +6,7 @@ import { leaveMachines, scopeOf, updateInPlace } from "./leave.ts";
 import { sorted } from "./order.ts";
 import { placeGlobals } from "./place-globals.ts";
 import { placePending } from "./place-pending.ts";
-import type { PendingUnit, Plan } from "./step.ts";
+import type { PendingUnit, Plan, Step } from "./step.ts";
 
 // What must change, then where it goes:
 //
@@ -29,11 +29,18 @@ import type { PendingUnit, Plan } from "./step.ts";
 //        └──▶ Plan: steps with reasons, and why the rest is pending                            explain.ts
 //
 // Every step is applied to the model itself while planning (Draft), and all are taken back at the end
-// (ClusterModel.speculate): the registry decides whether they come true.
+// (ClusterModel.speculate): the registry decides whether they come true. Plain placements may stay applied.
 
 export interface PlanOptions {
   /** Units explained at most; each looks at every machine. 200 unless given. */
   readonly explanations?: number;
+  /** Placing stops after looking at about so many machines. Unbounded unless given. */
+  readonly looks?: number;
+  /**
+   * Leaves the steps applied to the model when there are only placements that nothing stands against: what is planned
+   * next is then planned around them. They must be carried out.
+   */
+  readonly keepPlacements?: boolean;
 }
 
 /**
@@ -41,23 +48,39 @@ export interface PlanOptions {
  * and the same dirt give the same plan, in whatever order they came to be.
  */
 export function plan(model: ClusterModel, dirty: Dirty, options: PlanOptions = {}): Plan {
-  const { explanations = 200 } = options;
-  return model.speculate((dirt) => {
+  const { explanations = 200, looks = Number.POSITIVE_INFINITY, keepPlacements = false } = options;
+  const decide = (dirt: Dirty): Plan => {
     const draft = new Draft(model, dirt);
     const scope = scopeOf(model, dirty);
     leaveMachines(draft, scope);
     updateInPlace(draft, scope);
     placeGlobals(draft, dirty);
-    const tried = placePending(draft, dirty);
+    const { units, left } = placePending(draft, dirty, looks);
     // A machine may stop what it has not been assigned only once nothing is left to be decided.
-    if (dirty.complete) settle(draft, dirty);
+    const complete = dirty.complete && left.size === 0;
+    if (complete) settle(draft, dirty);
 
-    const waiting = model.bySeniority([...tried].filter((unit) => model.unplaced.has(unit)));
+    const waiting = model.bySeniority(
+      [...units].filter((unit) => model.unplaced.has(unit) && !left.has(unit)),
+    );
     const pending: PendingUnit[] = waiting
       .slice(0, explanations)
       .map((unit) => ({ unit, causes: explain(model, unit) }));
-    return { steps: draft.steps, pending, unexplained: waiting.slice(explanations) };
-  });
+    return {
+      steps: draft.steps,
+      kept: keepPlacements && draft.steps.every((step) => isPlainPlacement(model, step)),
+      pending,
+      unexplained: waiting.slice(explanations),
+      left: { units: left, settles: complete ? new Set() : dirty.settles },
+    };
+  };
+  return model.speculate(decide, ({ kept }) => kept);
+}
+
+/** It rests on nothing but the unit and the machine, and nothing can stand against it. */
+function isPlainPlacement(model: ClusterModel, step: Step): boolean {
+  if (step.kind !== "assign" || step.assignment.awaits.length > 0) return false;
+  return model.readableUnit(step.assignment.unit)?.requirements.exclusive === undefined;
 }
 
 function settle(draft: Draft, dirty: Dirty): void {

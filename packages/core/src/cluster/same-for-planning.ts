@@ -1,4 +1,4 @@
-import type { Machine, Unit } from "./records.ts";
+import type { Assignment, Machine, Unit } from "./records.ts";
 
 /** Whether a new record of a machine changes nothing about where units may run. */
 export function sameForPlanning(left: Machine, right: Machine): boolean {
@@ -18,5 +18,19 @@ export function sameIntent(left: Unit, right: Unit): boolean {
     left.generation === right.generation &&
     left.changedAt === right.changedAt &&
     (left.requirements === undefined) === (right.requirements === undefined)
+  );
+}
+
+/** Whether a new record of an assignment, of the same unit to the same machine, orders nothing else than the former did. */
+export function sameAssignment(left: Assignment, right: Assignment): boolean {
+  return (
+    left.hash === right.hash &&
+    left.target === right.target &&
+    left.generation === right.generation &&
+    left.retryOf === right.retryOf &&
+    left.restart === right.restart &&
+    left.rescheduled === right.rescheduled &&
+    left.awaits.length === right.awaits.length &&
+    left.awaits.every((unit, index) => right.awaits[index] === unit)
   );
 }

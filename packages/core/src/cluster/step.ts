@@ -1,3 +1,4 @@
+import type { Hints } from "./dirty.ts";
 import type { PendingCause } from "./explain.ts";
 import type { Assignment } from "./records.ts";
 
@@ -54,8 +55,19 @@ export interface PendingUnit {
 export interface Plan {
   /** In the order they were decided; a later step may rest on an earlier one. */
   readonly steps: readonly Step[];
+  /** The steps are still applied to the model; see PlanOptions. */
+  readonly kept: boolean;
   /** The unplaced units looked at in this plan that stay unplaced, by (changedAt, name). */
   readonly pending: readonly PendingUnit[];
   /** Those for which the bound on explanations left no room: ask `explain`. */
   readonly unexplained: readonly string[];
+  /** What there was no room for: see `ClusterModel.putBack`. */
+  readonly left: Undecided;
+}
+
+/** Taken out to be decided, and not decided. */
+export interface Undecided {
+  /** Unit → the machines to try it on. */
+  readonly units: ReadonlyMap<string, Hints>;
+  readonly settles: ReadonlySet<string>;
 }
