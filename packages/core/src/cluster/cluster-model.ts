@@ -400,6 +400,7 @@ export class ClusterModel {
 
   #machineChanged(machineId: string): void {
     this.#dirty.machines.add(machineId);
+    this.#dirty.openings.add(machineId);
     this.#dirty.settles.add(machineId);
   }
 

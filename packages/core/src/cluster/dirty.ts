@@ -9,7 +9,8 @@ export type Hints = ReadonlySet<string> | typeof everywhere;
 /**
  * What changed since the last plan, as the least that has to be looked at again.
  *
- * - `machines`: everything assigned to them, every global unit there, every unplaced unit against them
+ * - `machines`: everything assigned to them, every global unit there
+ * - `openings`: machines to try every unplaced unit on
  * - `units`: the unit wherever it is assigned; if it is global, every machine; if it is unplaced, all machines
  * - `suspects`: machine → units assigned there that may have to leave or to be updated
  * - `retries`: unit → the machines that may have become able for it; only for units that are to run
@@ -17,6 +18,7 @@ export type Hints = ReadonlySet<string> | typeof everywhere;
  */
 export class Dirty {
   readonly machines = new Set<string>();
+  readonly openings = new Set<string>();
   readonly units = new Backlog<true>();
   readonly suspects = new Map<string, Set<string>>();
   readonly retries = new Backlog<Hints>();
@@ -29,6 +31,7 @@ export class Dirty {
   get empty(): boolean {
     return (
       this.machines.size === 0 &&
+      this.openings.size === 0 &&
       this.units.size === 0 &&
       this.suspects.size === 0 &&
       this.retries.size === 0 &&
@@ -80,9 +83,15 @@ export function takeDirty(from: Dirty, limit: number, inOrder: (units: Iterable<
   const taken = new Dirty();
   let room = limit;
   for (const machineId of [...from.machines].sort()) {
-    if (room-- <= 0) break;
+    if (room <= 0) break;
+    room -= 1;
     taken.machines.add(machineId);
     from.machines.delete(machineId);
+  }
+  // Once for all machines: a look at every unplaced unit for each part of them would take many times as long.
+  if (from.machines.size === 0) {
+    for (const machineId of from.openings) taken.openings.add(machineId);
+    from.openings.clear();
   }
   for (const machineId of [...from.suspects.keys()].sort()) {
     if (room <= 0) break;

@@ -26,11 +26,8 @@ export interface Tried {
 export function placePending(draft: Draft, dirty: Dirty, looks: number): Tried {
   const queue = new RetryQueue(draft.model);
   for (const unit of dirty.units.keys()) queue.add(unit, everywhere);
-  const open = [...dirty.machines].filter((machineId) => draft.model.isOpen(machineId));
-  if (open.length > 0) {
-    const hints = 2 * open.length > draft.model.loads.size ? everywhere : new Set(open);
-    for (const unit of draft.model.unplaced) queue.add(unit, hints);
-  }
+  const hints = machinesToTry(draft.model, dirty);
+  if (hints !== undefined) for (const unit of draft.model.unplaced) queue.add(unit, hints);
   for (const [unit, hints] of dirty.retries) queue.add(unit, hints);
   if (!dirty.empty) retryReplacers(draft.model, queue);
 
@@ -52,6 +49,13 @@ export function placePending(draft: Draft, dirty: Dirty, looks: number): Tried {
       retryReplacers(draft.model, queue);
     }
   }
+}
+
+/** Where every unplaced unit is to be tried; undefined: nowhere. */
+function machinesToTry(model: ClusterModel, dirty: Dirty): Hints | undefined {
+  const open = [...dirty.openings].filter((machineId) => model.isOpen(machineId));
+  if (open.length === 0) return undefined;
+  return 2 * open.length > model.loads.size ? everywhere : new Set(open);
 }
 
 /**
