@@ -1,7 +1,19 @@
 import type { Benchmark } from "../benchmark.ts";
+import { busyAgent } from "./busy-agent.ts";
 import { fleetctlStart } from "./fleetctl-start.ts";
+import { idle } from "./idle.ts";
 import { listUnits } from "./list-units.ts";
+import { oneUnit } from "./one-unit.ts";
 import { placements } from "./placements.ts";
+import { startMany } from "./start-many.ts";
 
 /** In the order in which they are run. */
-export const benchmarks: readonly Benchmark[] = [placements, fleetctlStart, listUnits];
+export const benchmarks: readonly Benchmark[] = [
+  placements,
+  fleetctlStart,
+  listUnits,
+  startMany,
+  oneUnit,
+  idle,
+  busyAgent,
+];

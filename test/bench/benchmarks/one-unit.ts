@@ -1,0 +1,122 @@
+import { Etcd3, type Watcher } from "etcd3";
+import { type Benchmark, type Measurement, type Progress, percentile, spreadOf } from "../benchmark.ts";
+import type { DirectSystemd } from "../direct-systemd.ts";
+import { LabBench, unitNames } from "../lab-bench.ts";
+import { isRunning } from "../state-rows.ts";
+
+const machines = 3;
+const repetitions = 60;
+const warmUps = 20;
+
+export const oneUnit: Benchmark = {
+  name: "one-unit",
+  what: `one unit on ${machines} real machines, from the acknowledged intent until the watch shows it running, ${repetitions} times`,
+  runs: 3,
+  run: (progress) => LabBench.with(machines, progress, (lab) => startOneByOne(lab, progress)),
+};
+
+/** Ours and the limit in turns, so that what else the host does meets both. */
+async function startOneByOne(lab: LabBench, progress: Progress): Promise<readonly Measurement[]> {
+  const names = unitNames("one", warmUps + repetitions);
+  const asked: number[] = [];
+  const acknowledged: number[] = [];
+  const puts: number[] = [];
+  const starts: number[] = [];
+  const rounds = await RoundTrips.open(lab.cluster.etcd.endpoints);
+  try {
+    await lab.direct(async (systemds) => {
+      for (const [index, name] of names.entries()) {
+        const machine = lab.turn(index);
+        const running = lab.states.until([name], isRunning).then(() => performance.now());
+        const askedMs = performance.now();
+        await lab.launch(name, machine);
+        const acknowledgedMs = performance.now();
+        const runningMs = await running;
+        asked.push(runningMs - askedMs);
+        acknowledged.push(Math.max(0, runningMs - acknowledgedMs));
+        puts.push(await timed(() => rounds.three()));
+        const direct = `direct-${name}`;
+        lab.writeDirectly(machine, [direct]);
+        const systemd = at(systemds, index);
+        starts.push(await timed(() => systemd.start(direct)));
+      }
+    });
+  } finally {
+    await rounds.close();
+  }
+  await lab.destroyAll(names);
+  const warm = (values: readonly number[]): readonly number[] => values.slice(warmUps);
+  const median = (values: readonly number[]): number => spreadOf(warm(values)).median;
+  const limits = puts.map((ms, index) => ms + (starts[index] ?? Number.NaN));
+  progress(
+    `running ${median(acknowledged).toFixed(1)} ms after acknowledgement (90th percentile ${percentile(warm(acknowledged), 0.9).toFixed(1)}), ${median(asked).toFixed(1)} after the request; three puts ${median(puts).toFixed(1)} ms, StartUnit ${median(starts).toFixed(1)} ms`,
+  );
+  const what = "three sequential puts with their watch round trips and StartUnit until its job's end";
+  return [
+    {
+      figure: "intent acknowledged until seen running, median",
+      value: median(acknowledged),
+      unit: "ms",
+      limit: { what, value: median(limits) },
+      bars: [
+        { of: "ratio", atMost: 3 },
+        { of: "value", atMost: 25 },
+      ],
+    },
+    {
+      figure: "intent sent until seen running, median",
+      value: median(asked),
+      unit: "ms",
+      limit: { what, value: median(limits) },
+    },
+  ];
+}
+
+function at(systemds: readonly DirectSystemd[], index: number): DirectSystemd {
+  const systemd = systemds[index % systemds.length];
+  if (systemd === undefined) throw new Error("there is no systemd");
+  return systemd;
+}
+
+async function timed(work: () => Promise<void>): Promise<number> {
+  const begunMs = performance.now();
+  await work();
+  return performance.now() - begunMs;
+}
+
+/** Puts of a key, each seen through a watch. */
+class RoundTrips {
+  readonly #client: Etcd3;
+  readonly #watcher: Watcher;
+  #seen: (value: string) => void = () => {};
+  #count = 0;
+
+  private constructor(client: Etcd3, watcher: Watcher) {
+    this.#client = client;
+    this.#watcher = watcher;
+    watcher.on("put", ({ value }) => this.#seen(value.toString("utf8")));
+  }
+
+  static async open(endpoints: readonly string[]): Promise<RoundTrips> {
+    const client = new Etcd3({ hosts: [...endpoints] });
+    return new RoundTrips(client, await client.watch().key("/bench/round").create());
+  }
+
+  async three(): Promise<void> {
+    for (let put = 0; put < 3; put += 1) {
+      this.#count += 1;
+      const value = String(this.#count);
+      const seen = new Promise<void>((resolve) => {
+        this.#seen = (current) => {
+          if (current === value) resolve();
+        };
+      });
+      await Promise.all([this.#client.put("/bench/round").value(value), seen]);
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#watcher.cancel();
+    this.#client.close();
+  }
+}

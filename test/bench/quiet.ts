@@ -1,0 +1,21 @@
+import type { LabBench } from "./lab-bench.ts";
+import { cpuMs } from "./process-usage.ts";
+
+const windowMs = 1_000;
+/** Garbage is collected and connections are kept alive at this share of a core at most. */
+const quietShare = 0.03;
+const patienceMs = 60_000;
+
+/** Waits until nothing has been written and no fleetd has worked for a second: what was begun is over. */
+export async function untilQuiet(lab: LabBench): Promise<void> {
+  const deadlineMs = performance.now() + patienceMs;
+  const look = async () => ({ revision: await lab.states.revision(), cpu: lab.fleetds.map(cpuMs) });
+  for (let before = await look(); ; ) {
+    await new Promise((resolve) => setTimeout(resolve, windowMs));
+    const now = await look();
+    const worked = now.cpu.map((ms, index) => ms - (before.cpu[index] ?? 0));
+    if (now.revision === before.revision && Math.max(...worked) <= quietShare * windowMs) return;
+    if (performance.now() > deadlineMs) throw new Error(`no quiet: fleetds worked ${worked.join(", ")} ms`);
+    before = now;
+  }
+}
