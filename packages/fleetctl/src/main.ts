@@ -34,8 +34,7 @@ async function ask(question: string): Promise<string> {
   }
 }
 
-// The exit code is set and the process left to end by itself: stdout may be a pipe that is still being read.
-process.exitCode = await run(process.argv.slice(2), {
+const exited = run(process.argv.slice(2), {
   environment: process.env,
   print: (text) => {
     process.stdout.write(text);
@@ -50,4 +49,8 @@ process.exitCode = await run(process.argv.slice(2), {
   ...(isatty(0) && isatty(2) ? { ask } : {}),
   clock: systemClock,
   signal: interrupt.signal,
+});
+// Not awaited, for the bundle is CommonJS. The process is left to end by itself: stdout may be a pipe still being read.
+void exited.then((exitCode) => {
+  process.exitCode = exitCode;
 });

@@ -7,10 +7,10 @@ import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { options } from "./fleet-shell.ts";
+import { installProgram } from "./installed-program.ts";
 import { ScriptedFleet } from "./scripted-fleet.ts";
 
 const run = promisify(execFile);
-const builder = fileURLToPath(new URL("../../../packages/fleetctl/build-bundle.js", import.meta.url));
 
 const fleet = new ScriptedFleet();
 let directory: string;
@@ -18,12 +18,8 @@ let environment: Record<string, string>;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "fleetctl-completion-"));
-  await writeFile(join(directory, "package.json"), '{"type":"module"}');
-  await run(process.execPath, [builder, join(directory, "bundle")]);
-  await writeFile(
-    join(directory, "fleetctl"),
-    `#!/bin/sh\nexec '${process.execPath}' '${directory}/bundle/main.js' "$@"\n`,
-  );
+  const program = await installProgram(directory);
+  await writeFile(join(directory, "fleetctl"), `#!/bin/sh\nexec '${process.execPath}' '${program}' "$@"\n`);
   await chmod(join(directory, "fleetctl"), 0o755);
   await writeFile(join(directory, "apart.service"), "");
   const endpoint = await fleet.listen();

@@ -3,15 +3,14 @@ import { once } from "node:events";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { VERSION } from "../../../packages/fleetctl/src/version.ts";
+import { installProgram } from "./installed-program.ts";
 import { OneMachineCluster } from "./one-machine-cluster.ts";
 import { ScriptedFleet } from "./scripted-fleet.ts";
 
 const run = promisify(execFile);
-const builder = fileURLToPath(new URL("../../../packages/fleetctl/build-bundle.js", import.meta.url));
 
 let directory: string;
 let program: string;
@@ -19,9 +18,7 @@ let cluster: OneMachineCluster;
 
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), "fleetctl-program-"));
-  await writeFile(join(directory, "package.json"), '{"type":"module"}');
-  await run(process.execPath, [builder, join(directory, "bundle")]);
-  program = join(directory, "bundle", "main.js");
+  program = await installProgram(directory);
   cluster = await OneMachineCluster.start();
 });
 

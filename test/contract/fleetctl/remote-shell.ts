@@ -1,15 +1,14 @@
-import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { chmod, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { afterAll, afterEach, beforeAll, beforeEach } from "vitest";
 import type { Outcome } from "./command-line.ts";
+import { installProgram } from "./installed-program.ts";
 import { ScriptedFleet } from "./scripted-fleet.ts";
 
-const builder = fileURLToPath(new URL("../../../packages/fleetctl/build-bundle.js", import.meta.url));
 const fakeSsh = fileURLToPath(new URL("../../fixtures/fake-ssh.mjs", import.meta.url));
 
 /** One call of the fake ssh. */
@@ -41,9 +40,7 @@ export class RemoteShell {
 
   async build(): Promise<void> {
     this.#directory = await mkdtemp(join(tmpdir(), "fleetctl-remote-"));
-    await writeFile(join(this.#directory, "package.json"), '{"type":"module"}');
-    await promisify(execFile)(process.execPath, [builder, join(this.#directory, "bundle")]);
-    this.program = join(this.#directory, "bundle", "main.js");
+    this.program = await installProgram(this.#directory);
   }
 
   async open(): Promise<void> {

@@ -10,6 +10,7 @@ const packageDirectory = fileURLToPath(new URL("../../../packages/fleetctl/", im
 /** As in build-bundle.js. */
 const external = ["@grpc/grpc-js", "cockatiel", "etcd3", "fastify", "ini", "zod"];
 
+/** In pieces, which show what is read together; the command line itself is one file, in which these run when first used. */
 function bundled() {
   return build({
     absWorkingDir: packageDirectory,

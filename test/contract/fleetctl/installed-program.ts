@@ -1,0 +1,15 @@
+import { execFile } from "node:child_process";
+import { cp } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+
+const packageDirectory = new URL("../../../packages/fleetctl/", import.meta.url);
+
+/** Bundles fleetctl as it is now into a directory, with all it needs there; resolves to the program to run with Node. */
+export async function installProgram(directory: string): Promise<string> {
+  const builder = fileURLToPath(new URL("build-bundle.js", packageDirectory));
+  await promisify(execFile)(process.execPath, [builder, join(directory, "bundle")]);
+  await cp(fileURLToPath(new URL("bin", packageDirectory)), join(directory, "bin"), { recursive: true });
+  return join(directory, "bin", "fleetctl.js");
+}
