@@ -36,7 +36,7 @@ export class Backup {
   }
 
   /**
-   * The cluster first, then files, units and metadata, page by page, so that no more than a page is in memory. Rejects
+   * The cluster first, then files, units and metadata, page by page, so that no more than two pages are in memory. Rejects
    * with StoreError, `etcd_compacted` when it was read too slowly, or the frozen error.
    */
   async *parts(): AsyncGenerator<BackupPart, void> {

@@ -105,17 +105,17 @@ export class Committer {
     return { outcome: "committed", revision };
   }
 
-  #stages(writes: readonly EngineWrite[]): readonly [readonly Batch[], readonly Batch[]] {
-    // etcd refuses a key that is written twice in one transaction.
-    const assignments = new Map<string, Operation>();
-    const settled = new Map<string, Operation>();
+  #stages(writes: readonly EngineWrite[]): readonly [Iterable<Batch>, Iterable<Batch>] {
+    // etcd refuses a key that is written twice in one transaction. Encoded when their turn comes: etcd has work meanwhile.
+    const assignments = new Map<string, () => Operation>();
+    const settled = new Map<string, () => Operation>();
     // Each alone in its transaction: one that comes too late must not stop anything else.
     const conditional: Batch[] = [];
     for (const write of writes) {
       switch (write.op) {
         case "assign": {
           const key = this.#keys.assignment(write.machineId, write.unit);
-          assignments.set(key, { op: "put", key, value: assignmentCodec.encode(write.record) });
+          assignments.set(key, () => ({ op: "put", key, value: assignmentCodec.encode(write.record) }));
           break;
         }
         case "assign-exclusive":
@@ -128,26 +128,26 @@ export class Committer {
         }
         case "reschedule": {
           const key = this.#keys.reschedule(write.unit);
-          assignments.set(key, { op: "put", key, value: rescheduleCodec.encode(write.record) });
+          assignments.set(key, () => ({ op: "put", key, value: rescheduleCodec.encode(write.record) }));
           break;
         }
         case "forget-reschedule": {
           const key = this.#keys.reschedule(write.unit);
-          assignments.set(key, { op: "delete", from: key });
+          assignments.set(key, () => ({ op: "delete", from: key }));
           break;
         }
         case "withdraw": {
           const key = this.#keys.assignment(write.machineId, write.unit);
-          assignments.set(key, { op: "delete", from: key });
+          assignments.set(key, () => ({ op: "delete", from: key }));
           break;
         }
         case "settle": {
           const key = this.#keys.settled(write.machineId);
-          settled.set(key, {
+          settled.set(key, () => ({
             op: "put",
             key,
             value: settledCodec.encode({ registration: write.registration }),
-          });
+          }));
           break;
         }
         case "collect-body": {
@@ -185,7 +185,7 @@ export class Committer {
         }
       }
     }
-    return [[...batched([...assignments.values()]), ...conditional], batched([...settled.values()])];
+    return [batched(assignments.values(), conditional), batched(settled.values())];
   }
 
   #exclusive(write: Extract<EngineWrite, { op: "assign-exclusive" }>): Batch {
@@ -207,17 +207,17 @@ export class Committer {
   }
 
   /** Highest revision reached; undefined when fenced. Waits for every transaction it has begun. */
-  async #all(term: Term, batches: readonly Batch[], signal: AbortSignal): Promise<number | undefined> {
-    let next = 0;
+  async #all(term: Term, batches: Iterable<Batch>, signal: AbortSignal): Promise<number | undefined> {
+    const waiting = batches[Symbol.iterator]();
     let revision = 0;
     let fenced = false;
     let failed = false;
     const worker = async (): Promise<void> => {
-      for (let batch = batches[next++]; batch !== undefined; batch = batches[next++]) {
+      for (let next = waiting.next(); next.done !== true; next = waiting.next()) {
         if (fenced || failed) return;
         try {
           throwIfAborted(signal);
-          const reached = await this.#transact(term, batch);
+          const reached = await this.#transact(term, next.value);
           if (reached === undefined) fenced = true;
           else revision = Math.max(revision, reached);
         } catch (error) {
@@ -247,8 +247,16 @@ export class Committer {
   }
 }
 
-function batched(operations: readonly Operation[]): readonly Batch[] {
-  return operationBatches(operations).map((batch) => ({ compares: [], operations: batch }));
+function* batched(
+  operations: Iterable<() => Operation>,
+  after: readonly Batch[] = [],
+): Generator<Batch, void> {
+  for (const batch of operationBatches(encoded(operations))) yield { compares: [], operations: batch };
+  yield* after;
+}
+
+function* encoded(operations: Iterable<() => Operation>): Generator<Operation, void> {
+  for (const operation of operations) yield operation();
 }
 
 function unlessChanged(modRevision: number, operation: Extract<Operation, { op: "put" | "delete" }>): Batch {

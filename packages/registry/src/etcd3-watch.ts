@@ -58,17 +58,16 @@ export class Etcd3Watch {
     });
     this.#expectAnswer();
     try {
-      let events: WatchEvent[] = [];
+      // Of a revision that a fragment may have ended in: the rest comes in the next answer.
+      let held: WatchEvent[] = [];
       for (;;) {
         const response = await this.#next();
         if (response.canceled) throw canceled(response, this.#address);
+        const events = held;
         for (const event of response.events) events.push(eventOf(event.type, event.kv));
+        held = response.fragment ? events.splice(lastRevisionIndex(events)) : [];
         const last = events.at(-1);
-        // A fragment may end within a revision: the rest comes in the next answer.
-        if (last === undefined || response.fragment) continue;
-        const batch = { revision: revisionOf(last), events };
-        events = [];
-        yield batch;
+        if (last !== undefined) yield { revision: revisionOf(last), events };
       }
     } finally {
       signal.removeEventListener("abort", onAbort);
@@ -169,4 +168,12 @@ function eventOf(
 
 function revisionOf(event: WatchEvent): number {
   return event.type === "put" ? event.row.modRevision : event.modRevision;
+}
+
+/** Where the events of the last revision begin. */
+function lastRevisionIndex(events: readonly WatchEvent[]): number {
+  const last = events.at(-1);
+  if (last === undefined) return 0;
+  const revision = revisionOf(last);
+  return events.findLastIndex((event) => revisionOf(event) !== revision) + 1;
 }

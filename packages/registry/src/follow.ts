@@ -11,9 +11,10 @@ import type { Change, ChangeBatch, FollowObserver } from "./changes.ts";
 import type { ClusterGuard } from "./cluster-guard.ts";
 import { decodeChange } from "./decode-change.ts";
 import type { Keyspace } from "./keyspace.ts";
+import { Pace } from "./pace.ts";
 import type { FollowMetrics } from "./registry-metrics.ts";
-import { readAll, type Snapshot } from "./snapshot.ts";
-import { type KeyRange, type Store, StoreError, type WatchBatch, type WatchEvent } from "./store.ts";
+import { readPages } from "./snapshot.ts";
+import { type KeyRange, type Store, StoreError, type WatchBatch } from "./store.ts";
 
 export interface FollowOptions {
   readonly store: Store;
@@ -39,7 +40,7 @@ const reconnectBackoff = { initialMs: 100, maxMs: 5_000 };
  */
 export class Follow {
   readonly #options: FollowOptions;
-  readonly #delivered = new Map<string, number>();
+  #delivered: Map<string, number> = new Map();
   /** Undefined: a snapshot is needed. */
   #nextRevision: number | undefined;
   #first = true;
@@ -85,15 +86,14 @@ export class Follow {
     if (guard.epoch !== this.#epoch) this.#beginEpoch(guard.epoch);
     if (this.#nextRevision === undefined) {
       if (!this.#first) metrics.relists.add({});
-      const snapshot = await readAll(guard, range);
-      yield this.#take({ revision: snapshot.revision, events: this.#differences(snapshot) });
+      yield await this.#relist(connected);
     }
     const fromRevision = this.#nextRevision ?? 1;
     for await (const batch of store.watch({ ...range, fromRevision }, connected)) {
       guard.saw(batch.revision);
       // Deleted together with the cluster's identity: not a change to act on but the end of the cluster.
       if (this.#touchesCluster(batch)) await guard.verify();
-      yield this.#take(batch);
+      yield await this.#take(batch, connected);
     }
   }
 
@@ -110,40 +110,68 @@ export class Follow {
    */
   #touchesCluster(batch: WatchBatch): boolean {
     const { keys } = this.#options;
+    const cluster = keys.cluster();
     return batch.events.some((event) =>
       event.type === "put"
-        ? event.row.key === keys.cluster()
-        : event.key === keys.cluster() || keys.parse(event.key)?.kind === "settled",
+        ? event.row.key === cluster
+        : event.key === cluster || keys.parse(event.key)?.kind === "settled",
     );
   }
 
   /** Notes the events as delivered; what follows belongs to the reader. */
-  #take(batch: WatchBatch): ChangeBatch {
+  async #take(batch: WatchBatch, signal: AbortSignal): Promise<ChangeBatch> {
+    const { keys, clock } = this.#options;
+    const pace = new Pace(clock);
     const changes: Change[] = [];
+    for (const event of batch.events) {
+      if (pace.isOver) await pace.rest(signal);
+      const change = decodeChange(keys, event);
+      if (change !== undefined) changes.push(change);
+    }
+    // At the end and at once: an abort in between has delivered nothing.
     for (const event of batch.events) {
       if (event.type === "put") this.#delivered.set(event.row.key, event.row.modRevision);
       else this.#delivered.delete(event.key);
-      const change = decodeChange(this.#options.keys, event);
-      if (change !== undefined) changes.push(change);
     }
     this.#nextRevision = batch.revision + 1;
     return { revision: batch.revision, changes };
   }
 
-  /** The events that lead from what was delivered to the snapshot: deletions first, then by mod revision. */
-  #differences(snapshot: Snapshot): readonly WatchEvent[] {
-    const present = new Set<string>();
-    const puts: Extract<WatchEvent, { type: "put" }>[] = [];
-    for (const row of snapshot.rows) {
-      present.add(row.key);
-      if (this.#delivered.get(row.key) !== row.modRevision) puts.push({ type: "put", row });
+  /**
+   * What leads from what was delivered to all that is there now: deletions first, then by mod revision. Decoded page by
+   * page, so that no more than two pages of raw rows are in memory.
+   */
+  async #relist(signal: AbortSignal): Promise<ChangeBatch> {
+    const { guard, keys, clock, range } = this.#options;
+    const present = new Map<string, number>();
+    const puts = new ByRevision();
+    const pace = new Pace(clock);
+    let revision = 0;
+    for await (const page of readPages(guard, range)) {
+      pace.begin();
+      revision = page.revision;
+      for (const row of page.rows) {
+        if (pace.isOver) await pace.rest(signal);
+        present.set(row.key, row.modRevision);
+        if (this.#delivered.get(row.key) === row.modRevision) continue;
+        const change = decodeChange(keys, { type: "put", row });
+        if (change !== undefined) puts.add(change);
+      }
     }
-    puts.sort((a, b) => a.row.modRevision - b.row.modRevision);
-    const deletions: WatchEvent[] = [];
+    const changes: Change[] = [];
     for (const key of this.#delivered.keys()) {
-      if (!present.has(key)) deletions.push({ type: "delete", key, modRevision: snapshot.revision });
+      if (pace.isOver) await pace.rest(signal);
+      if (present.has(key)) continue;
+      const change = decodeChange(keys, { type: "delete", key, modRevision: revision });
+      if (change !== undefined) changes.push(change);
     }
-    return [...deletions, ...puts];
+    for (const change of puts.ascending()) {
+      if (pace.isOver) await pace.rest(signal);
+      changes.push(change);
+    }
+    this.#delivered = present;
+    this.#nextRevision = revision + 1;
+    return { revision, changes };
   }
 
   #disconnected(error: unknown): void {
@@ -162,5 +190,24 @@ export class Follow {
     const { observer } = this.#options;
     if (connected) observer?.connected();
     else if (error !== undefined) observer?.disconnected(error);
+  }
+}
+
+/** Changes by the revision they were made at; of one revision in the order they were added. */
+class ByRevision {
+  readonly #changes = new Map<number, Change[]>();
+
+  add(change: Change): void {
+    const { modRevision } = change.entry;
+    const same = this.#changes.get(modRevision);
+    if (same === undefined) this.#changes.set(modRevision, [change]);
+    else same.push(change);
+  }
+
+  *ascending(): Generator<Change, void> {
+    // Numbers in such an array are sorted an order of magnitude faster than anything by a function.
+    for (const revision of Float64Array.from(this.#changes.keys()).sort()) {
+      yield* this.#changes.get(revision) ?? [];
+    }
   }
 }

@@ -12,9 +12,9 @@ export type { LossConfirmations } from "./loss-confirmations.ts";
 export type { MachineMetadata, MetadataChange } from "./machine-metadata.ts";
 export { MeasuredStore } from "./measured-store.ts";
 export { MemoryEtcd } from "./memory-etcd.ts";
-export { operationBatches } from "./operation-batches.ts";
 export { MemoryStore } from "./memory-store.ts";
 export type { MisplacedUnit } from "./misplaced-units.ts";
+export { operationBatches } from "./operation-batches.ts";
 export {
   type AssignmentRecord,
   type ClusterRecord,

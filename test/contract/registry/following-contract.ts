@@ -73,12 +73,12 @@ export function describeFollowing(bench: RegistryBench): void {
     test("what takes several pages is told as one batch", async () => {
       const at = prefix();
       const registry = await ready(at);
-      const count = 2_500;
+      const count = 5_000;
       for (let first = 0; first < count; first += 125) {
         const puts = Array.from(
           { length: 125 },
           (_, index) =>
-            ({ op: "put", key: `${at}units/u${first + index}.service`, value: "x".repeat(3_000) }) as const,
+            ({ op: "put", key: `${at}units/u${first + index}.service`, value: "x".repeat(1_500) }) as const,
         );
         await bench.raw.txn({ compares: [], success: puts });
       }

@@ -4,10 +4,15 @@ import { SimulatedClock } from "../../simulation/simulated-clock.ts";
 
 /** An in-memory etcd on simulated time, and registries over it. */
 export class Bench {
-  readonly clock = new SimulatedClock();
-  readonly etcd = new MemoryEtcd(this.clock);
+  readonly clock: SimulatedClock;
+  readonly etcd: MemoryEtcd;
   readonly prefix = "/fleet/";
   readonly saves: RememberedCluster[] = [];
+
+  constructor(clock = new SimulatedClock()) {
+    this.clock = clock;
+    this.etcd = new MemoryEtcd(clock);
+  }
 
   async registry(store: Store = new MemoryStore(this.etcd)): Promise<Registry> {
     const { prefix, clock, saves } = this;

@@ -2,6 +2,7 @@ import { type ChangeBatch, MemoryStore, type Registry } from "@fleet/registry";
 import { AbortedError, type FleetError } from "@fleet/runtime";
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { SimulatedClock } from "../../simulation/simulated-clock.ts";
 import { Bench } from "./bench.ts";
 import { BreakableStore } from "./breakable-store.ts";
 
@@ -59,8 +60,7 @@ interface Following {
   stop(): Promise<void>;
 }
 
-async function following(): Promise<Following> {
-  const bench = new Bench();
+async function following(bench = new Bench()): Promise<Following> {
   const store = new BreakableStore(new MemoryStore(bench.etcd));
   const registry = await bench.registry(store);
   const reader = new Reader();
@@ -185,4 +185,64 @@ test("the revision seen is remembered now and then, not with every change", asyn
   expect(bench.saves.length).toBeLessThanOrEqual(6);
   expect(bench.saves.at(-1)?.revision).toBeGreaterThan(bench.etcd.revision - 6);
   await stop();
+});
+
+/** Time passes while somebody works: a millisecond whenever it is looked at. */
+class WorkingClock extends SimulatedClock {
+  #looks = 0;
+
+  override monotonic(): number {
+    this.#looks += 1;
+    return super.monotonic() + this.#looks;
+  }
+}
+
+test("much at once is decoded in turns, the snapshot and what the watch tells", async () => {
+  const clock = new WorkingClock();
+  const { bench, reader, registry, stop } = await following(new Bench(clock));
+  const more = new Reader();
+  for (let index = 0; index < 200; index += 1) bench.put(`units/u${index}.service`, "{}");
+  await clock.advance(1_000);
+  const stopping = new AbortController();
+  const reading = more.read(registry.followCluster(stopping.signal));
+  await clock.settle();
+  expect(more.batches).toBe(0);
+  expect(clock.pending).toBe(1);
+  await clock.advance(1_000);
+  expect(more.batches).toBe(1);
+  bench.etcd.txn({
+    compares: [],
+    success: Array.from({ length: 100 }, (_, index) => ({
+      op: "put",
+      key: `/fleet/states/m1/u${index}.service`,
+      value: "{}",
+    })),
+  });
+  await clock.settle();
+  expect(more.batches).toBe(1);
+  await clock.advance(1_000);
+  expect(more.batches).toBe(2);
+  stopping.abort();
+  await reading;
+  await stop();
+  expect([...reader.problems, ...more.problems]).toEqual([]);
+  expect(more.rows).toEqual(content(bench));
+  expect(reader.rows).toEqual(content(bench));
+  expect(clock.pending).toBe(0);
+});
+
+test("who stops between two turns is told nothing of it", async () => {
+  const clock = new WorkingClock();
+  const bench = new Bench(clock);
+  const registry = await bench.registry();
+  for (let index = 0; index < 200; index += 1) bench.put(`units/u${index}.service`, "{}");
+  const reader = new Reader();
+  const stopping = new AbortController();
+  const reading = reader.read(registry.followCluster(stopping.signal));
+  await clock.settle();
+  stopping.abort();
+  await reading;
+  expect(reader.batches).toBe(0);
+  expect(reader.ended).toBeInstanceOf(AbortedError);
+  expect(clock.pending).toBe(0);
 });

@@ -1,6 +1,6 @@
 import { MemoryEtcd, MemoryStore, type RangeRequest, type RangeResult, StoreError } from "@fleet/registry";
 import { expect, test } from "vitest";
-import { readAll } from "../../../packages/registry/src/snapshot.ts";
+import { readAll, readPages } from "../../../packages/registry/src/snapshot.ts";
 import { SimulatedClock } from "../../simulation/simulated-clock.ts";
 
 const range = { from: "a/", to: "a0" };
@@ -16,7 +16,7 @@ function put(etcd: MemoryEtcd, key: string): void {
   etcd.txn({ compares: [], success: [{ op: "put", key, value: "x" }] });
 }
 
-test.each([0, 1, 999, 1_000, 1_001, 2_000, 2_345])("%i rows: each once, at one revision", async (count) => {
+test.each([0, 1, 3_999, 4_000, 4_001, 8_000, 9_345])("%i rows: each once, at one revision", async (count) => {
   const etcd = filled(count);
   const store = new MemoryStore(etcd);
   const revision = etcd.revision;
@@ -37,7 +37,7 @@ test.each([0, 1, 999, 1_000, 1_001, 2_000, 2_345])("%i rows: each once, at one r
   expect(snapshot.revision).toBe(revision);
   expect(snapshot.rows).toHaveLength(count);
   expect(new Set(snapshot.rows.map((row) => row.key)).size).toBe(count);
-  expect(pages).toBe(Math.max(1, Math.ceil(count / 1_000)));
+  expect(pages).toBe(Math.max(1, Math.ceil(count / 4_000)));
 });
 
 test("pages too large to be received get smaller, down to one row", async () => {
@@ -55,6 +55,24 @@ test("pages too large to be received get smaller, down to one row", async () => 
   );
   expect(snapshot.rows).toHaveLength(20);
   expect(limits[0]).toBeGreaterThan(2);
+});
+
+test("the next page is asked for before this one is read; one that fails is told when its turn comes", async () => {
+  const store = new MemoryStore(filled(5_000));
+  let asked = 0;
+  const pages = readPages(
+    {
+      range: async (request) => {
+        asked += 1;
+        if (asked === 2) throw new StoreError("etcd_unavailable", "gone");
+        return await store.range(request);
+      },
+    },
+    range,
+  );
+  expect((await pages.next()).value?.rows).toHaveLength(4_000);
+  expect(asked).toBe(2);
+  await expect(pages.next()).rejects.toMatchObject({ code: "etcd_unavailable" });
 });
 
 test("a row that can never be received is an error", async () => {
