@@ -1,4 +1,4 @@
-import { Etcd, LabDirectory, startEtcd } from "@fleet/lab";
+import { type Etcd, LabDirectory, startEtcd } from "@fleet/lab";
 import { Etcd3Store, type Operation, operationBatches, Registry } from "@fleet/registry";
 import { LineLogger, systemClock, systemRandom } from "@fleet/runtime";
 import { Etcd3 } from "etcd3";
@@ -43,7 +43,7 @@ export class BenchEtcd {
 
   /** As fast as it goes. */
   async write(operations: Iterable<Operation>): Promise<void> {
-    const batches = operationBatches(operations);
+    const batches = [...operationBatches(operations)];
     let next = 0;
     const writer = async (): Promise<void> => {
       for (let batch = batches[next++]; batch !== undefined; batch = batches[next++]) {
