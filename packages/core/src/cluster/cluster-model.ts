@@ -213,7 +213,7 @@ export class ClusterModel {
     this.#machines.set(machine.id, machine);
     if (!machine.leaving) this.#machineIndex.add(machine, this.load(machine.id));
     if (former !== undefined && former !== unreadable && sameForPlanning(former, machine)) return;
-    this.#machineChanged(machine.id);
+    this.#dirty.machineChanged(machine.id);
   }
 
   /** The machine is present and nothing can be decided about it. */
@@ -221,7 +221,7 @@ export class ClusterModel {
     this.#closeMachine(this.#machines.get(machineId));
     this.#away.delete(machineId);
     this.#machines.set(machineId, unreadable);
-    this.#machineChanged(machineId);
+    this.#dirty.machineChanged(machineId);
   }
 
   /** The machine is not there, and what it has stays with it: it may come back. */
@@ -237,7 +237,7 @@ export class ClusterModel {
     this.#closeMachine(former);
     this.#away.delete(machineId);
     this.#machines.delete(machineId);
-    this.#machineChanged(machineId);
+    this.#dirty.machineChanged(machineId);
     for (const unit of this.#occupancy.rowsOn(machineId)) this.#retry(unit, everywhere);
   }
 
@@ -325,7 +325,7 @@ export class ClusterModel {
     else this.#settled.set(machineId, registration);
     const machine = this.machine(machineId);
     // An unsettled machine may be given back what it holds.
-    if (machine !== undefined && !this.isSettled(machine)) this.#machineChanged(machineId);
+    if (machine !== undefined && !this.isSettled(machine)) this.#dirty.machineChanged(machineId);
   }
 
   // --- Dirt ------------------------------------------------------------------------------------------------
@@ -347,7 +347,7 @@ export class ClusterModel {
 
   /** Everything is to be looked at again: after a failed commit, and for audits. */
   markAllDirty(): void {
-    for (const machineId of this.#machines.keys()) this.#machineChanged(machineId);
+    for (const machineId of this.#machines.keys()) this.#dirty.machineChanged(machineId);
     for (const machineId of this.#occupancy.machinesWithAssignments()) this.#dirty.machines.add(machineId);
     for (const unit of this.#units.names()) this.#dirty.changed(unit);
     for (const unit of this.#occupancy.assignedUnits()) this.#dirty.changed(unit);
@@ -396,12 +396,6 @@ export class ClusterModel {
 
   #closeMachine(machine: Machine | Unreadable | undefined): void {
     if (machine !== undefined && machine !== unreadable) this.#machineIndex.remove(machine);
-  }
-
-  #machineChanged(machineId: string): void {
-    this.#dirty.machines.add(machineId);
-    this.#dirty.openings.add(machineId);
-    this.#dirty.settles.add(machineId);
   }
 
   #changeUnit(name: string, unit: Unit | Unreadable | undefined): void {

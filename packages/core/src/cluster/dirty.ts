@@ -25,6 +25,11 @@ export class Dirty {
   readonly settles = new Set<string>();
   /** Hints that only this one has, and may add to. */
   readonly #own = new WeakMap<ReadonlySet<string>, Set<string>>();
+  /**
+   * Something changed since this was last taken. What units that replace others may push off depends on all of the cluster:
+   * they are tried again once for that, and not for what was only put back.
+   */
+  fresh = false;
   /** Nothing was left behind by a bounded take: registrations may be confirmed. */
   complete = true;
 
@@ -39,17 +44,27 @@ export class Dirty {
     );
   }
 
+  machineChanged(machineId: string): void {
+    this.fresh = true;
+    this.machines.add(machineId);
+    this.openings.add(machineId);
+    this.settles.add(machineId);
+  }
+
   suspect(machineId: string, unit: string): void {
+    this.fresh = true;
     const units = this.suspects.get(machineId);
     if (units === undefined) this.suspects.set(machineId, new Set([unit]));
     else units.add(unit);
   }
 
   changed(unit: string): void {
+    this.fresh = true;
     this.units.set(unit, true);
   }
 
   retry(unit: string, machineId: string | typeof everywhere): void {
+    this.fresh = true;
     const known = this.retries.get(unit);
     if (known === everywhere) return;
     if (machineId === everywhere) this.retries.set(unit, everywhere);
@@ -81,6 +96,8 @@ export class Dirty {
  */
 export function takeDirty(from: Dirty, limit: number, inOrder: (units: Iterable<string>) => string[]): Dirty {
   const taken = new Dirty();
+  const { fresh } = from;
+  from.fresh = false;
   let room = limit;
   for (const machineId of [...from.machines].sort()) {
     if (room <= 0) break;
@@ -104,6 +121,7 @@ export function takeDirty(from: Dirty, limit: number, inOrder: (units: Iterable<
   room -= taken.units.size;
   for (const [unit, hints] of from.retries.take(room, inOrder)) taken.retryOn(unit, hints);
   const left = from.machines.size + from.suspects.size + from.units.size + from.retries.size;
+  taken.fresh = fresh;
   taken.complete = left === 0;
   if (taken.complete) {
     for (const machineId of from.settles) taken.settles.add(machineId);

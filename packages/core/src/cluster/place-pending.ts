@@ -29,7 +29,7 @@ export function placePending(draft: Draft, dirty: Dirty, looks: number): Tried {
   const hints = machinesToTry(draft.model, dirty);
   if (hints !== undefined) for (const unit of draft.model.unplaced) queue.add(unit, hints);
   for (const [unit, hints] of dirty.retries) queue.add(unit, hints);
-  if (!dirty.empty) retryReplacers(draft.model, queue);
+  if (dirty.fresh) retryReplacers(draft.model, queue);
 
   const units = new Set<string>();
   for (;;) {
