@@ -205,7 +205,7 @@ class ByRevision {
   }
 
   *ascending(): Generator<Change, void> {
-    // Numbers in such an array are sorted an order of magnitude faster than anything by a function.
+    // Sorted in one go, so as short as can be: numbers in such an array take half the time of a sort by a function.
     for (const revision of Float64Array.from(this.#changes.keys()).sort()) {
       yield* this.#changes.get(revision) ?? [];
     }
