@@ -1,4 +1,4 @@
-import { type UnitOption, parseUnitFile, serializeUnitFile, unitHash } from "@fleet/core";
+import { parseUnitFile, serializeUnitFile, type UnitOption, unitHash } from "@fleet/core";
 import { Keyspace, type Operation } from "@fleet/registry";
 
 export const keys = new Keyspace("/fleet-bench/");
@@ -19,6 +19,10 @@ export function zoneOf(machine: number): string {
   return `z${machine % ZONES}`;
 }
 
+export function machineMetadata(machine: number): Readonly<Record<string, string>> {
+  return { zone: zoneOf(machine), disk: machine % 3 === 0 ? "ssd" : "hdd" };
+}
+
 /** Machines as their agents register them, without agents: nothing ends them. */
 export function* machineRows(count: number): Generator<Operation> {
   for (let index = 0; index < count; index += 1) {
@@ -27,7 +31,7 @@ export function* machineRows(count: number): Generator<Operation> {
       id,
       token: id,
       publicIp: "192.0.2.1",
-      metadata: { zone: zoneOf(index), disk: index % 3 === 0 ? "ssd" : "hdd" },
+      metadata: machineMetadata(index),
       leaving: false,
       formats: [1],
       version: "bench",

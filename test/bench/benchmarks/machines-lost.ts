@@ -1,0 +1,83 @@
+import { BenchEtcd } from "../bench-etcd.ts";
+import type { Benchmark, Measurement, Progress } from "../benchmark.ts";
+import { ClusterWatch } from "../cluster-watch.ts";
+import { Leader } from "../leader.ts";
+import { machineId, unitRows } from "../population.ts";
+import { SimulatedMachines } from "../simulated-machines.ts";
+
+const MACHINES = 10_000;
+const UNITS = 20_000;
+const LOST = 100;
+const PROCESSES = 3;
+/** So long that keeping the leases alive leaves the host time for what is measured. */
+const TTL_MS = 90_000;
+
+export const machinesLost: Benchmark = {
+  name: "machines-lost",
+  what: `${LOST} of ${MACHINES} machines vanish at once, with agents, leases and watches; ${UNITS} units run there`,
+  runs: 1,
+  run: async (progress) => {
+    const etcd = await BenchEtcd.start();
+    const watch = new ClusterWatch(etcd);
+    const processes: SimulatedMachines[] = [];
+    try {
+      const start = (first: number, count: number): SimulatedMachines => {
+        const started = new SimulatedMachines({ endpoints: etcd.endpoints, first, count, ttlMs: TTL_MS });
+        processes.push(started);
+        return started;
+      };
+      const share = Math.ceil((MACHINES - LOST) / PROCESSES);
+      for (let first = LOST; first < MACHINES; first += share)
+        start(first, Math.min(share, MACHINES - first));
+      const registered = (): void => progress(`${watch.machines.size} machines are registered`);
+      await watch.until(() => watch.machines.size === MACHINES - LOST, registered);
+      // They register last and within a moment, so that their leases end within one.
+      const doomed = start(0, LOST);
+      await watch.until(() => watch.machines.size === MACHINES, registered);
+      const memoryMiB = processes.reduce((sum, each) => sum + each.memoryMiB(), 0);
+      progress(`${MACHINES} machines are registered, ${(memoryMiB / MACHINES).toFixed(2)} MiB each`);
+      const leader = new Leader({
+        endpoints: etcd.endpoints,
+        logFile: `${etcd.directory.path}/engine.log`,
+        agentTtlMs: TTL_MS,
+      });
+      try {
+        return [await lose(doomed, etcd, watch, progress)];
+      } finally {
+        await leader.stop();
+      }
+    } finally {
+      await Promise.all(processes.map((each) => each.kill()));
+      await watch.stop();
+      await etcd.stop();
+    }
+  },
+};
+
+async function lose(
+  doomed: SimulatedMachines,
+  etcd: BenchEtcd,
+  watch: ClusterWatch,
+  progress: Progress,
+): Promise<Measurement> {
+  await etcd.write(unitRows(UNITS));
+  await watch.until(
+    () => watch.running.size === UNITS,
+    () => progress(`${watch.assignments.size} units are assigned, ${watch.running.size} run`),
+  );
+  const lost = new Set(Array.from({ length: LOST }, (_, index) => machineId(index)));
+  const units = [...watch.assignments].filter(([, machine]) => lost.has(machine)).map(([unit]) => unit);
+  progress(`${LOST} machines with ${units.length} units lose power`);
+  await doomed.kill();
+  const placed = (unit: string): boolean => !lost.has(watch.assignments.get(unit) ?? machineId(0));
+  await watch.until(
+    () => watch.machines.size === MACHINES - LOST && units.every(placed),
+    () => progress(`${watch.machines.size} machines left, ${units.filter(placed).length} units placed again`),
+  );
+  return {
+    figure: `from the last of ${LOST} lost machines until their ${units.length} units are placed again`,
+    value: Math.max(0, (watch.lastAssignedAtMs - watch.lastMachineLostAtMs) / 1_000),
+    unit: "s",
+    bars: [{ of: "value", atMost: 1 }],
+  };
+}
