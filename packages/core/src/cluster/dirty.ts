@@ -105,11 +105,6 @@ export function takeDirty(from: Dirty, limit: number, inOrder: (units: Iterable<
     taken.machines.add(machineId);
     from.machines.delete(machineId);
   }
-  // Once for all machines: a look at every unplaced unit for each part of them would take many times as long.
-  if (from.machines.size === 0) {
-    for (const machineId of from.openings) taken.openings.add(machineId);
-    from.openings.clear();
-  }
   for (const machineId of [...from.suspects.keys()].sort()) {
     if (room <= 0) break;
     const units = from.suspects.get(machineId) ?? new Set();
@@ -119,8 +114,14 @@ export function takeDirty(from: Dirty, limit: number, inOrder: (units: Iterable<
   }
   for (const [unit] of from.units.take(room, inOrder)) taken.changed(unit);
   room -= taken.units.size;
+  // Once for all machines, and for the units that are left then: a look at every unplaced unit takes long.
+  if (from.machines.size + from.units.size === 0) {
+    for (const machineId of from.openings) taken.openings.add(machineId);
+    from.openings.clear();
+  }
   for (const [unit, hints] of from.retries.take(room, inOrder)) taken.retryOn(unit, hints);
-  const left = from.machines.size + from.suspects.size + from.units.size + from.retries.size;
+  const left =
+    from.machines.size + from.openings.size + from.suspects.size + from.units.size + from.retries.size;
   taken.fresh = fresh;
   taken.complete = left === 0;
   if (taken.complete) {

@@ -25,7 +25,10 @@ export function insertSorted<Item>(
   item: Item,
   compare: (left: Item, right: Item) => number,
 ): void {
-  items.splice(lowerBound(items, item, compare), 0, item);
+  const last = items.at(-1);
+  // What comes in order needs no search.
+  if (last === undefined || compare(last, item) < 0) items.push(item);
+  else items.splice(lowerBound(items, item, compare), 0, item);
 }
 
 /** Removes an item from an ascending array, if it is there. */
@@ -34,7 +37,8 @@ export function removeSorted<Item>(
   item: Item,
   compare: (left: Item, right: Item) => number,
 ): void {
-  const at = lowerBound(items, item, compare);
+  const first = items[0];
+  const at = first !== undefined && compare(first, item) === 0 ? 0 : lowerBound(items, item, compare);
   const found = items[at];
   if (found !== undefined && compare(found, item) === 0) items.splice(at, 1);
 }
