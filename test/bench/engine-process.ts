@@ -2,7 +2,13 @@
 
 import { createWriteStream } from "node:fs";
 import { Engine } from "@fleet/engine";
-import { type ChangeBatch, Etcd3Store, type EngineWrite, type FollowObserver, Registry } from "@fleet/registry";
+import {
+  type ChangeBatch,
+  type EngineWrite,
+  Etcd3Store,
+  type FollowObserver,
+  Registry,
+} from "@fleet/registry";
 import { LineLogger, systemClock, systemRandom } from "@fleet/runtime";
 import { wallMs } from "./wall-clock.ts";
 
@@ -46,7 +52,6 @@ function tell(message: EngineMessage): void {
   process.send?.(message);
 }
 
-if (process.env.PROF) setTimeout(() => process.exit(0), 60_000);
 let assigned = 0;
 const stop = new AbortController();
 process.once("disconnect", () => stop.abort());

@@ -18,7 +18,6 @@ export class Leader {
   constructor(options: EngineProcessOptions) {
     this.#process = fork(join(import.meta.dirname, "engine-process.mjs"), [JSON.stringify(options)], {
       stdio: ["ignore", "inherit", "inherit", "ipc"],
-      execArgv: process.env.PROF ? ["--cpu-prof", "--cpu-prof-dir=/tmp/prof"] : [],
     });
     this.#process.on("message", (message: EngineMessage) => {
       this.#messages.push(message);
@@ -32,7 +31,8 @@ export class Leader {
     kind: K,
     holds: (message: Extract<EngineMessage, { kind: K }>) => boolean = () => true,
   ): Promise<Extract<EngineMessage, { kind: K }>> {
-    const isIt = (message: EngineMessage): message is Extract<EngineMessage, { kind: K }> => message.kind === kind;
+    const isIt = (message: EngineMessage): message is Extract<EngineMessage, { kind: K }> =>
+      message.kind === kind;
     for (let next = 0; ; ) {
       for (; next < this.#messages.length; next += 1) {
         const message = this.#messages[next];

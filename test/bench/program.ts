@@ -11,7 +11,9 @@ Measures on this machine, each figure beside the limit that its parts set, and e
   NAME      these benchmarks only; without any, all
   --list    the benchmarks, and what each measures
   --runs N  this many runs of each; medians are held against the bars
-  --json    the result as JSON`;
+  --json    the result as JSON
+
+NODE_OPTIONS='--cpu-prof --cpu-prof-dir=DIR' leaves a profile of each of its processes.`;
 
 class UsageError extends Error {}
 

@@ -3,8 +3,8 @@ import type { Benchmark, Measurement, Progress } from "../benchmark.ts";
 import { Leader } from "../leader.ts";
 import { keys, machineRows, unitRows } from "../population.ts";
 
-const MACHINES = Number(process.env.MACHINES ?? 10_000);
-const UNITS = Number(process.env.UNITS ?? 100_000);
+const MACHINES = 10_000;
+const UNITS = 100_000;
 
 export const placements: Benchmark = {
   name: "placements",
@@ -50,7 +50,8 @@ async function place(
         `loaded after ${((loadedAtMs - leader.startedAtMs) / 1_000).toFixed(1)} s, placed ${seconds.toFixed(1)} s later`,
       );
       const assignments = await storedAssignments(etcd);
-      if (assignments.length !== units) throw new Error(`${assignments.length} of ${units} units are assigned`);
+      if (assignments.length !== units)
+        throw new Error(`${assignments.length} of ${units} units are assigned`);
       const raw = assignments.map(({ key, value }) => ({ key: `/raw${key}`, value }));
       const rawSeconds = await etcd.rawWriteSeconds(raw);
       return {
@@ -79,7 +80,6 @@ async function place(
       await leader.stop();
     }
   } finally {
-    if (process.env.KEEP) (await import("node:fs")).cpSync(`${etcd.directory.path}/engine.log`, "/tmp/engine.log");
     await etcd.stop();
   }
 }
