@@ -150,6 +150,8 @@ export const readableFormats: readonly number[] = [1];
 
 /** Version of each value's shape. A reader that meets another one reports the value instead of guessing. */
 const recordVersion = 1;
+/** Made once: a schema is compiled at its first use, and an engine reads every record of the cluster. */
+const versioned = z.object({ v: z.literal(recordVersion) });
 
 /** How one kind of value is written and read. Unknown fields survive reading and writing back. */
 export interface Codec<Value> {
@@ -164,8 +166,7 @@ function codec<Value extends object>(schema: z.ZodType<Value>): Codec<Value> {
     decode: (text) => {
       const json = parseJson(text);
       if (!json.ok) return json;
-      const version = z.object({ v: z.literal(recordVersion) }).safeParse(json.value);
-      if (!version.success) return no(`not a record of version ${recordVersion}`);
+      if (!versioned.safeParse(json.value).success) return no(`not a record of version ${recordVersion}`);
       const record = schema.safeParse(json.value);
       return record.success ? ok(record.data) : no(issueSummary(record.error));
     },
