@@ -258,11 +258,22 @@ export class Leading {
       this.#options.metrics.steps.add(labelsOf(step));
     }
     await this.#caughtUp(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
-    // Others were planned around these; that they are gone again is an event no watch will tell of.
-    for (const assignment of cancelled) {
+    // Others were planned around these; that they are gone again, or never came, is an event no watch will tell of.
+    const refused = decided.steps.flatMap((step) => (this.#wasRefused(step) ? [step.assignment] : []));
+    for (const assignment of [...cancelled, ...refused]) {
       this.#projection.model.setAssignment(assignment);
       this.#projection.model.removeAssignment(assignment.machineId, assignment.unit);
     }
+  }
+
+  /** An exclusive unit is given away only if the machine is still there: once the watch has caught up, the model tells. */
+  #wasRefused(step: Step): step is Extract<Step, { kind: "assign" }> {
+    if (step.kind !== "assign") return false;
+    const { machineId, unit } = step.assignment;
+    const { model } = this.#projection;
+    return (
+      model.readableUnit(unit)?.requirements.exclusive !== undefined && !model.isAssigned(machineId, unit)
+    );
   }
 
   async #commit(writes: readonly EngineWrite[], signal: AbortSignal): Promise<number> {

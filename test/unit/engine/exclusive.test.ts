@@ -61,6 +61,19 @@ test("that a unit is exclusive no more, and is again, does not end the wait for 
   expect(since(begun)).toEqual(["release-exclusive a.service", "assign-exclusive a.service m2"]);
 });
 
+test("a machine that vanishes while it is being given a unit does not keep the unit waiting", async () => {
+  const begun = bench.words().length;
+  registry.set(...submission("exclusive"));
+  registry.holdBack = true;
+  registry.set(gone("m1"));
+  await quiet();
+  expect(since(begun)).toEqual(["assign-exclusive a.service m1"]);
+  registry.holdBack = false;
+  registry.deliver();
+  await quiet();
+  expect(since(begun)).toEqual(["assign-exclusive a.service m1", "assign-exclusive a.service m2"]);
+});
+
 test("a note that cannot be read keeps a unit as it is, and nothing is written again and again", async () => {
   await change(...submission("exclusive"));
   const begun = bench.words().length;

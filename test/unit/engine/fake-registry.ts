@@ -136,7 +136,9 @@ export class FakeRegistry {
       case "assign-exclusive": {
         const { machineId, unit, hold } = write;
         const present = this.#present.get(`exclusive-hold/${unit}`)?.entry.modRevision;
-        if (present !== write.heldAt) return [];
+        const machine = this.#present.get(`machine/${machineId}`)?.entry;
+        const registration = machine?.status === "present" ? machine.createRevision : undefined;
+        if (present !== write.heldAt || registration !== write.registration) return [];
         return [
           { kind: "assignment", machineId, unit, entry: this.entry(write.record) },
           { kind: "exclusive-hold", unit, entry: this.entry(hold) },
