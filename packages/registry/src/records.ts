@@ -7,6 +7,7 @@ import {
   type RestartProgress,
   type Result,
   type TargetState,
+  unknownMachine,
 } from "@fleet/core";
 import { z } from "zod";
 
@@ -304,6 +305,11 @@ export const contributionCodec: Codec<ContributionRecord> = codec(
 export const exclusiveHoldCodec: Codec<ExclusiveHold> = codec(
   z.looseObject({ machineId: z.string().min(1), registration: revision, stopMs: z.number().positive() }),
 );
+
+/** Some machine may be running the unit, nobody knows which: an engine waits for it as for one that is silent. */
+export function heldSomewhere(stopMs: number): ExclusiveHold {
+  return { machineId: unknownMachine, registration: 1, stopMs };
+}
 
 export const rescheduleCodec: Codec<Reschedule> = codec(
   z.looseObject({
