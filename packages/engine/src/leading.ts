@@ -71,7 +71,7 @@ export class Leading {
   #revision: number | undefined;
   #awaited: { readonly revision: number; readonly reached: () => void } | undefined;
   #auditDue = false;
-  readonly #expectsReturns: boolean;
+  #expectsReturns: boolean;
   #failure: unknown;
 
   constructor(term: Term, options: LeadingOptions) {
@@ -179,6 +179,7 @@ export class Leading {
     const leftMs = this.#term.inTouchSinceMs + agentTtlMs - clock.monotonic();
     logger.info("engine_expects_machines_back", { for_ms: Math.round(leftMs) });
     await sleep(clock, leftMs, signal);
+    this.#expectsReturns = false;
     this.#losses.expectationOver();
     this.#loop.trigger();
   }
@@ -194,15 +195,20 @@ export class Leading {
   async #audit(signal: AbortSignal): Promise<void> {
     const { clock, auditIntervalMs } = this.#options;
     for (;;) {
-      await this.#raiseFormat();
       await sleep(clock, auditIntervalMs, signal);
+      await this.#raiseFormat();
       this.#auditDue = true;
       this.#loop.trigger();
     }
   }
 
-  /** Nothing depends on when: a failure is left to the next time. */
+  /**
+   * Nothing depends on when: a failure is left to the next time, and machines that may be back soon are waited for. One of
+   * them that does not read the later format would be shut out.
+   */
   async #raiseFormat(): Promise<void> {
+    const { model } = this.#projection;
+    if (this.#expectsReturns || model.machineIds().some((machineId) => model.isAway(machineId))) return;
     try {
       await this.#options.registry.raiseFormat(this.#term);
     } catch (error) {

@@ -93,8 +93,12 @@ export class FakeRegistry {
     return this.overdue;
   }
 
-  /** There is one format. */
-  async raiseFormat(): Promise<undefined> {}
+  /** How often the data format was to be raised; there is one format. */
+  raises = 0;
+
+  async raiseFormat(): Promise<undefined> {
+    this.raises += 1;
+  }
 
   async commit(term: Term, writes: readonly EngineWrite[]): Promise<CommitOutcome> {
     const failure = this.failures.shift();
