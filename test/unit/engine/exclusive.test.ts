@@ -88,3 +88,23 @@ test("a note that cannot be read keeps a unit as it is, and nothing is written a
   expect(since(begun)).toEqual([]);
   expect(bench.log.filter(({ event }) => event === "audit_found_work")).toEqual([]);
 });
+
+test("the note stays for as long as the machine, away, has the unit assigned and may start it when it is back", async () => {
+  const others = ["m3", "m4", "m5"];
+  await change(...others.map((id) => bench.machine(id)));
+  await change(...submission("exclusive"));
+  const begun = bench.words().length;
+  // Too many at once: what they have stays theirs.
+  await change(gone("m1"), ...others.map(gone));
+  expect(since(begun)).toEqual(["hold m1,m3,m4,m5"]);
+  await pass(2 * waitMs);
+  await pass(2 * waitMs);
+  expect(since(begun)).toEqual(["hold m1,m3,m4,m5"]);
+  const machines = ["m1", ...others];
+  await change({ kind: "confirmed-losses", entry: registry.entry({ machines }) });
+  expect(since(begun + 1).filter((line) => line.includes("a.service"))).toEqual([
+    "withdraw a.service m1",
+    "release-exclusive a.service",
+    "assign-exclusive a.service m2",
+  ]);
+});
