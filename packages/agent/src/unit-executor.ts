@@ -222,8 +222,10 @@ export class UnitExecutor {
     const { unit, reason } = task;
     const entry = journal.entries.get(unit);
     if (entry === undefined) return stale;
+    // A restart under way has lost the invocation that it began: the start to come carries it out.
+    const { restarting, ...kept } = entry;
     const undone: JournalEntry = {
-      ...entry,
+      ...kept,
       launched: false,
       generation: 0,
       // A registry that is seeded anew has to be told what was wanted of it.
