@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterMachine } from "@fleet/lab";
 import { expect } from "vitest";
 import { serviceText } from "../e2e/lab-cluster.ts";
@@ -9,6 +10,8 @@ import { secondsText } from "./timeline.ts";
 const AGENT_TTL_MS = 2_000;
 const PATIENCE_MS = 20_000;
 const LOSSES = 24;
+/** 24 of them in two minutes. */
+const PERIOD_MS = 5_000;
 /** From this loss on, the machine gets nothing new: see docs/failures.md. */
 const UNSTEADY_FROM = 3;
 
@@ -52,6 +55,7 @@ describeFullMachines("a machine is lost again and again", () => {
       const unit = `new${String(loss).padStart(2, "0")}.service`;
       await lab.start({ [unit]: serviceText() });
       if ((await lab.placements())[unit] === flapping.name) placedThere.push(loss);
+      await sleep(Math.max(0, timeline.faultAtMs + loss * PERIOD_MS - Date.now()));
     }
     const tookMs = Date.now() - timeline.faultAtMs;
     await lab.cluster.waitFor({

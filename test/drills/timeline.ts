@@ -12,13 +12,12 @@ interface Verdict {
 /**
  * What happens in a drill, printed as it happens, in seconds since the fault; at the end a verdict for each promise.
  *
- * Before the fault, times count from the drill's beginning and are negative afterwards only for what comes late.
+ * What is told before the fault has no time yet; what is told later, and was before it, a negative one.
  */
 export class Timeline {
   readonly name: string;
   readonly #print: (line: string) => void;
   readonly #verdicts: Verdict[] = [];
-  readonly #beganAtMs = Date.now();
   #faultAtMs: number | undefined;
 
   constructor(name: string, print: (line: string) => void) {
@@ -44,9 +43,7 @@ export class Timeline {
   }
 
   event(kind: EventKind, what: string, atMs = Date.now()): void {
-    const before = this.#faultAtMs === undefined ? "before" : "";
-    const sinceMs = atMs - (this.#faultAtMs ?? this.#beganAtMs);
-    const at = before === "" ? `${(sinceMs / 1_000).toFixed(1)} s` : before;
+    const at = this.#faultAtMs === undefined ? "before" : secondsText(atMs - this.#faultAtMs);
     this.#print(`  ${at.padStart(8)}  ${kind.padEnd(9)}  ${what}`);
   }
 
