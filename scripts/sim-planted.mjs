@@ -56,7 +56,7 @@ async function hunt(patch) {
   const root = mkdtempSync(join(tmpdir(), "fleet-planted-"));
   try {
     copySources(root);
-    const applied = spawnSync("patch", ["-p1", "--fuzz=3", "--silent", "-i", join(planted, patch)], {
+    const applied = spawnSync("patch", ["-p1", "--fuzz=1", "--silent", "-i", join(planted, patch)], {
       cwd: root,
       encoding: "utf8",
     });

@@ -1,7 +1,8 @@
+import { checkConverged } from "./converged.ts";
 import { disasters } from "./disasters.ts";
-import { faults } from "./faults.ts";
-import { checkConverged, Invariants } from "./invariants.ts";
-import { type Action, requests } from "./requests.ts";
+import { faults, plannedLeaves } from "./faults.ts";
+import { Invariants } from "./invariants.ts";
+import { type Action, nothing, requests } from "./requests.ts";
 import { RunLog } from "./run-log.ts";
 import { metadata } from "./scenery.ts";
 import { seededRandom } from "./seeded-random.ts";
@@ -15,6 +16,8 @@ export interface RunOptions {
   readonly steps?: number;
   /** Hears each line of the trace as it comes about. */
   readonly onTrace?: (line: string) => void;
+  /** Hears what is about to be done, which may never end. */
+  readonly onBegin?: (line: string) => void;
   /** Called now and then while the cluster comes to rest. */
   readonly onAlive?: () => void;
 }
@@ -68,32 +71,38 @@ export async function run(seed: number, options: RunOptions): Promise<RunReport>
   const invariants = new Invariants(cluster, calm);
   clock.onSettled = () => invariants.check();
   const trace: string[] = [];
+  const stamped = (line: string): string => `${(clock.monotonic() / 1000).toFixed(3)} s ${line}`;
   const note = (line: string): void => {
-    const told = `${(clock.monotonic() / 1000).toFixed(3)} s ${line}`;
-    trace.push(told);
-    options.onTrace?.(told);
+    trace.push(stamped(line));
+    options.onTrace?.(stamped(line));
   };
   const pass = (durationMs: number): Promise<void> => watch(cluster, invariants, log, durationMs);
   const actions = [
     ...requests(cluster, random),
-    ...(calm ? [] : [...faults(cluster, random), ...disasters({ cluster, random, pass })]),
+    ...(calm
+      ? plannedLeaves(cluster, random)
+      : [...faults(cluster, random), ...disasters({ cluster, random, pass })]),
   ];
   const counts = new Map<string, number>();
+  const count = (name: string, times = 1): void => {
+    counts.set(name, (counts.get(name) ?? 0) + times);
+  };
   try {
     await cluster.start();
     for (let step = 0; step < steps; step += 1) {
       const action = draw(actions, random());
-      note(`${action.name} …`);
+      options.onBegin?.(stamped(action.name));
       const told = await action.act();
-      trace.pop();
       note(`${action.name} ${told}`);
-      counts.set(action.name, (counts.get(action.name) ?? 0) + 1);
+      if (told !== nothing) count(action.name);
       await pass(random() * random() * maxStepMs);
     }
     note("faults end");
+    options.onBegin?.(stamped("the cluster comes to rest"));
     await endFaults(cluster, pass, () => options.onAlive?.());
     checkConverged(cluster);
-    invariants.checkRestartsEnded();
+    invariants.checkEnded();
+    for (const [name, times] of invariants.seen()) count(`seen: ${name}`, times);
   } catch (cause) {
     throw new SimulationFailure(seed, trace, log, cause);
   } finally {
@@ -143,14 +152,19 @@ async function endFaults(
 ): Promise<void> {
   const { clock, etcd } = cluster;
   cluster.repair();
+  cluster.loseUsersReplies(0);
+  etcd.makeRoom();
+  // With one of the next version there the data format may have risen: the others can do nothing any more.
+  const upgrade = cluster.machines.some(({ version }) => version === "next");
   for (const machine of cluster.machines) {
     machine.resume();
     machine.heal();
     machine.healSystemd();
     machine.loseReplies(0);
     machine.delayWrites(0);
-    if (machine.isOlder) {
-      machine.install("present");
+    const version = upgrade ? "next" : "present";
+    if (machine.version !== version) {
+      machine.install(version);
       machine.kill();
     }
     machine.start();
