@@ -156,7 +156,9 @@ describe("a cluster in etcd, and no daemon", () => {
     // Nothing is left that would tell which cluster it was: only a daemon remembers.
     expect(await overEtcd(prefix, "reseed --yes")).toMatchObject({
       code: 1,
-      stderr: expect.stringMatching(/^no fleet cluster below [^]*: fleetctl reseed, without --driver=etcd/),
+      stderr: expect.stringMatching(
+        /^no fleet cluster below [\s\S]*: fleetctl reseed, without --driver=etcd/,
+      ),
     });
     expect(await keysBelow(prefix)).toEqual([]);
     const begun = await registry.reseeding.begin(undefined, stop.signal);
