@@ -18,20 +18,26 @@ if (unknown.length > 0) {
 }
 
 async function playAll() {
-  const full = names.some((name) => DRILLS.get(name)?.full);
-  prepare({ machines: true, fullMachines: full });
-  const { hostAbilities } = await import(pathToFileURL(join(checkout, "packages/lab/dist/index.js")).href);
-  const { fullMachines } = await hostAbilities();
+  const reason = await withoutFullMachines();
   const results = names.map((name) => {
-    if (DRILLS.get(name)?.full && !fullMachines.possible) {
-      const reason = `takes full machines, and none can run here: ${fullMachines.reason}`;
-      process.stderr.write(`${name} ${reason}\n`);
-      return { held: false, text: `${name}: not played, it ${reason}` };
-    }
-    return play(name);
+    if (!DRILLS.get(name)?.full || reason === undefined) return play(name);
+    process.stderr.write(`${name} takes full machines, and none can run here: ${reason}\n`);
+    return { held: false, text: `${name}: not played, no full machines here` };
   });
   if (results.length > 1) process.stdout.write(`\n${results.map(({ text }) => `${text}\n`).join("")}`);
   return results.every(({ held }) => held) ? 0 : 1;
+}
+
+/** Prepares what can be played. Why no full machine can run here; undefined when one can, or none is needed. */
+async function withoutFullMachines() {
+  const needed = names.filter((name) => DRILLS.get(name)?.full);
+  const mayNot = needed.length > 0 && process.getuid?.() !== 0;
+  if (mayNot && needed.length === names.length) return "they need root";
+  prepare({ machines: true, fullMachines: needed.length > 0 });
+  if (mayNot || needed.length === 0) return mayNot ? "they need root" : undefined;
+  const { hostAbilities } = await import(pathToFileURL(join(checkout, "packages/lab/dist/index.js")).href);
+  const { fullMachines } = await hostAbilities();
+  return fullMachines.possible ? undefined : fullMachines.reason;
 }
 
 function play(name) {
