@@ -46,8 +46,8 @@ function play(name) {
     process.execPath,
     [
       ...[join(checkout, "node_modules/vitest/vitest.mjs"), "run", "--project=drill"],
-      // A timeline is read while it happens.
-      ...["--disable-console-intercept", ...options, `test/drills/${name}.test.ts`],
+      // A timeline is read while it happens. With a value: vitest would take the file for it, and play every drill.
+      ...["--disable-console-intercept=true", ...options, `test/drills/${name}.test.ts`],
     ],
     { cwd: checkout, stdio: "inherit" },
   );
