@@ -1,3 +1,4 @@
+import { availableParallelism, loadavg } from "node:os";
 import type { ClusterMachine } from "@fleet/lab";
 import { it } from "vitest";
 import { type LabCluster, type UseLabClusterOptions, useLabCluster } from "../e2e/lab-cluster.ts";
@@ -40,6 +41,9 @@ export function drill(name: string, lab: LabCluster, play: (drill: Drill) => Pro
       failure = error;
     }
     logged.stop();
+    // Promises of time are made for hosts that have the time: below one for each processor.
+    const [load = 0] = loadavg();
+    timeline.event("note", `load of this host: ${load.toFixed(1)} on ${availableParallelism()} processors`);
     timeline.end(failure);
     if (failure !== undefined) throw failure;
     if (timeline.broken.length > 0) throw new Error(`broken: ${timeline.broken.join("; ")}`);

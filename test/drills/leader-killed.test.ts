@@ -9,7 +9,9 @@ const UNITS = 200;
 const KILLED_AT = 40;
 
 describeFullMachines("the leader dies while it places units", () => {
-  const lab = useDrillCluster();
+  // systemd starts fleetd again, which a busy host takes seconds for. Later than agent_ttl its machine would be lost, and
+  // its units rightly moved: another fault, see power-cut and machine-partitioned.
+  const lab = useDrillCluster({ agentTtlMs: 20_000 });
 
   drill("leader-killed", lab, async ({ timeline, logged }) => {
     const names = unitNames(UNITS);
@@ -42,6 +44,7 @@ describeFullMachines("the leader dies while it places units", () => {
 
     const placements = await placementsSince(lab.cluster.etcd, revision);
     const placedOnce = names.filter((name) => placements.filter(({ unit }) => unit === name).length === 1);
+    timeline.event("note", `${logged.of("machine_lost").length} machines were taken for lost`);
     timeline.promise(
       "each unit is placed exactly once, by etcd's history",
       placedOnce.length === UNITS && placements.length === UNITS,

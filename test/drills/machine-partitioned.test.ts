@@ -31,10 +31,9 @@ describeFullMachines("a machine has no network", () => {
   }
 
   async function play({ timeline, logged }: Drill, meanwhile: () => void): Promise<void> {
-    await startAll(lab, {
-      ...filesOf(exclusives, exclusiveText(lab)),
-      ...filesOf(plain, lab.recordingService()),
-    });
+    // One after the other, so that each machine has one of them.
+    await lab.start(filesOf(exclusives, exclusiveText(lab)));
+    await startAll(lab, filesOf(plain, lab.recordingService()));
     const placements = await lab.placements();
     const mine = names.filter((name) => placements[name] === cut().name);
     const exclusive =
