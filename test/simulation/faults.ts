@@ -174,8 +174,8 @@ export function plannedLeaves(cluster: SimulatedCluster, random: Random): readon
     return machine?.id.slice(0, 8) ?? nothing;
   };
   return [
-    { weight: 3, name: "leave in order", act: leave },
-    { weight: 6, name: "come back", act: comeBack },
+    { weight: 6, name: "leave in order", act: leave },
+    { weight: 12, name: "come back", act: comeBack },
   ];
 }
 

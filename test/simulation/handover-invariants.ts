@@ -1,5 +1,5 @@
 import type { SimulatedCluster } from "./simulated-cluster.ts";
-import type { SimulatedMachine } from "./simulated-machine.ts";
+import { prefix, type SimulatedMachine } from "./simulated-machine.ts";
 
 /** A change of leaders included that does not have to wait for a lease, and the audit of nobody. */
 const handOverMs = 1000;
@@ -32,7 +32,7 @@ export class HandoverInvariants {
     }
     const nowMs = this.#cluster.clock.monotonic();
     const assigned = new Set(this.#cluster.assignments());
-    const led = this.#cluster.rows("leader").length > 0;
+    const led = this.#cluster.etcd.truth.range({ from: `${prefix}leader` }).rows.length > 0;
     for (const machine of leaving) this.#note(machine, assigned, nowMs);
     for (const [key, sinceMs] of this.#kept) {
       if (!assigned.has(key)) {

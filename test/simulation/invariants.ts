@@ -149,7 +149,8 @@ export class Invariants {
     this.#runs.set(key, run);
     if (kind === "written" || kind === "start-queued") {
       run.since = this.#recent[0]?.revision ?? 0;
-      run.leaves = machine.leaves;
+      // What was on its way when it was told to leave goes as well.
+      run.leaves = machine.leaves - (machine.leavingSinceMs === undefined ? 0 : 1);
     }
     if (kind === "started") {
       run.running = true;

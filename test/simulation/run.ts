@@ -8,6 +8,7 @@ import { metadata } from "./scenery.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { SimulatedClock } from "./simulated-clock.ts";
 import { SimulatedCluster } from "./simulated-cluster.ts";
+import { auditIntervalMs } from "./simulated-machine.ts";
 
 export interface RunOptions {
   /** No fault is injected, so that not even a lost machine may explain a double run. */
@@ -54,8 +55,8 @@ export class SimulationFailure extends Error {
 const maxStepMs = 1200;
 /** Between two thorough looks. */
 const lookMs = 100;
-/** Longer than an engine's audit takes to come round: it must find nothing to write. */
-const quietMs = 65_000;
+/** Longer than an engine's audit takes to come round, which must find nothing to write, and than an exclusive unit is waited for. */
+const quietMs = auditIntervalMs + 5_000;
 const maxSettlingMs = 900_000;
 
 /** One cluster's life from one seed: the same seed gives the same run. */

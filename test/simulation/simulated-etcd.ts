@@ -19,7 +19,7 @@ export type ChangeListener = (change: {
 /** More calls than this at one instant are no work but a loop that never ends. */
 const callsAtOneInstant = 20_000;
 /** Who has this many of the same writes refused within the time does not wait before it tries again. */
-const refusalsInARow = 20;
+const refusalsInARow = 10;
 const refusalsWithinMs = 2000;
 
 /**

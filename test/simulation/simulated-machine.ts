@@ -14,6 +14,8 @@ import type { Caller, SimulatedEtcd } from "./simulated-etcd.ts";
 
 export const agentTtlMs = 5000;
 const leaderTtlMs = 3000;
+/** Often, since an audit must find nothing, and raises the data format. */
+export const auditIntervalMs = 20_000;
 export const prefix = "/fleet/";
 
 /** `older` knows no restarts, `next` reads a data format more than the others. */
@@ -66,6 +68,9 @@ export class SimulatedMachine {
   #leavingSinceMs: number | undefined;
   #version: FleetdVersion = "present";
   #paused = false;
+  /** systemd's. */
+  #slowestMs = 0;
+  #directoryFails: "ENOSPC" | undefined;
   #stoodStillAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SimulatedMachineOptions) {
@@ -165,7 +170,8 @@ export class SimulatedMachine {
       directory,
       journal,
     });
-    const engine = new Engine({ ...common, registry, machineId: this.id, leaderTtlMs, agentTtlMs });
+    const machineId = this.id;
+    const engine = new Engine({ ...common, registry, machineId, leaderTtlMs, agentTtlMs, auditIntervalMs });
     const running = new AbortController();
     const engineTask = async (signal: AbortSignal): Promise<void> => {
       await registry.guard.open(signal);
@@ -193,6 +199,7 @@ export class SimulatedMachine {
       running.abort();
     };
     this.#process = { agent, registry, client, store, manager, directory, clock, resign, end };
+    this.#passOn(this.#process);
   }
 
   /** kill -9 of fleetd: its units run on. */
@@ -285,14 +292,22 @@ export class SimulatedMachine {
     if (how === "connection") process?.manager.disconnect();
     if (how === "signals") process?.manager.loseSignals(true);
     if (how === "replies") process?.manager.loseReplies(true);
-    if (how === "speed") process?.manager.slow(2000);
-    if (how === "directory") process?.directory.fail("ENOSPC");
+    if (how === "speed") this.#slowestMs = 2000;
+    if (how === "directory") this.#directoryFails = "ENOSPC";
+    this.#passOn(process);
+  }
+
+  /** What the connection is not to blame for a fleetd that is started anew finds as well. */
+  #passOn(process: Process | undefined): void {
+    process?.manager.slow(this.#slowestMs);
+    process?.directory.fail(this.#directoryFails);
   }
 
   healSystemd(): void {
     const process = this.#process;
-    process?.directory.fail(undefined);
-    process?.manager.slow(0);
+    this.#slowestMs = 0;
+    this.#directoryFails = undefined;
+    this.#passOn(process);
     process?.manager.loseReplies(false);
     process?.manager.loseSignals(false);
     // Signals are lost with a connection only: a new one makes fleetd look at everything.
