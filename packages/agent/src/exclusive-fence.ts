@@ -189,15 +189,13 @@ export class ExclusiveFence {
   #takeNote(fired: readonly string[]): void {
     const { journal, logger, fencedUnits, onChange } = this.#options;
     const fresh = fired.filter((unit) => !this.#fired.has(unit) && !this.#noted.has(unit));
-    const units = fresh.filter((unit) => journal.get(unit)?.launched === true);
-    // What fleetd has stopped itself was stopped once more: it does not count as launched.
-    for (const unit of fresh) if (!units.includes(unit)) this.#noted.add(unit);
-    if (units.length === 0) return;
-    for (const unit of units) {
-      this.#fired.add(unit);
-      fencedUnits.add({ by: "timer" });
-    }
-    logger.warn("exclusive_units_were_fenced", { units });
+    if (fresh.length === 0) return;
+    // Also those that do not count as launched: whoever starts one at this moment has yet to write down that it was.
+    for (const unit of fresh) this.#fired.add(unit);
+    // What fleetd has stopped itself was stopped once more.
+    const units = fresh.filter((unit) => journal.get(unit)?.launched === true || this.#starting.has(unit));
+    for (const _ of units) fencedUnits.add({ by: "timer" });
+    if (units.length > 0) logger.warn("exclusive_units_were_fenced", { units });
     onChange();
   }
 
