@@ -14,6 +14,8 @@ import type { Caller, SimulatedEtcd } from "./simulated-etcd.ts";
 
 export const agentTtlMs = 5000;
 const leaderTtlMs = 3000;
+/** How long a call of a slow systemd may take. */
+const slowestMs = 2000;
 /** Often, since an audit must find nothing, and raises the data format. */
 export const auditIntervalMs = 20_000;
 export const prefix = "/fleet/";
@@ -70,6 +72,7 @@ export class SimulatedMachine {
   #paused = false;
   /** systemd's. */
   #slowestMs = 0;
+  #slowAtMs = Number.NEGATIVE_INFINITY;
   #directoryFails: "ENOSPC" | undefined;
   #stoodStillAtMs = Number.NEGATIVE_INFINITY;
 
@@ -118,6 +121,11 @@ export class SimulatedMachine {
   /** When the whole machine last stood still, in milliseconds of the world: nothing on it could act then. */
   get stoodStillAtMs(): number {
     return this.#paused ? this.#options.clock.monotonic() : this.#stoodStillAtMs;
+  }
+
+  /** A call of systemd may be on its way for so long that what it asks for is overtaken. */
+  get hasSlowSystemd(): boolean {
+    return this.#slowestMs > 0 || this.#options.clock.monotonic() - this.#slowAtMs < 2 * slowestMs;
   }
 
   /** Number of the restart that the unit underwent, or was about to, at a moment. */
@@ -292,7 +300,7 @@ export class SimulatedMachine {
     if (how === "connection") process?.manager.disconnect();
     if (how === "signals") process?.manager.loseSignals(true);
     if (how === "replies") process?.manager.loseReplies(true);
-    if (how === "speed") this.#slowestMs = 2000;
+    if (how === "speed") this.#slowestMs = slowestMs;
     if (how === "directory") this.#directoryFails = "ENOSPC";
     this.#passOn(process);
   }
@@ -305,6 +313,7 @@ export class SimulatedMachine {
 
   healSystemd(): void {
     const process = this.#process;
+    if (this.#slowestMs > 0) this.#slowAtMs = this.#options.clock.monotonic();
     this.#slowestMs = 0;
     this.#directoryFails = undefined;
     this.#passOn(process);
