@@ -8,7 +8,7 @@ import { metadata } from "./scenery.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { SimulatedClock } from "./simulated-clock.ts";
 import { SimulatedCluster } from "./simulated-cluster.ts";
-import { auditIntervalMs } from "./simulated-machine.ts";
+import { auditIntervalMs, latestFormat } from "./simulated-machine.ts";
 
 export interface RunOptions {
   /** No fault is injected, so that not even a lost machine may explain a double run. */
@@ -155,17 +155,19 @@ async function endFaults(
   cluster.repair();
   cluster.loseUsersReplies(0);
   etcd.makeRoom();
-  // With one of the next version there the data format may have risen: the others can do nothing any more.
-  const upgrade = cluster.machines.some(({ version }) => version === "next");
+  // Where the data format has risen the others can do nothing any more. Who need not be started anew is not: what it has missed
+  // must come right by itself.
+  const risen = cluster
+    .rows("")
+    .some(({ key, value }) => key === "cluster" && JSON.parse(value).format === latestFormat);
   for (const machine of cluster.machines) {
     machine.resume();
     machine.heal();
     machine.healSystemd();
     machine.loseReplies(0);
     machine.delayWrites(0);
-    const version = upgrade ? "next" : "present";
-    if (machine.version !== version) {
-      machine.install(version);
+    if (machine.version === "older" || (risen && machine.version !== "next")) {
+      machine.install(risen ? "next" : "present");
       machine.kill();
     }
     machine.start();
