@@ -1,10 +1,15 @@
 // `npm run sim`: see test/simulation/program.ts.
 
 import { spawnSync } from "node:child_process";
+import { bundleSources } from "./bundle-sources.mjs";
 import { checkout } from "./prepare.mjs";
-import { bundleSimulation } from "./simulation-bundle.mjs";
 
-const program = await bundleSimulation(checkout, checkout, `program-${process.pid}`);
+const [program] = await bundleSources({
+  checkout,
+  root: checkout,
+  directory: `fleet-simulation/${process.pid}`,
+  entries: ["test/simulation/program.ts"],
+});
 const { status } = spawnSync(process.execPath, ["--enable-source-maps", program, ...process.argv.slice(2)], {
   cwd: checkout,
   stdio: "inherit",

@@ -2,6 +2,9 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { ClusterMachine } from "@fleet/lab";
 import { describe, expect, it } from "vitest";
 import { type ServiceEvent, serviceText, useLabCluster } from "../e2e/lab-cluster.ts";
+import { drill } from "./drill.ts";
+import { exclusiveText, overlapsOf } from "./exclusive-notes.ts";
+import { secondsText, type Timeline } from "./timeline.ts";
 
 const AGENT_TTL_MS = 2_000;
 /** One ExecStop and what is left after SIGTERM, TimeoutStopSec each. */
@@ -14,23 +17,9 @@ const lab = useLabCluster({ agentTtlMs: AGENT_TTL_MS });
 
 const UNIT = "only.service";
 
-/** Says every 50 ms that it runs, and when its ExecStop begins and has completed. */
-function exclusiveText(): string {
-  const beat = `while :; do ${lab.note("runs")}; sleep 0.05; done`;
-  const stop = [lab.note("stopping"), "sleep 0.3", lab.note("stopped")].join("; ");
-  return serviceText({
-    service: [
-      `ExecStart=/bin/sh -c '${lab.note("start")}; ${beat}'`,
-      `ExecStop=/bin/sh -c '${stop}'`,
-      "TimeoutStopSec=3",
-    ],
-    xFleet: ["Exclusive=true"],
-  });
-}
-
 /** Starts the unit; resolves with the machine it came to. */
 async function startUnit(): Promise<ClusterMachine> {
-  await lab.start({ [UNIT]: exclusiveText() });
+  await lab.start({ [UNIT]: exclusiveText(lab) });
   const { [UNIT]: name = expect.fail("not placed") } = await lab.placements();
   await lab.untilActive([`${UNIT} ${name}`]);
   return lab.machine(name);
@@ -49,18 +38,14 @@ async function untilNoted(machine: string, what: string, count = 1, timeoutMs = 
   });
 }
 
-/** By the unit's own notes: it ran on one machine at a time, and whenever it went, its ExecStop had completed. */
-function expectOneAtATime(): void {
-  let at: string | undefined;
-  for (const { machine, what, atMs } of lab.events()) {
-    if (what === "start") {
-      expect(at, `it starts on ${machine} at ${atMs}`).toBeUndefined();
-      at = machine;
-    } else {
-      expect(at, `"${what}" on ${machine} at ${atMs}`).toBe(machine);
-      if (what === "stopped") at = undefined;
-    }
-  }
+/** What is judged by the unit's own notes. */
+function promiseOneAtATime(timeline: Timeline): void {
+  const overlaps = overlapsOf(lab.events());
+  timeline.promise(
+    "it runs on one machine at a time, and whenever it goes its ExecStop has completed",
+    overlaps.length === 0,
+    overlaps[0] ?? `${lab.events().length} notes`,
+  );
 }
 
 const lossesOfFleetd: readonly (readonly [
@@ -77,15 +62,16 @@ const lossesOfFleetd: readonly (readonly [
   ],
 ];
 
-describe.each(lossesOfFleetd)("an exclusive unit on a machine that is cut off, %s", (_what, lose, regain) => {
-  it("ends there before it starts elsewhere, and stays where it is then", async () => {
+describe.each(lossesOfFleetd)("an exclusive unit on a machine that is cut off, %s", (what, lose, regain) => {
+  drill(`exclusive, ${what}, until it runs elsewhere`, lab, async ({ timeline }) => {
     const machine = await startUnit();
-    const cutAtMs = Date.now();
+    timeline.fault(`${machine.name}, where ${UNIT} runs, cut off from etcd, ${what}`);
     machine.cutOffFromEtcd();
     await lose(machine);
     await untilNoted(machine.name, "stopped");
-    const [stopping] = eventsOf(machine.name, "stopping");
-    expect((stopping?.atMs ?? 0) - cutAtMs).toBeLessThan(AGENT_TTL_MS);
+    const stoppingMs = (eventsOf(machine.name, "stopping")[0]?.atMs ?? Number.NaN) - timeline.faultAtMs;
+    timeline.event("running", "its ExecStop began, by its own notes", timeline.faultAtMs + stoppingMs);
+    timeline.promise("it is stopped within agent_ttl", stoppingMs < AGENT_TTL_MS, secondsText(stoppingMs));
 
     const elsewhere = (): ServiceEvent | undefined =>
       lab.events().find((event) => event.machine !== machine.name && event.what === "start");
@@ -96,10 +82,17 @@ describe.each(lossesOfFleetd)("an exclusive unit on a machine that is cut off, %
       timeoutMs: 2 * AGENT_TTL_MS + STOP_BOUND_MS + MARGIN_MS + SLACK_MS,
     });
     const { machine: home, atMs } = elsewhere() ?? expect.fail("it did not start elsewhere");
-    expect(atMs - cutAtMs).toBeGreaterThan(AGENT_TTL_MS + STOP_BOUND_MS + MARGIN_MS);
+    const elsewhereMs = atMs - timeline.faultAtMs;
+    timeline.event("running", `it starts on ${home}, by its own notes`, atMs);
+    timeline.promise(
+      "it waits for agent_ttl, its stop and 1 s before it starts elsewhere",
+      elsewhereMs > AGENT_TTL_MS + STOP_BOUND_MS + MARGIN_MS,
+      secondsText(elsewhereMs),
+    );
 
     machine.heal();
     await regain(machine);
+    timeline.event("repair", `${machine.name} reaches etcd again`);
     await lab.cluster.waitFor({
       what: "the machine to be back and rid of the unit",
       probe: async () => ({
@@ -110,25 +103,33 @@ describe.each(lossesOfFleetd)("an exclusive unit on a machine that is cut off, %
       timeoutMs: 20_000,
     });
     await lab.untilActive([`${UNIT} ${home}`]);
-    expectOneAtATime();
-    expect(eventsOf(machine.name, "start", "stopping", "stopped").map(({ what }) => what)).toEqual([
-      "start",
-      "stopping",
-      "stopped",
-    ]);
+    promiseOneAtATime(timeline);
+    const there = eventsOf(machine.name, "start", "stopping", "stopped").map((event) => event.what);
+    timeline.promise(
+      "it is not started again where it was",
+      there.join() === "start,stopping,stopped",
+      there.join(", "),
+    );
   });
 
-  it("starts there again when it is back after three times the TTL", async () => {
+  drill(`exclusive, ${what}, back after three times agent_ttl`, lab, async ({ timeline }) => {
     const machine = await startUnit();
+    timeline.fault(`${machine.name}, where ${UNIT} runs, cut off from etcd, ${what}`);
     machine.cutOffFromEtcd();
     await lose(machine);
     await sleep(3 * AGENT_TTL_MS);
     machine.heal();
     await regain(machine);
+    timeline.event("repair", `${machine.name} reaches etcd again`);
     await untilNoted(machine.name, "start", 2);
     await lab.untilActive([`${UNIT} ${machine.name}`]);
-    expectOneAtATime();
-    expect(lab.events().every((event) => event.machine === machine.name)).toBe(true);
+    promiseOneAtATime(timeline);
+    const elsewhere = lab.events().filter((event) => event.machine !== machine.name);
+    timeline.promise(
+      "it starts there again, and nowhere else",
+      elsewhere.length === 0,
+      `${elsewhere.length} notes elsewhere`,
+    );
   });
 });
 

@@ -162,12 +162,12 @@ export class LabCluster {
 
   /** Everything fleet has in etcd, past fleet, sorted by key. */
   async registryRows(): Promise<readonly RegistryRow[]> {
-    const response = await fetch(`${this.cluster.etcd.endpoints[0]}/v3/kv/range`, {
-      method: "POST",
+    const { text } = await this.cluster.etcd.call("kv/range", {
+      key: btoa(KEY_PREFIX),
       // "0" is the character after "/": the range ends behind the last key with the prefix.
-      body: JSON.stringify({ key: btoa(KEY_PREFIX), range_end: btoa(`${KEY_PREFIX.slice(0, -1)}0`) }),
+      range_end: btoa(`${KEY_PREFIX.slice(0, -1)}0`),
     });
-    return rangeAnswer.parse(await response.json()).kvs.map((row) => ({
+    return rangeAnswer.parse(JSON.parse(text)).kvs.map((row) => ({
       key: atob(row.key).slice(KEY_PREFIX.length),
       value: Buffer.from(row.value, "base64").toString("utf8"),
       modRevision: Number(row.mod_revision),

@@ -1,6 +1,6 @@
 import { MemoryEtcd } from "@fleet/registry";
 import type { Random } from "@fleet/runtime";
-import type { Action } from "./requests.ts";
+import { type Action, nothing } from "./requests.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import { prefix } from "./simulated-machine.ts";
 
@@ -51,7 +51,7 @@ export function disasters({ cluster, random, pass }: DisasterOptions): readonly 
     return store;
   };
   const rolledBack = async (): Promise<string> => {
-    if (backup === undefined || backup.revision >= etcd.truth.revision) return "to nothing";
+    if (backup === undefined || backup.revision >= etcd.truth.revision) return nothing;
     const store = backup;
     backup = undefined;
     return await instead(store.copy(), true);

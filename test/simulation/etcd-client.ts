@@ -12,11 +12,11 @@ import {
   type WatchRequest,
 } from "@fleet/registry";
 import { AbortedError, type Clock, type Random, sleep } from "@fleet/runtime";
+import { elapse } from "./simulated-clock.ts";
 import type { Caller, SimulatedEtcd } from "./simulated-etcd.ts";
 
 /** How long a call waits for the members to have a leader. */
 const deadlineMs = 1000;
-const never = new AbortController().signal;
 
 /**
  * One client of a simulated etcd. Watches deliver late, several revisions at once or one by one; what is on its way when
@@ -56,12 +56,18 @@ export class EtcdClient implements Store {
     return this.#call((etcd) => etcd.range(request));
   }
 
-  txn(request: TxnRequest): Promise<TxnResult> {
-    return this.#call((etcd) => etcd.txn(request));
+  async txn(request: TxnRequest): Promise<TxnResult> {
+    const result = await this.#call((etcd) => {
+      if (stores(request)) this.#etcd.throwIfFull();
+      return etcd.txn(request);
+    });
+    if (!result.succeeded) this.#etcd.refused(this.#caller, keysOf(request));
+    return result;
   }
 
   async leaseGrant(ttlMs: number): Promise<LeaseGrant> {
     return await this.#call((etcd) => {
+      this.#etcd.throwIfFull();
       const grant = etcd.leaseGrant(ttlMs);
       if (etcd === this.#etcd.truth) this.#etcd.ownsLease(grant.leaseId, this.#caller);
       return grant;
@@ -131,7 +137,7 @@ export class EtcdClient implements Store {
   async #call<Result>(action: (etcd: MemoryEtcd) => Result): Promise<Result> {
     const leftMs = this.#isPatient ? 0 : this.#etcd.electionLeftMs;
     if (leftMs === 0) return await this.#etcd.call(this.#caller, action);
-    await sleep(this.#clock, Math.min(leftMs, deadlineMs), never);
+    await elapse(this.#clock, Math.min(leftMs, deadlineMs));
     if (this.#etcd.electionLeftMs === 0) return await this.#etcd.call(this.#caller, action);
     if (this.#random() < 0.5) {
       this.#clock.after(this.#etcd.electionLeftMs, () => {
@@ -140,4 +146,13 @@ export class EtcdClient implements Store {
     }
     throw new StoreError("etcd_timeout", "simulated: the members have no leader");
   }
+}
+
+/** By what it might do: etcd asks for the space before it compares. */
+function stores({ success, failure = [] }: TxnRequest): boolean {
+  return [...success, ...failure].some(({ op }) => op === "put");
+}
+
+function keysOf({ success }: TxnRequest): string {
+  return success.map((operation) => (operation.op === "put" ? operation.key : operation.from)).join(" ");
 }

@@ -1,4 +1,4 @@
-import { type Clock, type Random, sleep } from "@fleet/runtime";
+import type { Clock, Random } from "@fleet/runtime";
 import {
   type FakeSystemd,
   FakeUnitDirectory,
@@ -8,8 +8,7 @@ import {
   type UnitStatus,
 } from "@fleet/systemd";
 import type { ProcessClock } from "./process-clock.ts";
-
-const never = new AbortController().signal;
+import { elapse } from "./simulated-clock.ts";
 
 /** A connection to systemd that is held up while its process is stopped, and that can be slow. */
 export class FaultyUnitManager extends FakeUnitManager {
@@ -81,7 +80,7 @@ export class FaultyUnitManager extends FakeUnitManager {
 
   async #held<Result>(call: () => Promise<Result>): Promise<Result> {
     await this.#process.running();
-    if (this.#slowestMs > 0) await sleep(this.#clock, this.#random() * this.#slowestMs, never);
+    if (this.#slowestMs > 0) await elapse(this.#clock, this.#random() * this.#slowestMs);
     try {
       return await call();
     } finally {

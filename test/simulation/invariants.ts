@@ -1,8 +1,11 @@
-import { eligibility, parseUnitFile, type Requirements, requirementsOf, unitHash } from "@fleet/core";
+import { parseUnitFile, unitHash } from "@fleet/core";
 import type { FakeSystemdEvent } from "@fleet/systemd";
-import { RegistryInvariants } from "./registry-invariants.ts";
+import { ExclusiveInvariants } from "./exclusive-invariants.ts";
+import { HandoverInvariants } from "./handover-invariants.ts";
+import { RegistryInvariants, requirementsIn } from "./registry-invariants.ts";
+import { RescheduleInvariants } from "./reschedule-invariants.ts";
 import { RestartInvariants } from "./restart-invariants.ts";
-import { contents, isGlobal, requirements, unitFile } from "./scenery.ts";
+import { contentsFor, isExclusive, isGlobal, requirements, unitFile } from "./scenery.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import { prefix, type SimulatedMachine } from "./simulated-machine.ts";
 
@@ -20,7 +23,7 @@ interface UnitRun {
 const hearsayMs = 2500;
 
 const plainFiles: ReadonlyMap<string, string> = new Map(
-  requirements.map(([unit, xFleet]) => [unit, unitFile(contents[0] ?? "", xFleet)]),
+  requirements.map(([unit, xFleet]) => [unit, unitFile(contentsFor(unit)[0] ?? "", xFleet)]),
 );
 
 const ends: ReadonlySet<FakeSystemdEvent["kind"]> = new Set([
@@ -39,6 +42,9 @@ export class Invariants {
   readonly #runs = new Map<string, UnitRun>();
   readonly #restarts: RestartInvariants;
   readonly #registry: RegistryInvariants;
+  readonly #exclusive: ExclusiveInvariants;
+  readonly #reschedules: RescheduleInvariants;
+  readonly #handover: HandoverInvariants;
   /** Revision of the store at moments of the recent past, the oldest first. */
   readonly #recent: { readonly atMs: number; readonly revision: number }[] = [];
 
@@ -48,22 +54,40 @@ export class Invariants {
     this.#calm = calm;
     this.#restarts = new RestartInvariants(cluster, calm);
     this.#registry = new RegistryInvariants(cluster, plainFiles);
+    this.#exclusive = new ExclusiveInvariants(cluster);
+    this.#handover = new HandoverInvariants(cluster);
+    const limits = [...plainFiles].flatMap(([unit, text]) => {
+      const { reschedule } = requirementsIn(unit, text);
+      return reschedule === undefined ? [] : [[unit, reschedule] as const];
+    });
+    this.#reschedules = new RescheduleInvariants(cluster, new Map(limits));
   }
 
-  /** See RestartInvariants. */
-  checkRestartsEnded(): void {
+  /** Once faults have ended and the cluster has come to rest. */
+  checkEnded(): void {
     this.#restarts.checkEnded();
+    this.#registry.checkEnded();
+  }
+
+  /** How often something came about without which a promise has not been tried. */
+  seen(): readonly (readonly [what: string, times: number])[] {
+    const all = [this.#exclusive, this.#reschedules, this.#handover];
+    return all.flatMap((each) => each.seen()).filter(([, times]) => times > 0);
   }
 
   /** To be called after everything that happens. */
   check(): void {
     this.#registry.check();
-    if (this.#cluster.etcd.runaway) throw new Error("some fleetd asks etcd without end");
+    this.#reschedules.check();
+    const { runaway, insists } = this.#cluster.etcd;
+    if (runaway) throw new Error("some fleetd asks etcd without end");
+    if (insists !== undefined) throw new Error(insists);
     for (const machine of this.#cluster.machines) {
       if (machine.runaway) throw new Error(`the agent of ${machine.id} turns round without end`);
       this.#eventsAreInOrder(machine);
     }
     this.#restarts.check();
+    this.#exclusive.check();
   }
 
   /** To be called now and then: what does not come and go between two moments. */
@@ -71,7 +95,10 @@ export class Invariants {
     this.check();
     const { revision } = this.#cluster.etcd.truth;
     if (revision !== this.#recent.at(-1)?.revision) this.#eachUnitIsAssignedOnce();
-    if (this.#calm) this.#nothingRunsTwice();
+    if (this.#calm) {
+      this.#nothingRunsTwice();
+      this.#handover.check();
+    }
     const { clock, etcd } = this.#cluster;
     this.#recent.push({ atMs: clock.monotonic(), revision: etcd.truth.revision });
     while ((this.#recent[0]?.atMs ?? 0) < clock.monotonic() - hearsayMs) this.#recent.shift();
@@ -109,13 +136,21 @@ export class Invariants {
     for (const event of history.slice(from)) this.#follow(machine, event);
   }
 
-  #follow(machine: SimulatedMachine, { kind, unit }: FakeSystemdEvent): void {
+  #follow(machine: SimulatedMachine, event: FakeSystemdEvent): void {
+    this.#exclusive.follow(event);
+    const { kind, unit } = event;
     const key = `${machine.id}/${unit}`;
-    const run = this.#runs.get(key) ?? { running: false, stopping: false, since: 0, leaves: 0 };
+    const run = this.#runs.get(key) ?? {
+      running: false,
+      stopping: false,
+      since: 0,
+      leaves: 0,
+    };
     this.#runs.set(key, run);
     if (kind === "written" || kind === "start-queued") {
       run.since = this.#recent[0]?.revision ?? 0;
-      run.leaves = machine.leaves;
+      // What was on its way when it was told to leave goes as well.
+      run.leaves = machine.leaves - (machine.leavingSinceMs === undefined ? 0 : 1);
     }
     if (kind === "started") {
       run.running = true;
@@ -135,11 +170,14 @@ export class Invariants {
 
   #mayStop(machine: SimulatedMachine, unit: string, run: UnitRun): boolean {
     if (machine.report === undefined || machine.leaves > run.leaves) return true;
+    // When its lease is about to end is known on the machine alone; where nothing fails it never is.
+    if (isExclusive(unit) && !this.#calm) return true;
     // No machine here ever stops fitting a global unit: only what was asked for can be a reason.
     const order = isGlobal(unit)
       ? this.#order("units/", unit)
       : this.#order("assignments/", `${machine.id}/${unit}`);
-    if (order === undefined || order.modRevision > run.since) return true;
+    if (order === undefined) return isGlobal(unit) || this.#registry.maySay(machine.id, unit, run.since);
+    if (order.modRevision > run.since) return true;
     return order.target !== "launched" || order.hash !== hashOf(machine.systemd.read(unit));
   }
 
@@ -163,91 +201,4 @@ interface Order {
 function hashOf(text: string | undefined): string | undefined {
   const file = text === undefined ? undefined : parseUnitFile(text);
   return file?.ok === true ? unitHash(file.value) : undefined;
-}
-
-interface PlacedUnit {
-  readonly name: string;
-  readonly requirements: Requirements;
-}
-
-/** What must hold once faults have ended and the cluster has come to rest. */
-export function checkConverged(cluster: SimulatedCluster): void {
-  intentIsKept(cluster);
-  placementIsRight(cluster);
-  for (const machine of cluster.machines) machineFollows(cluster, machine);
-}
-
-function intentIsKept(cluster: SimulatedCluster): void {
-  const stored = cluster.rows("units/").map(({ key, value }) => {
-    const { hash, target } = JSON.parse(value);
-    return `${key} ${target} ${hash}`;
-  });
-  const promised = [...cluster.acknowledged].map(([unit, { target, text }]) => {
-    const file = parseUnitFile(text);
-    return `${unit} ${target} ${file.ok ? unitHash(file.value) : "unreadable"}`;
-  });
-  same("acknowledged intent", stored.sort(), promised.sort());
-}
-
-function placementIsRight(cluster: SimulatedCluster): void {
-  const units = new Map<string, Requirements>();
-  for (const [unit, { text, target }] of cluster.acknowledged) {
-    const file = parseUnitFile(text);
-    if (file.ok && target !== "inactive") units.set(unit, requirementsOf(unit, file.value));
-  }
-  const placed = new Map<string, PlacedUnit[]>(cluster.machines.map((machine) => [machine.id, []]));
-  for (const key of cluster.assignments()) {
-    const [machineId = "", name = ""] = key.split("/");
-    const requirements = units.get(name);
-    if (requirements === undefined)
-      throw new Error(`${name} is assigned to ${machineId} without being asked for`);
-    placed.get(machineId)?.push({ name, requirements });
-  }
-  for (const [name, requirements] of units) {
-    const homes = [...placed].filter(([, there]) => there.some((other) => other.name === name));
-    for (const { id, metadata } of cluster.machinesWithMetadata()) {
-      const there = placed.get(id) ?? [];
-      const isHome = homes.some(([home]) => home === id);
-      const others = there.filter((other) => other.name !== name);
-      const verdict = eligibility({ name, requirements }, { id, metadata }, others);
-      if (isHome && verdict.verdict === "unable") {
-        throw new Error(`${name} is assigned to ${id}, where it cannot run: ${JSON.stringify(verdict)}`);
-      }
-      const wanted = homes.length === 0 || requirements.global;
-      if (!isHome && wanted && verdict.verdict === "able") {
-        throw new Error(`${name} is not assigned although ${id} could run it`);
-      }
-    }
-  }
-}
-
-function machineFollows(cluster: SimulatedCluster, machine: SimulatedMachine): void {
-  const assignments = cluster.rows("assignments/").filter(({ key }) => key.startsWith(`${machine.id}/`));
-  const units = assignments.map(({ key }) => key.slice(33)).filter((unit) => unit !== "@settled");
-  same(`files on ${machine.id}`, machine.systemd.files(), units);
-  const rows = cluster.rows("states/").filter(({ key }) => key.startsWith(`${machine.id}/`));
-  same(
-    `state rows of ${machine.id}`,
-    rows.map(({ key }) => key.slice(33)),
-    units,
-  );
-  for (const { key, value } of assignments) {
-    const unit = key.slice(33);
-    if (unit === "@settled") continue;
-    const row = rows.find((other) => other.key === key);
-    const { target } = JSON.parse(value);
-    const { launched, active } = JSON.parse(row?.value ?? "{}");
-    if (launched !== (target === "launched")) {
-      throw new Error(`${unit} on ${machine.id} is to be ${target}, its row says launched=${launched}`);
-    }
-    const status = machine.systemd.status(unit);
-    if (status.active !== active) {
-      throw new Error(`${unit} on ${machine.id} is ${status.active}, its row says ${active}`);
-    }
-  }
-}
-
-function same(what: string, actual: readonly string[], expected: readonly string[]): void {
-  const [left, right] = [JSON.stringify(actual), JSON.stringify(expected)];
-  if (left !== right) throw new Error(`${what}: ${left} instead of ${right}`);
 }

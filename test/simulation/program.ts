@@ -27,9 +27,20 @@ function work(port: NonNullable<typeof parentPort>): void {
   Error.stackTraceLimit = 0;
   port.on("message", async (seed: number) => {
     try {
-      const onTrace = (line: string): void => port.postMessage({ kind: "trace", line });
+      // One message for what has ended and what begins: each costs more than most steps.
+      let ended: string[] = [];
+      const onTrace = (line: string): void => void ended.push(line);
+      const onBegin = (line: string): void => {
+        port.postMessage({ kind: "trace", line: [...ended, `${line} …`].join("\n") });
+        ended = [];
+      };
       const onAlive = (): void => port.postMessage({ kind: "alive" });
-      const { counts, simulatedMs, steps } = await run(seed, { calm: isCalm(seed), onTrace, onAlive });
+      const { counts, simulatedMs, steps } = await run(seed, {
+        calm: isCalm(seed),
+        onTrace,
+        onBegin,
+        onAlive,
+      });
       port.postMessage({ kind: "done", seed, counts, simulatedMs, steps });
     } catch (error) {
       const message = error instanceof Error ? error.message : String(error);

@@ -4,10 +4,16 @@ import { isGlobal } from "./scenery.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import { user } from "./simulated-cluster.ts";
 import type { Caller } from "./simulated-etcd.ts";
-import { prefix } from "./simulated-machine.ts";
+import { latestFormat, prefix } from "./simulated-machine.ts";
 
 /** A leader acts on what it knew when it was paused, as long as its lease holds; then its writes are fenced off. */
 const leaderMayLagMs = 5000;
+
+/** What a machine was told when the engine took its registration into account. */
+interface Settling {
+  readonly revision: number;
+  readonly units: ReadonlySet<string>;
+}
 
 interface Row extends KeyValue {
   /** World time of the key's creation. */
@@ -19,6 +25,13 @@ export class RegistryInvariants {
   readonly #cluster: SimulatedCluster;
   readonly #requirements: ReadonlyMap<string, Requirements>;
   readonly #rows = new Map<string, Row>();
+  /** By machine. */
+  readonly #settlings = new Map<string, Settling>();
+  /** `machine id/unit` → when the unit was last withdrawn from the machine, which knew that to be an order. */
+  readonly #withdrawals = new Map<string, number>();
+  /** The latest one of each machine. */
+  readonly #registrations = new Map<string, number>();
+  #format = 0;
   #violation: Error | undefined;
 
   /** `files`: unit → a unit file of it; what a unit asks of its machine never changes. */
@@ -39,22 +52,51 @@ export class RegistryInvariants {
     if (this.#violation !== undefined) throw this.#violation;
   }
 
+  /** Since then the machine could know that the unit is not to be there: an assignment that is missing is no order alone. */
+  maySay(machineId: string, unit: string, since: number): boolean {
+    if ((this.#withdrawals.get(`${machineId}/${unit}`) ?? 0) > since) return true;
+    const settling = this.#settlings.get(machineId);
+    return settling !== undefined && settling.revision > since && !settling.units.has(unit);
+  }
+
+  /** Once all fleetds are of one version again, and have had the time. */
+  checkEnded(): void {
+    const readers = this.#cluster.machines.every(({ version }) => version === "next");
+    if (readers && this.#format !== latestFormat) {
+      throw new Error(`the cluster has data format ${this.#format} although everybody reads ${latestFormat}`);
+    }
+  }
+
   #follow(events: readonly WatchEvent[], caller: Caller | undefined): void {
-    const concerned = new Set<string>();
+    /** Machine → units that have come to be assigned to it. */
+    const concerned = new Map<string, Set<string>>();
+    const settled = new Set<string>();
     for (const event of events) {
       const key = event.type === "put" ? event.row.key : event.key;
       const [kind = "", machineId = ""] = key.slice(prefix.length).split("/");
       this.#isItsWriters(kind, key, caller);
-      if (kind === "assignments") concerned.add(machineId);
-      if (event.type === "delete") this.#rows.delete(key);
-      else {
+      this.#isReadByItsWriter(key, caller);
+      if (kind === "cluster" && event.type === "put") this.#formatIs(JSON.parse(event.row.value).format);
+      if (event.type === "delete") {
+        if (kind === "assignments" && this.#isSettled(machineId)) {
+          this.#withdrawals.set(key.slice(`${prefix}assignments/`.length), event.modRevision);
+        }
+        this.#rows.delete(key);
+      } else {
         const isNew = event.row.createRevision === event.row.modRevision;
         const createdAtMs = isNew ? this.#nowMs : (this.#rows.get(key)?.createdAtMs ?? this.#nowMs);
         this.#rows.set(key, { ...event.row, createdAtMs });
-        if (kind === "assignments" && isNew) this.#isHeldByNobodyElse(key);
+        if (kind === "machines") this.#registrations.set(machineId, event.row.createRevision);
+        if (kind === "assignments" && isNew) {
+          this.#isHeldByNobodyElse(key);
+          const added = concerned.get(machineId) ?? new Set();
+          concerned.set(machineId, added.add(key.slice(`${prefix}assignments/${machineId}/`.length)));
+        }
+        if (key.endsWith("/@settled")) settled.add(machineId);
       }
     }
-    for (const machineId of concerned) this.#isEligible(machineId);
+    for (const [machineId, added] of concerned) this.#isEligible(machineId, added);
+    for (const machineId of settled) this.#noteSettling(machineId);
     if (events.some((event) => event.type === "delete" && event.key.startsWith(`${prefix}bodies/`))) {
       this.#bodiesAreThere();
     }
@@ -76,6 +118,31 @@ export class RegistryInvariants {
     }
   }
 
+  /** It would write what is of a later format in the earlier one. */
+  #isReadByItsWriter(key: string, caller: Caller | undefined): void {
+    if (caller?.formats === undefined || this.#format === 0 || caller.formats.includes(this.#format)) return;
+    throw new Error(`${caller.name} changed ${key} and does not read data format ${this.#format}`);
+  }
+
+  #formatIs(format: number): void {
+    if (format < this.#format) throw new Error(`the data format fell from ${this.#format} to ${format}`);
+    this.#format = format;
+  }
+
+  /** The engine has taken the machine's latest registration into account, of which the machine need not know the end yet. */
+  #isSettled(machineId: string): boolean {
+    const row = this.#rows.get(`${prefix}assignments/${machineId}/@settled`);
+    return row !== undefined && registrationIn(row.value) === this.#registrations.get(machineId);
+  }
+
+  #noteSettling(machineId: string): void {
+    if (!this.#isSettled(machineId)) return;
+    const below = `${prefix}assignments/${machineId}/`;
+    const keys = [...this.#rows.keys()].filter((key) => key.startsWith(below));
+    const revision = this.#rows.get(`${below}@settled`)?.modRevision ?? 0;
+    this.#settlings.set(machineId, { revision, units: new Set(keys.map((key) => key.slice(below.length))) });
+  }
+
   /** A machine that is there, and has had its row for so long that every leader knows, must give a unit up first. */
   #isHeldByNobodyElse(key: string): void {
     const [, machineId, unit = ""] = key.slice(prefix.length).split("/");
@@ -89,8 +156,11 @@ export class RegistryInvariants {
     }
   }
 
-  /** Every unit that is assigned to a machine may run there, beside the others. */
-  #isEligible(machineId: string): void {
+  /** Every unit that comes to be assigned to a machine may run there, beside the others, and they beside it. */
+  #isEligible(machineId: string, added: ReadonlySet<string>): void {
+    // About what cannot be read nothing is decided, so neither is about what rests on it; nor before the leader knows better.
+    const { corrupted, repairedAtMs } = this.#cluster;
+    if (corrupted.size > 0 || this.#nowMs - repairedAtMs < leaderMayLagMs) return;
     const machine = this.#cluster.machines.find(({ id }) => id === machineId);
     if (machine === undefined) return;
     const below = `${prefix}assignments/${machineId}/`;
@@ -102,11 +172,10 @@ export class RegistryInvariants {
     }
     const where = { id: machineId, metadata: new Map(Object.entries(machine.metadata)) };
     for (const { name, requirements } of occupants) {
-      if (requirements === undefined) continue;
+      if (requirements === undefined || !added.has(name)) continue;
       const others = occupants.filter((other) => other.name !== name);
       const verdict = eligibility({ name, requirements }, where, others);
-      // About what cannot be read at the moment nothing is decided, so neither is about what rests on it.
-      if (verdict.verdict === "unable" && this.#cluster.corrupted.size === 0) {
+      if (verdict.verdict === "unable") {
         throw new Error(
           `${name} is assigned to ${machineId}, where it cannot run: ${JSON.stringify(verdict)}`,
         );
@@ -126,7 +195,11 @@ export class RegistryInvariants {
   }
 }
 
-function requirementsIn(unit: string, text: string): Requirements {
+function registrationIn(value: string): number {
+  return JSON.parse(value).registration;
+}
+
+export function requirementsIn(unit: string, text: string): Requirements {
   const file = parseUnitFile(text);
   if (!file.ok) throw new Error(`${unit}: the unit file cannot be read`);
   return requirementsOf(unit, file.value);

@@ -1,8 +1,11 @@
 import type { TargetState } from "@fleet/core";
 import { errorCode, errorMessage, type Random } from "@fleet/runtime";
-import { contents, requirements, unitFile } from "./scenery.ts";
+import { contentsFor, requirements, unitFile } from "./scenery.ts";
 import { pick } from "./seeded-random.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
+
+/** What an action says that found nothing to do. */
+export const nothing = "nothing";
 
 /** Something that happens in a run. Its answer says, for the trace, to what. */
 export interface Action {
@@ -20,41 +23,41 @@ export function requests(cluster: SimulatedCluster, random: Random): readonly Ac
     const [unit, xFleet] = pick(random, requirements);
     const target = pick(random, targets);
     const isNew = !cluster.acknowledged.has(unit) || random() < 0.2;
-    const text = unitFile(contentOf(unit, random), xFleet);
-    const problem = await unreadable(cluster.ask(unit, target, isNew ? text : undefined));
+    const text = unitFile(pick(random, contentsFor(unit)), xFleet);
+    const problem = await refusal(cluster.ask(unit, target, isNew ? text : undefined));
     if (problem !== undefined) return `${unit}: ${problem}`;
     return `${unit} ${target}${isNew ? " with new content" : ""}`;
   };
   /** While everybody still deals with the first, the second is asked for: nothing of either may get lost. */
   const changeAndBack = async (): Promise<string> => {
-    if (cluster.acknowledged.size === 0) return "nothing";
+    if (cluster.acknowledged.size === 0) return nothing;
     const [unit, { text, target }] = pick(random, [...cluster.acknowledged]);
     const xFleet = requirements.find(([name]) => name === unit)?.[1] ?? "";
-    const other = unitFile(contentOf(unit, random), xFleet);
-    const problem = await unreadable(cluster.ask(unit, target, other));
+    const other = unitFile(pick(random, contentsFor(unit)), xFleet);
+    const problem = await refusal(cluster.ask(unit, target, other));
     if (problem !== undefined) return problem;
     const betweenMs = random() * 25;
     await cluster.clock.advance(betweenMs);
-    await unreadable(cluster.ask(unit, target, text));
+    await refusal(cluster.ask(unit, target, text));
     return `${unit}, and back after ${betweenMs.toFixed(0)} ms`;
   };
   const destroy = async (): Promise<string> => {
     const [unit] = pick(random, requirements);
-    await cluster.destroy(unit);
-    return unit;
+    const problem = await refusal(cluster.destroy(unit));
+    return problem ?? unit;
   };
   const restart = async (): Promise<string> => {
     const candidates = [...cluster.acknowledged].filter(([, { target }]) => target !== "inactive");
     const units = candidates.map(([unit]) => unit).filter(() => random() < 0.2);
     const parallel = random() < 0.6 ? 1 : 2;
-    if (units.length === 0) return "nothing";
-    const problem = await unreadable(cluster.restart(units, parallel));
+    if (units.length === 0) return nothing;
+    const problem = await refusal(cluster.restart(units, parallel));
     return problem ?? `${units.join(" ")}, ${parallel} at a time`;
   };
   const cancel = async (): Promise<string> => {
     const [oldest] = cluster.rows("restarts/").filter(({ value }) => value.includes('"running"'));
-    if (oldest !== undefined) await cluster.cancelRestart(oldest.key);
-    return oldest?.key ?? "nothing";
+    if (oldest === undefined) return nothing;
+    return (await refusal(cluster.cancelRestart(oldest.key))) ?? oldest.key;
   };
   return [
     { weight: 40, name: "ask", act: ask },
@@ -65,18 +68,13 @@ export function requests(cluster: SimulatedCluster, random: Random): readonly Ac
   ];
 }
 
-/** What the API says when the records it needs are among those that were made unreadable. */
-async function unreadable(request: Promise<unknown>): Promise<string | undefined> {
+/** What the API says when records it needs have been made unreadable, or the store takes no more. */
+async function refusal(request: Promise<unknown>): Promise<string | undefined> {
   try {
     await request;
     return undefined;
   } catch (error) {
-    if (errorCode(error) === "record_corrupt") return errorMessage(error);
+    if (["record_corrupt", "etcd_no_space"].includes(errorCode(error) ?? "")) return errorMessage(error);
     throw error;
   }
-}
-
-/** Only services have something to run. */
-function contentOf(unit: string, random: Random): string {
-  return unit.endsWith(".service") ? pick(random, contents) : (contents[0] ?? "");
 }

@@ -1,5 +1,5 @@
 import type { FakeSystemdEvent } from "@fleet/systemd";
-import { isGlobal } from "./scenery.ts";
+import { isExclusive, isGlobal } from "./scenery.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import type { SimulatedMachine } from "./simulated-machine.ts";
 
@@ -96,7 +96,10 @@ export class RestartInvariants {
     // Of a global unit on a machine that is out of reach a restart may go on after the request has.
     const key = isGlobal(unit) ? `${unit} ${machine.id}` : unit;
     if (endsOfRestart.has(kind)) for (const units of this.#down.values()) units.delete(key);
-    if (kind === "removed" || kind === "rebooted") this.#forget(machine, unit);
+    if (kind === "removed" || kind === "rebooted")
+      this.#forget(machine, (name) => unit === "" || name === unit);
+    // What a fence stops starts again, as part of the restart or not: no restart replaces that invocation.
+    if (kind === "fenced") this.#forget(machine, isExclusive);
     if (kind === "started") this.#begun.set(`${unit} ${machine.id}`, this.#cluster.etcd.truth.revision);
     if (kind !== "restart-queued") return;
     const number = machine.restartAt(unit, event.at);
@@ -110,10 +113,10 @@ export class RestartInvariants {
   }
 
   /** With the file the machine has forgotten what it has carried out; untold, it may be asked for once more. */
-  #forget(machine: SimulatedMachine, unit: string): void {
+  #forget(machine: SimulatedMachine, isMeant: (unit: string) => boolean): void {
     for (const key of this.#replaced.keys()) {
-      const [, name, , machineId] = key.split(" ");
-      if (machineId === machine.id && (unit === "" || name === unit)) this.#replaced.delete(key);
+      const [, name = "", , machineId] = key.split(" ");
+      if (machineId === machine.id && isMeant(name)) this.#replaced.delete(key);
     }
   }
 

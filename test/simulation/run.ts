@@ -1,12 +1,14 @@
+import { checkConverged } from "./converged.ts";
 import { disasters } from "./disasters.ts";
-import { faults } from "./faults.ts";
-import { checkConverged, Invariants } from "./invariants.ts";
-import { type Action, requests } from "./requests.ts";
+import { faults, plannedLeaves } from "./faults.ts";
+import { Invariants } from "./invariants.ts";
+import { type Action, nothing, requests } from "./requests.ts";
 import { RunLog } from "./run-log.ts";
 import { metadata } from "./scenery.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { SimulatedClock } from "./simulated-clock.ts";
 import { SimulatedCluster } from "./simulated-cluster.ts";
+import { auditIntervalMs, latestFormat } from "./simulated-machine.ts";
 
 export interface RunOptions {
   /** No fault is injected, so that not even a lost machine may explain a double run. */
@@ -15,6 +17,8 @@ export interface RunOptions {
   readonly steps?: number;
   /** Hears each line of the trace as it comes about. */
   readonly onTrace?: (line: string) => void;
+  /** Hears what is about to be done, which may never end. */
+  readonly onBegin?: (line: string) => void;
   /** Called now and then while the cluster comes to rest. */
   readonly onAlive?: () => void;
 }
@@ -51,8 +55,8 @@ export class SimulationFailure extends Error {
 const maxStepMs = 1200;
 /** Between two thorough looks. */
 const lookMs = 100;
-/** Longer than an engine's audit takes to come round: it must find nothing to write. */
-const quietMs = 65_000;
+/** Longer than an engine's audit takes to come round, which must find nothing to write, and than an exclusive unit is waited for. */
+const quietMs = auditIntervalMs + 5_000;
 const maxSettlingMs = 900_000;
 
 /** One cluster's life from one seed: the same seed gives the same run. */
@@ -68,32 +72,38 @@ export async function run(seed: number, options: RunOptions): Promise<RunReport>
   const invariants = new Invariants(cluster, calm);
   clock.onSettled = () => invariants.check();
   const trace: string[] = [];
+  const stamped = (line: string): string => `${(clock.monotonic() / 1000).toFixed(3)} s ${line}`;
   const note = (line: string): void => {
-    const told = `${(clock.monotonic() / 1000).toFixed(3)} s ${line}`;
-    trace.push(told);
-    options.onTrace?.(told);
+    trace.push(stamped(line));
+    options.onTrace?.(stamped(line));
   };
   const pass = (durationMs: number): Promise<void> => watch(cluster, invariants, log, durationMs);
   const actions = [
     ...requests(cluster, random),
-    ...(calm ? [] : [...faults(cluster, random), ...disasters({ cluster, random, pass })]),
+    ...(calm
+      ? plannedLeaves(cluster, random)
+      : [...faults(cluster, random), ...disasters({ cluster, random, pass })]),
   ];
   const counts = new Map<string, number>();
+  const count = (name: string, times = 1): void => {
+    counts.set(name, (counts.get(name) ?? 0) + times);
+  };
   try {
     await cluster.start();
     for (let step = 0; step < steps; step += 1) {
       const action = draw(actions, random());
-      note(`${action.name} …`);
+      options.onBegin?.(stamped(action.name));
       const told = await action.act();
-      trace.pop();
       note(`${action.name} ${told}`);
-      counts.set(action.name, (counts.get(action.name) ?? 0) + 1);
+      if (told !== nothing) count(action.name);
       await pass(random() * random() * maxStepMs);
     }
     note("faults end");
+    options.onBegin?.(stamped("the cluster comes to rest"));
     await endFaults(cluster, pass, () => options.onAlive?.());
     checkConverged(cluster);
-    invariants.checkRestartsEnded();
+    invariants.checkEnded();
+    for (const [name, times] of invariants.seen()) count(`seen: ${name}`, times);
   } catch (cause) {
     throw new SimulationFailure(seed, trace, log, cause);
   } finally {
@@ -143,14 +153,21 @@ async function endFaults(
 ): Promise<void> {
   const { clock, etcd } = cluster;
   cluster.repair();
+  cluster.loseUsersReplies(0);
+  etcd.makeRoom();
+  // Where the data format has risen the others can do nothing any more. Who need not be started anew is not: what it has missed
+  // must come right by itself.
+  const risen = cluster
+    .rows("")
+    .some(({ key, value }) => key === "cluster" && JSON.parse(value).format === latestFormat);
   for (const machine of cluster.machines) {
     machine.resume();
     machine.heal();
     machine.healSystemd();
     machine.loseReplies(0);
     machine.delayWrites(0);
-    if (machine.isOlder) {
-      machine.install("present");
+    if (machine.version === "older" || (risen && machine.version !== "next")) {
+      machine.install(risen ? "next" : "present");
       machine.kill();
     }
     machine.start();

@@ -3,7 +3,7 @@
 const sleeper = "[Service]\nExecStart=/bin/sleep infinity\n";
 
 /** What units do once they are started. */
-export const contents: readonly string[] = [
+const contents: readonly string[] = [
   sleeper,
   sleeper,
   `${sleeper}ExecStop=/bin/sleep 3\n`,
@@ -14,6 +14,32 @@ export const contents: readonly string[] = [
   `${sleeper}\n[Install]\nWantedBy=default.target\n`,
 ];
 
+/** Longest stop of a unit whose jobs were made slow (`faults.ts`). */
+export const longestStopMs = 6000;
+const bounded = `${sleeper}TimeoutStopSec=${longestStopMs / 1000}\n`;
+/** Of exclusive units: how long their stop may take is known, and they take from nothing to all of it. */
+const boundedContents: readonly string[] = [
+  bounded,
+  `${bounded}ExecStop=/bin/sleep 1\n`,
+  `${bounded}ExecStop=/bin/sleep 6\n`,
+  `${bounded}ExecStartPre=/bin/sleep 3\n`,
+  `${bounded}ExecStop=/bin/sleep 4\n`,
+];
+/** Of units that are moved when they fail. */
+const failingContents: readonly string[] = [
+  sleeper,
+  "[Service]\nExecStart=/bin/false\n",
+  '[Service]\nExecStart=/bin/sh -c "sleep 2; exit 1"\n',
+  `${sleeper}ExecStop=/bin/sleep 3\n`,
+];
+
+/** What the unit may do once it is started. */
+export function contentsFor(unit: string): readonly string[] {
+  if (!unit.endsWith(".service")) return contents.slice(0, 1);
+  if (isExclusive(unit)) return boundedContents;
+  return unit.startsWith("restless") ? failingContents : contents;
+}
+
 function numbered(
   count: number,
   name: (number: number) => string,
@@ -22,7 +48,10 @@ function numbered(
   return Array.from({ length: count }, (_, index) => [name(index + 1), xFleet] as const);
 }
 
-/** Fifty units with every kind of requirement; each name always asks the same of its machine. */
+/** With an interval that never ends, leaders whose clocks are set differently agree on the count. */
+const movesTwice = "RescheduleOnFailure=true\nRescheduleLimitBurst=2\nRescheduleLimitIntervalSec=infinity\n";
+
+/** Sixty units with every kind of requirement; each name always asks the same of its machine. */
 export const requirements: readonly (readonly [unit: string, xFleet: string])[] = [
   ...numbered(18, (number) => `plain-${number}.service`, ""),
   ...numbered(5, (number) => `web@${number}.service`, "Conflicts=web@*.service\n"),
@@ -45,6 +74,16 @@ export const requirements: readonly (readonly [unit: string, xFleet: string])[] 
   ["global-beside.service", "Global=true\nConflicts=plain-3.service\n"],
   ["timer-like.timer", ""],
   ["data.socket", ""],
+  ...numbered(4, (number) => `only-${number}.service`, "Exclusive=true\n"),
+  ["only-disk.service", "Exclusive=true\nMachineMetadata=disk=ssd\n"],
+  ["only-restless.service", `Exclusive=true\n${movesTwice}`],
+  ["restless-1.service", "RescheduleOnFailure=true\n"],
+  ["restless-2.service", movesTwice],
+  ["restless-3.service", movesTwice],
+  [
+    "restless-4.service",
+    "RescheduleOnFailure=true\nRescheduleLimitBurst=1\nRescheduleLimitIntervalSec=5min\n",
+  ],
 ];
 
 /** Metadata of each machine. */
@@ -60,6 +99,11 @@ export const metadata: readonly Readonly<Record<string, string>>[] = [
 /** A unit file of a unit: one of the contents, and what it always asks of its machine. */
 export function unitFile(content: string, xFleet: string): string {
   return `${content}${xFleet === "" ? "" : `\n[X-Fleet]\n${xFleet}`}`;
+}
+
+/** Exclusive units can be told by their name. */
+export function isExclusive(unit: string): boolean {
+  return unit.startsWith("only");
 }
 
 /** Global units can be told by their name. */

@@ -1,5 +1,12 @@
 import type { CancelTimer, Clock } from "@fleet/runtime";
 
+/** Waits, whatever happens meanwhile. For what is not a program and cannot be told to stop: a network, a systemd. */
+export function elapse(clock: Clock, durationMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    clock.after(durationMs, resolve);
+  });
+}
+
 interface Timer {
   readonly dueMs: number;
   /** Order of creation: timers due at the same instant fire in it. */

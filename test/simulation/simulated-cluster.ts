@@ -1,11 +1,12 @@
-import { parseUnitFile, type TargetState } from "@fleet/core";
+import { parseUnitFile, type TargetState, unitHash } from "@fleet/core";
 import { Registry } from "@fleet/registry";
-import { type Logger, type Random, silentLogger } from "@fleet/runtime";
+import { errorCode, type Logger, type Random, silentLogger } from "@fleet/runtime";
 import { EtcdClient } from "./etcd-client.ts";
 import { seededRandom } from "./seeded-random.ts";
 import { SimulatedClock } from "./simulated-clock.ts";
 import { type Caller, SimulatedEtcd } from "./simulated-etcd.ts";
-import { prefix, SimulatedMachine } from "./simulated-machine.ts";
+import { latestFormat, prefix, SimulatedMachine } from "./simulated-machine.ts";
+import { isAmbiguous, withLostReplies } from "./users-way.ts";
 
 /** What a user of the simulated cluster has been promised. */
 export interface AcknowledgedIntent {
@@ -16,6 +17,8 @@ export interface AcknowledgedIntent {
 /** The only one who writes intent. */
 export const user: Caller = { name: "user" };
 
+/** What becomes of a value that is corrupted. */
+const unreadable = "{garbage";
 /** Wall clocks differ by up to this; nothing may depend on them. */
 const maxOffsetMs = 3_600_000;
 /** Monotonic clocks run this much too fast or too slow at most: far more than real ones. */
@@ -34,7 +37,10 @@ export class SimulatedCluster {
   readonly startedByRestart = new Set<string>();
   /** Keys whose value has been made unreadable, and the value before. */
   readonly corrupted = new Map<string, string>();
+  /** When such values were last written back. */
+  repairedAtMs = Number.NEGATIVE_INFINITY;
   readonly #user: Registry;
+  #lostReplyShare = 0;
 
   constructor(
     seed: number,
@@ -60,8 +66,12 @@ export class SimulatedCluster {
       });
     });
     this.#user = new Registry({
-      store: new EtcdClient(etcd, user, clock, random, true),
+      store: withLostReplies(
+        new EtcdClient(etcd, user, clock, random, true),
+        () => this.#lostReplyShare > 0 && random() < this.#lostReplyShare,
+      ),
       prefix,
+      formats: [1, latestFormat],
       memory: { load: async () => undefined, save: async () => {} },
       clock,
       random,
@@ -79,37 +89,96 @@ export class SimulatedCluster {
     await this.#user.guard.open(new AbortController().signal);
   }
 
-  /** A user asks for something through the API of a healthy fleetd. */
+  /** This share of the user's requests is carried out and reported as failed. */
+  loseUsersReplies(share: number): void {
+    this.#lostReplyShare = share;
+  }
+
+  /** A user asks for something through the API of a healthy fleetd. Rejects when that failed, and was not carried out. */
   async ask(unit: string, target: TargetState, text?: string): Promise<void> {
     this.askedAt.set(unit, this.clock.monotonic());
     const file = text === undefined ? undefined : parseUnitFile(text);
     const options = file?.ok === true ? { options: file.value } : {};
-    const outcome = await this.#user.intents.put({ name: unit, target, ...options });
-    if (outcome.outcome === "refused") return;
-    this.acknowledged.set(unit, { text: text ?? this.acknowledged.get(unit)?.text ?? "", target });
+    const before = this.acknowledged.get(unit);
+    const wanted = { text: text ?? before?.text ?? "", target };
+    try {
+      const outcome = await this.#user.intents.put({ name: unit, target, ...options });
+      if (outcome.outcome === "refused") return;
+    } catch (error) {
+      if (!isAmbiguous(error)) throw error;
+      if (!this.#isWhichever(unit, wanted, before)) return;
+    }
+    this.acknowledged.set(unit, wanted);
   }
 
   async destroy(unit: string): Promise<void> {
     this.askedAt.set(unit, this.clock.monotonic());
-    await this.#user.intents.destroy(unit);
+    try {
+      await this.#user.intents.destroy(unit);
+    } catch (error) {
+      if (!isAmbiguous(error)) throw error;
+      if (!this.#isWhichever(unit, undefined, this.acknowledged.get(unit))) return;
+    }
     this.acknowledged.delete(unit);
+  }
+
+  /**
+   * After a request of which nobody knows whether it was carried out: true when it was. Throws when the unit is neither as
+   * it was nor as it was asked for.
+   */
+  #isWhichever(
+    unit: string,
+    wanted: AcknowledgedIntent | undefined,
+    before: AcknowledgedIntent | undefined,
+  ): boolean {
+    const key = `${prefix}units/${unit}`;
+    const row = this.etcd.truth.range({ from: key }).rows[0];
+    const readable = row?.value === unreadable ? this.corrupted.get(key) : row?.value;
+    const stored = readable === undefined ? undefined : intentIn(readable);
+    const [was, asked] = [before, wanted].map((intent) => intent && intentOf(intent));
+    if (stored === asked) return true;
+    if (stored === was) return false;
+    throw new Error(
+      `${unit} is ${stored} after a request of unknown outcome; it was ${was}, and was to be ${asked}`,
+    );
   }
 
   /** A user asks for a restart; undefined when it is refused. Units that are loaded are launched with that. */
   async restart(units: readonly string[], parallel: number): Promise<string | undefined> {
-    const outcome = await this.#user.restarts.create({ units, parallel });
-    if (outcome.outcome === "refused") return undefined;
+    const { revision } = this.etcd.truth;
+    try {
+      const outcome = await this.#user.restarts.create({ units, parallel });
+      if (outcome.outcome === "refused") return undefined;
+    } catch (error) {
+      if (!isAmbiguous(error)) throw error;
+    }
+    const created = this.rows("restarts/").find(({ createRevision }) => createRevision > revision);
+    if (created === undefined) return undefined;
     for (const unit of units) {
       const asked = this.acknowledged.get(unit);
       if (asked?.target !== "loaded") continue;
       this.acknowledged.set(unit, { ...asked, target: "launched" });
-      this.startedByRestart.add(`${outcome.restart.createRevision} ${unit}`);
+      this.startedByRestart.add(`${created.createRevision} ${unit}`);
     }
-    return outcome.restart.id;
+    return created.key;
   }
 
   async cancelRestart(id: string): Promise<void> {
-    await this.#user.restarts.cancel(id);
+    try {
+      await this.#user.restarts.cancel(id);
+    } catch (error) {
+      if (!isAmbiguous(error)) throw error;
+    }
+  }
+
+  /** An operator says that the machines which are held for after a mass loss are lost; resolves with how many. */
+  async confirmLosses(): Promise<number> {
+    try {
+      return (await this.#user.losses.confirm()).length;
+    } catch (error) {
+      if (!isAmbiguous(error) && errorCode(error) !== "etcd_no_space") throw error;
+      return 0;
+    }
   }
 
   machinesWithMetadata(): readonly { readonly id: string; readonly metadata: ReadonlyMap<string, string> }[] {
@@ -142,15 +211,16 @@ export class SimulatedCluster {
     const row = this.etcd.truth.range({ from: key }).rows[0];
     if (row === undefined || this.corrupted.has(key)) return;
     this.corrupted.set(key, row.value);
-    this.#put(key, "{garbage", row.leaseId);
+    this.#put(key, unreadable, row.leaseId);
   }
 
   /** An operator writes the values back that were unreadable, where they still are. */
   repair(): void {
     for (const [key, value] of this.corrupted) {
       const row = this.etcd.truth.range({ from: key }).rows[0];
-      if (row?.value === "{garbage") this.#put(key, value, row.leaseId);
+      if (row?.value === unreadable) this.#put(key, value, row.leaseId);
     }
+    if (this.corrupted.size > 0) this.repairedAtMs = this.clock.monotonic();
     this.corrupted.clear();
   }
 
@@ -163,6 +233,16 @@ export class SimulatedCluster {
     for (const machine of this.machines) machine.kill();
     this.etcd.close();
   }
+}
+
+function intentIn(record: string): string {
+  const { hash, target } = JSON.parse(record);
+  return `${target} ${hash}`;
+}
+
+function intentOf({ text, target }: AcknowledgedIntent): string {
+  const file = parseUnitFile(text);
+  return `${target} ${file.ok ? unitHash(file.value) : "unreadable"}`;
 }
 
 function spread(random: Random, most: number): number {

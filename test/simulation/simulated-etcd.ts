@@ -4,6 +4,8 @@ import type { Clock } from "@fleet/runtime";
 /** Who made a call: one fleetd process, or the user. */
 export interface Caller {
   readonly name: string;
+  /** Data formats that it reads; whichever there are unless given. */
+  readonly formats?: readonly number[];
 }
 
 /** Sees each change of the cluster's own store, at once. */
@@ -16,6 +18,9 @@ export type ChangeListener = (change: {
 
 /** More calls than this at one instant are no work but a loop that never ends. */
 const callsAtOneInstant = 20_000;
+/** Who has this many of the same writes refused within the time does not wait before it tries again. */
+const refusalsInARow = 10;
+const refusalsWithinMs = 2000;
 
 /**
  * The etcd of a simulated cluster, as its clients reach it: the cluster's own store (`truth`), or for a while something
@@ -35,6 +40,11 @@ export class SimulatedEtcd {
   #seen: number;
   #instant = 0;
   #calls = 0;
+  #isFull = false;
+  /** Caller and keys → when its latest writes of them were refused. */
+  readonly #refusals = new Map<string, number[]>();
+  #insists: string | undefined;
+  #leftAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -57,6 +67,40 @@ export class SimulatedEtcd {
 
   get serving(): MemoryEtcd {
     return this.#serving;
+  }
+
+  /** Somebody tries the same write, which is refused, over and over, and how. */
+  get insists(): string | undefined {
+    return this.#insists;
+  }
+
+  /** When clients last talked to another store than the cluster's own, in milliseconds; now, while they do. */
+  get elsewhereAtMs(): number {
+    return this.#serving === this.truth ? this.#leftAtMs : this.#clock.monotonic();
+  }
+
+  /** Its space is used up (NOSPACE): it reads, deletes and keeps leases, and stores nothing. */
+  fill(): void {
+    this.#isFull = true;
+  }
+
+  makeRoom(): void {
+    this.#isFull = false;
+  }
+
+  throwIfFull(): void {
+    if (this.#isFull) throw new StoreError("etcd_no_space", "simulated: database space exceeded");
+  }
+
+  /** A compare of the caller's transaction did not hold. Only what one task alone is about tells of a task that insists. */
+  refused(caller: Caller, keys: string): void {
+    if (!keys.includes("/states/")) return;
+    const nowMs = this.#clock.monotonic();
+    const id = `${caller.name} ${keys}`;
+    const times = [...(this.#refusals.get(id) ?? []), nowMs].slice(-refusalsInARow);
+    this.#refusals.set(id, times);
+    if (times.length < refusalsInARow || nowMs - (times[0] ?? 0) > refusalsWithinMs) return;
+    this.#insists ??= `${caller.name} does not wait before it tries again what was refused: ${keys}`;
   }
 
   onChange(listener: ChangeListener): void {
@@ -115,6 +159,7 @@ export class SimulatedEtcd {
   /** From now on clients find another store, which may be another cluster's. `breaking`: their connections break. */
   serve(etcd: MemoryEtcd, { breaking }: { readonly breaking: boolean }): void {
     this.#stopListening();
+    this.#leftAtMs = this.#clock.monotonic();
     if (this.#serving !== this.truth) this.#serving.close();
     this.#serving = etcd;
     this.#stopListening = etcd.onRevision(() => this.#wake());

@@ -12,9 +12,23 @@ import { asOlderVersion } from "./older-version.ts";
 import { ProcessClock } from "./process-clock.ts";
 import type { Caller, SimulatedEtcd } from "./simulated-etcd.ts";
 
-const agentTtlMs = 5000;
+export const agentTtlMs = 5000;
 const leaderTtlMs = 3000;
+/** How long a call of a slow systemd may take. */
+const slowestMs = 2000;
+/** Often, since an audit must find nothing, and raises the data format. */
+export const auditIntervalMs = 20_000;
 export const prefix = "/fleet/";
+
+/** `older` knows no restarts, `next` reads a data format more than the others. */
+export type FleetdVersion = "older" | "present" | "next";
+/** The latest data format there is. */
+export const latestFormat = 2;
+const formatsOf: { readonly [Version in FleetdVersion]: readonly number[] } = {
+  older: [1],
+  present: [1],
+  next: [1, latestFormat],
+};
 
 export interface SimulatedMachineOptions {
   readonly id: string;
@@ -35,6 +49,7 @@ interface Process {
   readonly manager: FaultyUnitManager;
   readonly directory: FaultyUnitDirectory;
   readonly clock: ProcessClock;
+  readonly resign: () => Promise<void>;
   readonly end: () => void;
 }
 
@@ -52,8 +67,14 @@ export class SimulatedMachine {
   #processes = 0;
   #leaves = 0;
   #cut = false;
-  #isOlder = false;
+  #leavingSinceMs: number | undefined;
+  #version: FleetdVersion = "present";
   #paused = false;
+  /** systemd's. */
+  #slowestMs = 0;
+  #slowAtMs = Number.NEGATIVE_INFINITY;
+  #directoryFails: "ENOSPC" | undefined;
+  #stoodStillAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: SimulatedMachineOptions) {
     this.#options = options;
@@ -87,9 +108,24 @@ export class SimulatedMachine {
     return this.#leaves;
   }
 
-  /** fleetd is, or will be when it starts, of the first version. */
-  get isOlder(): boolean {
-    return this.#isOlder;
+  /** Since when fleetd has been leaving, in milliseconds of the world. */
+  get leavingSinceMs(): number | undefined {
+    return this.#leavingSinceMs;
+  }
+
+  /** Of fleetd, at the latest from its next start on. */
+  get version(): FleetdVersion {
+    return this.#version;
+  }
+
+  /** When the whole machine last stood still, in milliseconds of the world: nothing on it could act then. */
+  get stoodStillAtMs(): number {
+    return this.#paused ? this.#options.clock.monotonic() : this.#stoodStillAtMs;
+  }
+
+  /** A call of systemd may be on its way for so long that what it asks for is overtaken. */
+  get hasSlowSystemd(): boolean {
+    return this.#slowestMs > 0 || this.#options.clock.monotonic() - this.#slowAtMs < 2 * slowestMs;
   }
 
   /** Number of the restart that the unit underwent, or was about to, at a moment. */
@@ -106,7 +142,8 @@ export class SimulatedMachine {
     const { etcd, random, logger, metadata } = this.#options;
     this.#token ??= randomHex(random, 32);
     this.#processes += 1;
-    const caller: Caller = { name: `${this.id.slice(0, 8)}#${this.#processes}` };
+    const formats = formatsOf[this.#version];
+    const caller: Caller = { name: `${this.id.slice(0, 8)}#${this.#processes}`, formats };
     const clock = new ProcessClock(this.#clock);
     if (this.#paused) clock.stop();
     const client = new EtcdClient(etcd, caller, clock, random);
@@ -115,8 +152,9 @@ export class SimulatedMachine {
     const common = { clock, random, logger: logger.child({ machine: caller.name }) };
     const registry = new Registry({
       ...common,
-      store: this.#isOlder ? asOlderVersion(store) : store,
+      store: this.#version === "older" ? asOlderVersion(store) : store,
       prefix,
+      formats,
       memory: {
         load: async () => this.#remembered,
         save: async (cluster) => {
@@ -140,45 +178,57 @@ export class SimulatedMachine {
       directory,
       journal,
     });
-    const engine = new Engine({ ...common, registry, machineId: this.id, leaderTtlMs, agentTtlMs });
+    const machineId = this.id;
+    const engine = new Engine({ ...common, registry, machineId, leaderTtlMs, agentTtlMs, auditIntervalMs });
     const running = new AbortController();
     const engineTask = async (signal: AbortSignal): Promise<void> => {
       await registry.guard.open(signal);
       await engine.run(signal);
     };
     void agent.run(running.signal);
-    void supervise(
+    const engineEnded = new AbortController();
+    const engineRun = supervise(
       {
         ...common,
         name: "engine",
         task: engineTask,
         backoff: new Backoff({ initialMs: 100, maxMs: 2000 }, random),
       },
-      running.signal,
+      AbortSignal.any([running.signal, engineEnded.signal]),
     );
+    const resign = (): Promise<void> => {
+      engineEnded.abort();
+      return engineRun;
+    };
     const end = (): void => {
       store.kill();
       journal.kill();
       manager.disconnect();
       running.abort();
     };
-    this.#process = { agent, registry, client, store, manager, directory, clock, end };
+    this.#process = { agent, registry, client, store, manager, directory, clock, resign, end };
+    this.#passOn(this.#process);
   }
 
   /** kill -9 of fleetd: its units run on. */
   kill(): void {
     this.#process?.end();
     this.#process = undefined;
+    this.#leavingSinceMs = undefined;
   }
 
-  /** SIGTERM to fleetd: it unloads its units and leaves. */
+  /** SIGTERM to fleetd: it unloads its units and leaves. Its engine goes on until then, and hands over. */
   leave(): void {
     const process = this.#process;
     if (process === undefined) return;
     this.#leaves += 1;
-    void process.agent.leave().then(() => {
-      if (this.#process === process) this.kill();
-    });
+    this.#leavingSinceMs ??= this.#options.clock.monotonic();
+    void process.agent
+      .leave()
+      .then(process.resign)
+      .then(() => {
+        if (this.#process === process) this.kill();
+      });
   }
 
   reboot(): void {
@@ -189,9 +239,9 @@ export class SimulatedMachine {
     this.#token = undefined;
   }
 
-  /** From its next start on fleetd is of the first version, or of this one. */
-  install(version: "older" | "present"): void {
-    this.#isOlder = version === "older";
+  /** From its next start on fleetd is of this version. */
+  install(version: FleetdVersion): void {
+    this.#version = version;
   }
 
   /** SIGSTOP of fleetd. */
@@ -208,6 +258,7 @@ export class SimulatedMachine {
 
   /** Ends both kinds of standing still. */
   resume(): void {
+    if (this.#paused) this.#stoodStillAtMs = this.#options.clock.monotonic();
     this.#paused = false;
     this.#clock.resume();
     this.#process?.clock.continue();
@@ -249,14 +300,23 @@ export class SimulatedMachine {
     if (how === "connection") process?.manager.disconnect();
     if (how === "signals") process?.manager.loseSignals(true);
     if (how === "replies") process?.manager.loseReplies(true);
-    if (how === "speed") process?.manager.slow(2000);
-    if (how === "directory") process?.directory.fail("ENOSPC");
+    if (how === "speed") this.#slowestMs = slowestMs;
+    if (how === "directory") this.#directoryFails = "ENOSPC";
+    this.#passOn(process);
+  }
+
+  /** What the connection is not to blame for a fleetd that is started anew finds as well. */
+  #passOn(process: Process | undefined): void {
+    process?.manager.slow(this.#slowestMs);
+    process?.directory.fail(this.#directoryFails);
   }
 
   healSystemd(): void {
     const process = this.#process;
-    process?.directory.fail(undefined);
-    process?.manager.slow(0);
+    if (this.#slowestMs > 0) this.#slowAtMs = this.#options.clock.monotonic();
+    this.#slowestMs = 0;
+    this.#directoryFails = undefined;
+    this.#passOn(process);
     process?.manager.loseReplies(false);
     process?.manager.loseSignals(false);
     // Signals are lost with a connection only: a new one makes fleetd look at everything.

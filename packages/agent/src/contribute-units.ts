@@ -52,14 +52,16 @@ async function read(
   if (text === undefined) return "file_missing";
   const file = parseUnitFile(text);
   if (!file.ok || unitHash(file.value) !== entry.hash) return "file_changed";
+  const { global, exclusive } = requirementsOf(entry.unit, file.value);
   return {
     name: entry.unit,
     options: file.value,
     hash: entry.hash,
-    target: entry.launched ? "launched" : "loaded",
+    target: entry.launched || entry.fenced ? "launched" : "loaded",
     // One that was being loaded has no intent carried out yet.
     generation: Math.max(1, entry.generation),
-    isGlobal: requirementsOf(entry.unit, file.value).global,
+    isGlobal: global,
+    ...(exclusive === undefined ? {} : { exclusive }),
   };
 }
 

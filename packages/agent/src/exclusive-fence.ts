@@ -32,6 +32,8 @@ export class ExclusiveFence {
   readonly #options: ExclusiveFenceOptions;
   readonly #starting = new Set<string>();
   readonly #fired = new Set<string>();
+  /** Of `fired`, those that have been looked after; systemd is told of it with the next fence. */
+  readonly #noted = new Set<string>();
   readonly #stopped = new Set<string>();
   #registration: Registration | undefined;
   #lost = false;
@@ -68,9 +70,10 @@ export class ExclusiveFence {
     if (by === "fleetd") this.#options.fencedUnits.add({ by });
   }
 
-  /** That the timer stopped the unit has been taken note of. */
+  /** That the timer stopped the unit is in the journal. */
   lookedAfter(unit: string): void {
     this.#fired.delete(unit);
+    this.#noted.add(unit);
   }
 
   /** From now on the lease of this registration counts. Resolves when systemd's timer is set by it, if it can be. */
@@ -161,11 +164,12 @@ export class ExclusiveFence {
     const { machineId, manager, ttlMs } = this.#options;
     const name = machineId.slice(0, 8);
     const units = this.#exclusive();
-    for (const unit of this.#fired) if (!units.includes(unit)) this.#fired.delete(unit);
+    for (const unit of this.#fired) if (!units.includes(unit)) this.lookedAfter(unit);
     if (units.length === 0) {
       if (!this.#mayBeSet) return;
-      this.#takeNote(await manager.fence(name, undefined));
+      await manager.fence(name, undefined);
       this.#mayBeSet = false;
+      this.#noted.clear();
       return;
     }
     const states = await manager.status(units);
@@ -176,19 +180,22 @@ export class ExclusiveFence {
     this.#number += 1;
     this.#mayBeSet = true;
     const atMs = registration.leaseDeadlineMs + ttlMs * timerDelayShare;
-    this.#takeNote(await manager.fence(name, { number: this.#number, atMs, stop: units, running }));
+    const noted = [...this.#noted];
+    const fired = await manager.fence(name, { number: this.#number, atMs, stop: units, running, noted });
+    this.#takeNote(fired);
+    for (const unit of noted) this.#noted.delete(unit);
   }
 
   #takeNote(fired: readonly string[]): void {
     const { journal, logger, fencedUnits, onChange } = this.#options;
-    // What this process has stopped itself was stopped once more: it does not count as launched.
-    const units = fired.filter((unit) => journal.get(unit)?.launched === true);
-    if (units.length === 0) return;
-    for (const unit of units) {
-      this.#fired.add(unit);
-      fencedUnits.add({ by: "timer" });
-    }
-    logger.warn("exclusive_units_were_fenced", { units });
+    const fresh = fired.filter((unit) => !this.#fired.has(unit) && !this.#noted.has(unit));
+    if (fresh.length === 0) return;
+    // Also those that do not count as launched: whoever starts one at this moment has yet to write down that it was.
+    for (const unit of fresh) this.#fired.add(unit);
+    // What fleetd has stopped itself was stopped once more.
+    const units = fresh.filter((unit) => journal.get(unit)?.launched === true || this.#starting.has(unit));
+    for (const _ of units) fencedUnits.add({ by: "timer" });
+    if (units.length > 0) logger.warn("exclusive_units_were_fenced", { units });
     onChange();
   }
 

@@ -13,6 +13,7 @@ const entrySchema = z.object({
   launched: z.boolean(),
   phase: z.enum(["loading", "loaded", "unloading"]),
   exclusive: z.literal(true).exactOptional(),
+  fenced: z.literal(true).exactOptional(),
   problem: z.string().exactOptional(),
   refusal: z.string().exactOptional(),
   restart: z.object({ number: z.number(), refused: z.string().exactOptional() }).exactOptional(),

@@ -193,6 +193,8 @@ export class Publisher {
       if (record !== undefined && admission !== undefined) {
         put.push({ unit, record, assignedAt: admission.assignedAt });
       } else if (record !== undefined && this.#mayPublish(unit)) {
+        // It stays until the unit is unloaded, also when a fence makes its intent count as not carried out any more.
+        this.#admitted.add(unit);
         const known = this.#uncertain.has(unit) ? undefined : this.#published.get(unit);
         if (!sameRow(known, record)) put.push({ unit, record });
       } else if (this.#published.has(unit)) remove.push(unit);

@@ -138,7 +138,7 @@ export class UnitExecutor {
     if (entry === undefined) return stale;
     const launched = assignment.target === "launched";
     const { restart, refused, needless } = launched ? await start(unit, entry) : {};
-    const { restarting, refusal, ...carriedOut } = entry;
+    const { restarting, refusal, fenced, ...carriedOut } = entry;
     await journal.put({
       ...carriedOut,
       generation: assignment.generation,
@@ -202,7 +202,7 @@ export class UnitExecutor {
     const { unit, assignment, reason } = task;
     const present = journal.entries.get(unit);
     if (present === undefined) return stale;
-    const { refusal, ...entry } = present;
+    const { refusal, fenced, ...entry } = present;
     await journal.put({ ...entry, launched: false });
     publisher.touch(unit);
     await manager.stop(unit, signal);
@@ -222,7 +222,15 @@ export class UnitExecutor {
     const { unit, reason } = task;
     const entry = journal.entries.get(unit);
     if (entry === undefined) return stale;
-    const undone: JournalEntry = { ...entry, launched: false, generation: 0 };
+    // A restart under way has lost the invocation that it began: the start to come carries it out.
+    const { restarting, ...kept } = entry;
+    const undone: JournalEntry = {
+      ...kept,
+      launched: false,
+      generation: 0,
+      // A registry that is seeded anew has to be told what was wanted of it.
+      ...(entry.launched ? { fenced: true } : {}),
+    };
     if (reason === "fired") {
       if (entry.launched) await journal.put(undone);
       fence.lookedAfter(unit);

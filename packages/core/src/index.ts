@@ -16,13 +16,14 @@ export {
 export { explain, type PendingCause } from "./cluster/explain.ts";
 export type { Obstacle, PushObstacle } from "./cluster/obstacle.ts";
 export { type PlanOptions, plan } from "./cluster/plan.ts";
-export type {
-  Assignment,
-  ExclusiveHold,
-  Machine,
-  TargetState,
-  Unit,
-  UnitState,
+export {
+  type Assignment,
+  type ExclusiveHold,
+  type Machine,
+  type TargetState,
+  type Unit,
+  type UnitState,
+  unknownMachine,
 } from "./cluster/records.ts";
 export {
   canRunElsewhere,

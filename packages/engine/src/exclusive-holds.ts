@@ -38,6 +38,7 @@ interface Known {
  * - a hold is released in one of two cases only. The machine has said so: its row of the unit is gone, under a
  *   registration under which the unit's whole life there could be seen. Or nothing has been heard for the TTL (the
  *   fence fires within it), the time its stop may take and a margin, counted from when this engine first saw that;
+ * - a machine that has the unit assigned keeps the hold, however long it is away;
  * - what an earlier leader has seen counts for nothing: it is not known how long ago that was.
  */
 export class ExclusiveHolds {
@@ -106,9 +107,11 @@ export class ExclusiveHolds {
 
   /** Releases what has ended. */
   writes(): readonly EngineWrite[] {
-    const { logger } = this.#options;
+    const { model, logger } = this.#options;
     const writes: EngineWrite[] = [];
     for (const [unit, known] of this.#holds) {
+      // It starts the unit as soon as it is back, without asking anybody.
+      if (model.isAssigned(known.hold.machineId, unit)) continue;
       if (!known.ended && !this.#hasWaited(known)) continue;
       logger.info("exclusive_released", {
         unit,

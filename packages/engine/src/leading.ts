@@ -83,7 +83,7 @@ export class Leading {
   #batches = 0;
   /** Placements on their way to etcd; each resolves with the revision reached. */
   #placing: Promise<number>[] = [];
-  readonly #expectsReturns: boolean;
+  #expectsReturns: boolean;
   #failure: unknown;
 
   constructor(term: Term, options: LeadingOptions) {
@@ -200,6 +200,7 @@ export class Leading {
     const leftMs = this.#term.inTouchSinceMs + agentTtlMs - clock.monotonic();
     logger.info("engine_expects_machines_back", { for_ms: Math.round(leftMs) });
     await sleep(clock, leftMs, signal);
+    this.#expectsReturns = false;
     this.#losses.expectationOver();
     this.#loop.trigger();
   }
@@ -215,15 +216,20 @@ export class Leading {
   async #audit(signal: AbortSignal): Promise<void> {
     const { clock, auditIntervalMs } = this.#options;
     for (;;) {
-      await this.#raiseFormat();
       await sleep(clock, auditIntervalMs, signal);
+      await this.#raiseFormat();
       this.#auditDue = true;
       this.#loop.trigger();
     }
   }
 
-  /** Nothing depends on when: a failure is left to the next time. */
+  /**
+   * Nothing depends on when: a failure is left to the next time, and machines that may be back soon are waited for. One of
+   * them that does not read the later format would be shut out.
+   */
   async #raiseFormat(): Promise<void> {
+    const { model } = this.#projection;
+    if (this.#expectsReturns || model.machineIds().some((machineId) => model.isAway(machineId))) return;
     try {
       await this.#options.registry.raiseFormat(this.#term);
     } catch (error) {
@@ -317,11 +323,22 @@ export class Leading {
     const revision = await this.#commit(writes, signal);
     this.#tell(decided);
     await this.#caughtUp(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
-    // Others were planned around these; that they are gone again is an event no watch will tell of.
-    for (const assignment of cancelled) {
+    // Others were planned around these; that they are gone again, or never came, is an event no watch will tell of.
+    const refused = decided.steps.flatMap((step) => (this.#wasRefused(step) ? [step.assignment] : []));
+    for (const assignment of [...cancelled, ...refused]) {
       this.#projection.model.setAssignment(assignment);
       this.#projection.model.removeAssignment(assignment.machineId, assignment.unit);
     }
+  }
+
+  /** An exclusive unit is given away only if the machine is still there: once the watch has caught up, the model tells. */
+  #wasRefused(step: Step): step is Extract<Step, { kind: "assign" }> {
+    if (step.kind !== "assign") return false;
+    const { machineId, unit } = step.assignment;
+    const { model } = this.#projection;
+    return (
+      model.readableUnit(unit)?.requirements.exclusive !== undefined && !model.isAssigned(machineId, unit)
+    );
   }
 
   async #commit(writes: readonly EngineWrite[], signal: AbortSignal): Promise<number> {

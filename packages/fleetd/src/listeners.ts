@@ -29,6 +29,12 @@ const socketMode = 0o660;
 const connectionsCheckingInterval = 5_000;
 
 /**
+ * Connections that may wait to be accepted. Beyond it the kernel turns clients away at once, with EAGAIN on a unix
+ * socket, and with node's 511 a burst does that to everybody else. The kernel lowers it to net.core.somaxconn.
+ */
+const backlog = 4_096;
+
+/**
  * The sockets of the daemon.
  *
  * Invariants:
@@ -155,7 +161,7 @@ export class Listeners {
     });
     await new Promise<void>((resolve, reject) => {
       server.once("error", (error) => reject(listenFailed(where, error)));
-      server.listen(options, () => resolve());
+      server.listen({ ...options, backlog }, () => resolve());
     });
     server.removeAllListeners("error");
     server.on("error", (error) =>

@@ -41,6 +41,7 @@ export interface ClusterOptions {
   readonly machines?: number | readonly MachineSettings[];
   /** How many full machines besides; they come after the others. */
   readonly fullMachines?: number;
+  /** Default 1; three survive the loss of one. Every machine is told of all. */
   readonly etcdMembers?: number;
   /** Default 5 s. */
   readonly agentTtlMs?: number;
@@ -196,12 +197,12 @@ export class Cluster {
 
   /** Deletes everything fleet has in etcd, behind its back. */
   async wipeRegistry(): Promise<void> {
-    const response = await fetch(`${this.etcd.endpoints[0]}/v3/kv/deleterange`, {
-      method: "POST",
+    const { status, text } = await this.etcd.call("kv/deleterange", {
+      key: base64(KEY_PREFIX),
       // "0" is the character after "/": the range ends behind the last key with the prefix.
-      body: JSON.stringify({ key: base64(KEY_PREFIX), range_end: base64(`${KEY_PREFIX.slice(0, -1)}0`) }),
+      range_end: base64(`${KEY_PREFIX.slice(0, -1)}0`),
     });
-    if (!response.ok) throw new FleetError("lab_etcd", `etcd did not delete: ${await response.text()}`);
+    if (status !== 200) throw new FleetError("lab_etcd", `etcd did not delete: ${text}`);
   }
 
   /** Ends everything and removes every trace. Calling it again waits for the same end. */

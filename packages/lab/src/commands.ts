@@ -2,6 +2,7 @@ import { FleetError } from "@fleet/runtime";
 import { programOf } from "./checkout.ts";
 import type { Cluster } from "./cluster.ts";
 import type { ClusterMachine } from "./cluster-machine.ts";
+import { etcdCommands, etcdStatus } from "./etcd-commands.ts";
 
 /** A thing that can be done to a running lab, from another process. */
 interface LabCommand {
@@ -18,8 +19,8 @@ export const labCommands: ReadonlyMap<string, LabCommand> = new Map([
     "status",
     {
       usage: "",
-      summary: "machines, their fleetd and their cable to etcd",
-      run: async (cluster) => status(cluster),
+      summary: "machines, their fleetd and their cable to etcd; etcd's members",
+      run: (cluster) => status(cluster),
     },
   ],
   [
@@ -167,6 +168,7 @@ export const labCommands: ReadonlyMap<string, LabCommand> = new Map([
       },
     },
   ],
+  ...etcdCommands,
 ]);
 
 /** Runs a command by name. Fails with `lab_usage` for what is no command, or not used as one. */
@@ -180,8 +182,8 @@ export async function runLabCommand(
   return await command.run(cluster, args);
 }
 
-/** One line for each machine. */
-function status(cluster: Cluster): string {
+/** One line for each machine, and for each member of etcd. */
+async function status(cluster: Cluster): Promise<string> {
   const rows = cluster.machines.map((machine) => [
     machine.name,
     machine.shortId,
@@ -192,7 +194,7 @@ function status(cluster: Cluster): string {
     machine.cable === "pass" ? "joined" : `cut off (${machine.cable})`,
     machine.endpoint,
   ]);
-  return `${table([["NAME", "ID", "IP", "KIND", "POWER", "FLEETD", "ETCD", "ENDPOINT"], ...rows])}etcd: ${cluster.etcd.endpoints.join(" ")}\nlogs: ${cluster.directory.path}/*/*.log\n`;
+  return `${table([["NAME", "ID", "IP", "KIND", "POWER", "FLEETD", "ETCD", "ENDPOINT"], ...rows])}${await etcdStatus(cluster)}logs: ${cluster.directory.path}/*/*.log\n`;
 }
 
 /** Shell lines that make fleetctl talk to a machine, and reach full ones over ssh. */

@@ -2,7 +2,7 @@ export type { ApiRequest, ApiResponse } from "./api-request.ts";
 export { programOf } from "./checkout.ts";
 export { Cluster, type ClusterOptions, type MachineSettings } from "./cluster.ts";
 export type { ClusterMachine } from "./cluster-machine.ts";
-export { Etcd, EtcdMember, type EtcdOptions, startEtcd } from "./etcd.ts";
+export { Etcd, type EtcdAnswer, EtcdMember, type EtcdOptions, startEtcd } from "./etcd.ts";
 export { FullMachine, type FullMachineOptions, startFullMachine } from "./full-machine.ts";
 export { type FullMachineAbility, type HostAbilities, hostAbilities } from "./host.ts";
 export { LabDirectory, labsRoot, ownerOf, runningLabs } from "./lab-directory.ts";

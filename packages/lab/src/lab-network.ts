@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { FleetError } from "@fleet/runtime";
 import type { LabDirectory } from "./lab-directory.ts";
 import { runCommand } from "./process.ts";
@@ -31,7 +32,9 @@ export class LabNetwork {
   /** Creates it. The lab's end removes it. Fails with `lab_network` when no subnet is free. */
   static async create(directory: LabDirectory): Promise<LabNetwork> {
     const { bridge } = directory;
-    await ip("link", "add", bridge, "type", "bridge");
+    // Left to itself a bridge takes the least address of its ports, so another one whenever a machine comes or goes:
+    // the others would talk to the old one until they ask again, which takes them seconds.
+    await ip("link", "add", bridge, "address", ownAddress(), "type", "bridge");
     const subnet = await claimSubnet(bridge);
     const network = new LabNetwork(bridge, subnet);
     await ip("address", "add", `${network.hostAddress}/24`, "dev", bridge);
@@ -74,6 +77,11 @@ export class NetworkPlace {
   async plugIn(): Promise<void> {
     await ip("link", "set", this.port, "up");
   }
+}
+
+/** A random hardware address of those that anybody may use. */
+function ownAddress(): string {
+  return ["02", ...(randomBytes(5).toString("hex").match(/../g) ?? [])].join(":");
 }
 
 async function claimSubnet(bridge: string): Promise<number> {

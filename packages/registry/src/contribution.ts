@@ -1,10 +1,12 @@
-import type { UnitOption } from "@fleet/core";
+import { type Exclusiveness, type UnitOption, unknownMachine } from "@fleet/core";
 import { FleetError } from "@fleet/runtime";
 import type { Keyspace } from "./keyspace.ts";
 import {
   assignmentCodec,
   type ContributionRecord,
   contributionCodec,
+  exclusiveHoldCodec,
+  heldSomewhere,
   type LeftReason,
   type UnitRecord,
   unitCodec,
@@ -20,6 +22,8 @@ export interface ContributedUnit {
   readonly target: "loaded" | "launched";
   readonly generation: number;
   readonly isGlobal: boolean;
+  /** Of an exclusive unit. */
+  readonly exclusive?: Exclusiveness;
 }
 
 export type ContributionOutcome =
@@ -46,6 +50,8 @@ const maxAttempts = 32;
  * - a unit, its file and the machine's own assignment come into being in one transaction, so that an engine sees either
  *   nothing of it or a unit that is where it should be;
  * - nothing that is there is changed: of two machines that tell of one name the first is believed;
+ * - an exclusive unit comes into being unassigned, and after the note that some machine may be running it: the one that
+ *   tells first need not be the one that ran it last, so an engine has to wait for all of them;
  * - telling it again, after a lost reply or a crash, is harmless.
  */
 export class Contribution {
@@ -60,6 +66,8 @@ export class Contribution {
   }
 
   async add(unit: ContributedUnit): Promise<ContributionOutcome> {
+    const { exclusive } = unit;
+    if (exclusive !== undefined) await this.#noteExclusive(unit.name, exclusive);
     const unitKey = this.#keys.unit(unit.name);
     const assignmentKey = this.#keys.assignment(this.#machineId, unit.name);
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
@@ -79,7 +87,7 @@ export class Contribution {
           [
             { op: "put", key: this.#keys.body(hash), value: encodeBody(unit.options) },
             { op: "put", key: unitKey, value: unitCodec.encode({ hash, target, generation }) },
-            this.#assign(unit, target, generation),
+            ...(exclusive === undefined ? [this.#assign(unit, target, generation)] : []),
           ],
         );
         if (written.succeeded) return { outcome: "contributed", generation };
@@ -90,7 +98,7 @@ export class Contribution {
       const reason = difference(unit, record.value);
       if (reason !== undefined) return { outcome: "left", reason };
       const { generation } = record.value;
-      if (assigned) return { outcome: "contributed", generation };
+      if (assigned || exclusive !== undefined) return { outcome: "contributed", generation };
       if (!unit.isGlobal) return { outcome: "left", reason: "duplicate" };
       const written = await this.#transact(
         [
@@ -101,9 +109,7 @@ export class Contribution {
       );
       if (written.succeeded) return { outcome: "contributed", generation };
     }
-    throw new FleetError("unit_contended", `unit ${unit.name} is being changed by others all the time`, {
-      retryable: true,
-    });
+    throw contended(unit.name);
   }
 
   /** Says what came of it, for the operator who decides when the seeding is over. */
@@ -111,6 +117,26 @@ export class Contribution {
     const key = this.#keys.contribution(this.#machineId);
     const value = contributionCodec.encode({ ...record, machineId: this.#machineId });
     await this.#transact([], [{ op: "put", key, value }]);
+  }
+
+  /** What is noted of a machine that is known is newer than what is told. */
+  async #noteExclusive(unit: string, { stopMs }: Exclusiveness): Promise<void> {
+    const key = this.#keys.exclusiveHold(unit);
+    for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
+      const { results } = await this.#transact([], [{ op: "get", from: key }]);
+      const row = results[0]?.[0];
+      const present = row === undefined ? undefined : exclusiveHoldCodec.decode(row.value);
+      // Of two unit files of that name the one counts that takes longer to stop.
+      if (present?.ok === false) return;
+      if (present?.ok && (present.value.machineId !== unknownMachine || present.value.stopMs >= stopMs))
+        return;
+      const { succeeded } = await this.#transact(
+        [row === undefined ? { key, test: "absent" } : { key, test: "modRevision", equals: row.modRevision }],
+        [{ op: "put", key, value: exclusiveHoldCodec.encode(heldSomewhere(stopMs)) }],
+      );
+      if (succeeded) return;
+    }
+    throw contended(unit);
   }
 
   #assign({ name, hash }: ContributedUnit, target: "loaded" | "launched", generation: number): Operation {
@@ -122,4 +148,10 @@ export class Contribution {
 function difference(unit: ContributedUnit, there: UnitRecord): LeftReason | undefined {
   if (there.hash !== unit.hash) return "other_content";
   return there.target === unit.target ? undefined : "other_target";
+}
+
+function contended(unit: string): FleetError {
+  return new FleetError("unit_contended", `unit ${unit} is being changed by others all the time`, {
+    retryable: true,
+  });
 }

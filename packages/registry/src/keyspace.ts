@@ -115,6 +115,11 @@ export class Keyspace {
     return below(this.restart(""));
   }
 
+  /** There for an hour after the registry was seeded anew. */
+  seeded(): string {
+    return `${this.prefix}seeded`;
+  }
+
   exclusiveHold(unit: string): string {
     return `${this.prefix}exclusive/${unit}`;
   }

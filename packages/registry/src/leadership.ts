@@ -65,6 +65,8 @@ export class Leadership {
   readonly #keepers = new Map<number, LeaseKeeper>();
   /** See Term; undefined while etcd is out of reach. */
   #inTouchSinceMs: number | undefined;
+  /** Of the last term here that could not be renewed: etcd may still hold it. */
+  #lostLease: string | undefined;
 
   constructor(options: LeadershipOptions) {
     this.#options = options;
@@ -103,11 +105,17 @@ export class Leadership {
 
   /** One round: waits for the place to be free, then tries to take it. Undefined: somebody else was faster. */
   async #attempt(candidate: Candidate, signal: AbortSignal): Promise<Term | undefined> {
-    const { guard, keys, clock, random } = this.#options;
+    const { store, guard, keys, clock, random } = this.#options;
     if (guard.reseeding) await this.#seeded();
     const { rows, revision } = await guard.range({ from: keys.leader() });
     this.#inTouchSinceMs ??= clock.monotonic();
-    if (rows.length === 0) return await this.#run(candidate, signal);
+    const [holder] = rows;
+    if (holder === undefined) return await this.#run(candidate, signal);
+    if (holder.leaseId === this.#lostLease) {
+      // A leader that etcd's members elect anew prolongs every lease: our own would keep everybody waiting.
+      await store.leaseRevoke(holder.leaseId);
+      return undefined;
+    }
     await this.#vacant(revision, signal);
     await sleep(clock, random() * spreadMs, signal);
     return undefined;
@@ -176,7 +184,10 @@ export class Leadership {
     const inTouchSinceMs = this.#inTouchSinceMs ?? this.#options.clock.monotonic();
     keeper.lost.addEventListener("abort", () => {
       this.#keepers.delete(number);
-      if (errorCode(keeper.lost.reason) === "lease_lost") this.#inTouchSinceMs = undefined;
+      if (errorCode(keeper.lost.reason) === "lease_lost") {
+        this.#inTouchSinceMs = undefined;
+        this.#lostLease = keeper.leaseId;
+      }
       logger.warn("leadership_lost", { term: number, message: errorMessage(keeper.lost.reason) });
     });
     keeper.start();

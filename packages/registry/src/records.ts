@@ -7,6 +7,7 @@ import {
   type RestartProgress,
   type Result,
   type TargetState,
+  unknownMachine,
 } from "@fleet/core";
 import { z } from "zod";
 
@@ -150,6 +151,7 @@ export const readableFormats: readonly number[] = [1];
 
 /** Version of each value's shape. A reader that meets another one reports the value instead of guessing. */
 const recordVersion = 1;
+/** Made once: a schema is compiled at its first use, and an engine reads every record of the cluster. */
 
 /** How one kind of value is written and read. Unknown fields survive reading and writing back. */
 export interface Codec<Value> {
@@ -307,6 +309,11 @@ export const contributionCodec: Codec<ContributionRecord> = codec(
 export const exclusiveHoldCodec: Codec<ExclusiveHold> = codec(
   z.looseObject({ machineId: z.string().min(1), registration: revision, stopMs: z.number().positive() }),
 );
+
+/** Some machine may be running the unit, nobody knows which: an engine waits for it as for one that is silent. */
+export function heldSomewhere(stopMs: number): ExclusiveHold {
+  return { machineId: unknownMachine, registration: 1, stopMs };
+}
 
 export const rescheduleCodec: Codec<Reschedule> = codec(
   z.looseObject({

@@ -5,7 +5,7 @@ import { LeaseKeeper } from "./lease-keeper.ts";
 import { type MachineRecord, machineCodec } from "./records.ts";
 import { MachineRegistration, type Registration } from "./registration.ts";
 import { readAll } from "./snapshot.ts";
-import { type KeyValue, type Store, StoreError } from "./store.ts";
+import { type Compare, type KeyValue, type Operation, type Store, StoreError } from "./store.ts";
 
 export interface RegistrationRequest {
   readonly machineId: string;
@@ -80,13 +80,13 @@ export class Registrations {
       const record = recordOf(request, this.#options.formats);
       // When this or what follows fails, the lease is left to run out rather than revoked: it may hold the row and the
       // moved states by now, and the next attempt finds them there, our token in the row, and takes them over.
-      const claimed = await this.#claim(key, record, previous, grant.leaseId);
+      const claimed = await this.#claim(record, previous, grant.leaseId);
       if (claimed === undefined) {
-        await this.#abandon(keeper);
+        if (previous === undefined) await this.#abandon(keeper);
         continue;
       }
       const { number } = claimed;
-      if (previous !== undefined) await this.#adopt(request.machineId, number, previous, grant.leaseId);
+      if (previous !== undefined) await this.#endFormer(previous, request.machineId, grant.leaseId);
       keeper.start();
       keeper.endWith(epochOver);
       logger.info("machine_registered", { registration: number, taken_over: previous !== undefined });
@@ -95,20 +95,30 @@ export class Registrations {
     }
   }
 
-  /** Undefined when the row has changed in between. */
+  /**
+   * Makes the machine's row ours. Undefined when it has changed in between. The state rows come along at once: were the
+   * former lease to end in between, units that run would lose their rows, and the registration would go on. A machine that
+   * was away begins without any.
+   */
   async #claim(
-    key: string,
     record: MachineRecord,
     previous: KeyValue | undefined,
     leaseId: string,
   ): Promise<Claim | undefined> {
-    const result = await this.#options.guard.txn({
+    const { guard, keys } = this.#options;
+    const key = keys.machine(record.id);
+    const rows = previous === undefined ? [] : await this.#moveMost(previous, record.id, leaseId);
+    const result = await guard.txn({
       compares: [
-        previous === undefined
-          ? { key, test: "absent" }
-          : { key, test: "modRevision", equals: previous.modRevision },
+        previous === undefined ? { key, test: "absent" } : unchanged(previous),
+        ...rows.map(unchanged),
       ],
-      success: [{ op: "put", key, value: machineCodec.encode(record), leaseId }],
+      success: [
+        ...(previous === undefined
+          ? [{ op: "delete", ...keys.statesOf(record.id) } as const]
+          : rows.map((row) => onLease(row, leaseId))),
+        { op: "put", key, value: machineCodec.encode(record), leaseId },
+      ],
       failure: [{ op: "get", from: key }],
     });
     if (result.succeeded) {
@@ -119,31 +129,52 @@ export class Registrations {
     return row?.leaseId === leaseId ? { number: row.createRevision, fence: row.modRevision } : undefined;
   }
 
-  /** Moves the rows of the earlier process to our lease, then ends its leases: should it still run, it learns. */
-  async #adopt(machineId: string, number: number, previous: KeyValue, leaseId: string): Promise<void> {
-    const { store, guard, keys } = this.#options;
+  /** Moves rows that an earlier process wrote last, then ends its leases: should it still run, it learns. */
+  async #endFormer(previous: KeyValue, machineId: string, leaseId: string): Promise<void> {
+    const { store } = this.#options;
     const earlier = new Set([previous.leaseId]);
     for (;;) {
-      const { rows } = await readAll(guard, keys.statesOf(machineId));
-      const left = rows.filter((row) => row.leaseId !== leaseId).slice(0, adoptedPerTransaction);
-      if (left.length === 0) break;
-      for (const row of left) earlier.add(row.leaseId);
-      const result = await guard.txn({
-        compares: [
-          { key: keys.machine(machineId), test: "createRevision", equals: number },
-          ...left.map((row) => ({ key: row.key, test: "modRevision", equals: row.modRevision }) as const),
-        ],
-        success: left.map((row) => ({ op: "put", key: row.key, value: row.value, leaseId }) as const),
-        failure: [{ op: "get", from: keys.machine(machineId) }],
-      });
-      if (!result.succeeded && result.results[0]?.[0]?.createRevision !== number) {
-        throw new FleetError("registration_lost", "the machine's row went away while taking it over", {
-          retryable: true,
-        });
-      }
+      const rows = await this.#moveMost(previous, machineId, leaseId);
+      if (rows.length === 0) break;
+      for (const row of rows) earlier.add(row.leaseId);
+      await this.#move(rows, previous, machineId, leaseId);
     }
     earlier.delete(leaseId);
     for (const lease of earlier) if (lease !== noLease) await store.leaseRevoke(lease);
+  }
+
+  /**
+   * Moves state rows that hang on other leases to this one, until those left fit into one transaction: these. Rejects with
+   * `registration_lost` when the machine is not registered as it was any more.
+   */
+  async #moveMost(previous: KeyValue, machineId: string, leaseId: string): Promise<readonly KeyValue[]> {
+    const { guard, keys } = this.#options;
+    for (;;) {
+      const { rows } = await readAll(guard, keys.statesOf(machineId));
+      const left = rows.filter((row) => row.leaseId !== leaseId);
+      if (left.length <= adoptedPerTransaction) return left;
+      await this.#move(left.slice(0, adoptedPerTransaction), previous, machineId, leaseId);
+    }
+  }
+
+  /** Those that have changed meanwhile stay where they are. */
+  async #move(
+    rows: readonly KeyValue[],
+    { createRevision }: KeyValue,
+    machineId: string,
+    leaseId: string,
+  ): Promise<void> {
+    const { guard, keys } = this.#options;
+    const key = keys.machine(machineId);
+    const result = await guard.txn({
+      compares: [{ key, test: "createRevision", equals: createRevision }, ...rows.map(unchanged)],
+      success: rows.map((row) => onLease(row, leaseId)),
+      failure: [{ op: "get", from: key }],
+    });
+    if (result.succeeded || result.results[0]?.[0]?.createRevision === createRevision) return;
+    throw new FleetError("registration_lost", "the machine's row went away while taking it over", {
+      retryable: true,
+    });
   }
 
   /** Nothing hangs on this lease; when etcd cannot be told it ends by itself. */
@@ -153,6 +184,14 @@ export class Registrations {
       this.#options.logger.debug("lease_left_to_expire", { code: errorCode(error) });
     });
   }
+}
+
+function unchanged({ key, modRevision }: KeyValue): Compare {
+  return { key, test: "modRevision", equals: modRevision };
+}
+
+function onLease({ key, value }: KeyValue, leaseId: string): Operation {
+  return { op: "put", key, value, leaseId };
 }
 
 function recordOf(request: RegistrationRequest, formats: readonly number[]): MachineRecord {

@@ -51,6 +51,12 @@ export interface ReseedingOptions {
   readonly logger: Logger;
 }
 
+/**
+ * For so long after the end of the seeding a machine that has not been heard of may be running an exclusive unit: longer
+ * than any lease and stop that are meant seriously.
+ */
+const unheardOfMs = 3_600_000;
+
 /** How a discarded store without a readable cluster record is named. */
 const noCluster = "none";
 
@@ -138,7 +144,7 @@ export class Reseeding {
 
   /** Lets engines lead again; false when nothing was being seeded. */
   async finish(): Promise<boolean> {
-    const { guard, keys, logger } = this.#options;
+    const { store, guard, keys, logger } = this.#options;
     const key = keys.cluster();
     for (;;) {
       const row = (await guard.range({ from: key })).rows[0];
@@ -149,9 +155,14 @@ export class Reseeding {
       }
       if (record.value.reseeding !== true) return false;
       const unchanged: Compare = { key, test: "modRevision", equals: row.modRevision };
+      // Not renewed: etcd itself counts the time, over restarts of everybody.
+      const { leaseId } = await store.leaseGrant(unheardOfMs);
       const result = await guard.txn({
         compares: [unchanged],
-        success: [{ op: "put", key, value: clusterCodec.encode({ ...record.value, reseeding: false }) }],
+        success: [
+          { op: "put", key, value: clusterCodec.encode({ ...record.value, reseeding: false }) },
+          { op: "put", key: keys.seeded(), value: "{}", leaseId },
+        ],
       });
       if (!result.succeeded) continue;
       await guard.verify();

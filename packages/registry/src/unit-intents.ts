@@ -1,9 +1,9 @@
-import { type TargetState, type UnitOption, unitHash } from "@fleet/core";
+import { requirementsOf, type TargetState, type UnitOption, unitHash } from "@fleet/core";
 import { FleetError } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
 import { failedRow } from "./failed-rows.ts";
 import type { Keyspace } from "./keyspace.ts";
-import { type UnitRecord, unitCodec } from "./records.ts";
+import { exclusiveHoldCodec, heldSomewhere, type UnitRecord, unitCodec } from "./records.ts";
 import { type Compare, type KeyValue, type Operation, StoreError } from "./store.ts";
 import { decodeBody, encodeBody } from "./unit-body.ts";
 
@@ -113,11 +113,13 @@ export class UnitIntents {
         return { outcome: "unchanged", revision: present.row?.modRevision ?? present.revision };
       }
       const key = this.#keys.unit(request.name);
+      const unheardOf = await this.#unheardOf(request);
       const result = await this.#guard.txn({
-        compares: [unchangedSince(key, present.row)],
+        compares: [unchangedSince(key, present.row), ...unheardOf.compares],
         success: [
           { op: "put", key, value: unitCodec.encode(decision.record) },
           ...this.#bodyWrite(decision.record.hash, request.options),
+          ...unheardOf.operations,
         ],
       });
       if (result.succeeded) return { outcome: decision.outcome, revision: result.revision };
@@ -160,6 +162,23 @@ export class UnitIntents {
     return [{ op: "put", key: this.#keys.body(hash), value: encodeBody(options) }];
   }
 
+  /**
+   * Soon after the registry was seeded anew an exclusive unit that comes new may still run on a machine that has not been
+   * heard of since, and what was noted of that is lost: some machine is taken to run it.
+   */
+  async #unheardOf({ name, options }: PutUnit): Promise<Condition> {
+    const exclusive = options === undefined ? undefined : requirementsOf(name, options).exclusive;
+    if (exclusive === undefined || this.#guard.epoch === 1) return unconditional;
+    const seeded = await this.#guard.range({ from: this.#keys.seeded(), keysOnly: true });
+    const key = this.#keys.exclusiveHold(name);
+    const hold = await this.#guard.range({ from: key, keysOnly: true });
+    if (seeded.rows.length === 0 || hold.rows.length > 0) return unconditional;
+    return {
+      compares: [{ key, test: "absent" }],
+      operations: [{ op: "put", key, value: exclusiveHoldCodec.encode(heldSomewhere(exclusive.stopMs)) }],
+    };
+  }
+
   /** Undefined when the unit's revision was compacted away before all of it was read. */
   async #present(name: string): Promise<PresentUnit | undefined> {
     const { rows, revision } = await this.#guard.range({ from: this.#keys.unit(name) });
@@ -178,6 +197,14 @@ export class UnitIntents {
     }
   }
 }
+
+/** What is to be compared and written besides. */
+interface Condition {
+  readonly compares: readonly Compare[];
+  readonly operations: readonly Operation[];
+}
+
+const unconditional: Condition = { compares: [], operations: [] };
 
 interface PresentUnit {
   /** Store revision at which it was read. */

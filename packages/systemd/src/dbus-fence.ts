@@ -11,7 +11,7 @@ const runningVariable = "FLEET_RUNNING=";
 /**
  * Fences as transient timers of systemd, which need no fleetd to go off. Each timer starts a service that conflicts with
  * the units: starting it stops them, without any program having to run for that, and also those that refuse to be
- * stopped by hand. The service stays, as the trace of what it has stopped.
+ * stopped by hand. The service stays, as the trace of what it has stopped, until that has been noted.
  *
  * Invariant: the earlier fences of a name are taken away only after systemd has accepted the new one.
  */
@@ -42,8 +42,11 @@ export class DbusFence {
       if (service.active === "inactive" || service.name === present?.replace(/timer$/, "service")) continue;
       const environment = await session.environment(service.path);
       const running = environment.find((variable) => variable.startsWith(runningVariable)) ?? "";
-      fired.push(...running.slice(runningVariable.length).split(" ").filter(Boolean));
-      await stopped(session, service.name, signal);
+      const stoppedUnits = running.slice(runningVariable.length).split(" ").filter(Boolean);
+      const open = stoppedUnits.filter((unit) => fence?.noted.includes(unit) !== true);
+      fired.push(...open);
+      // Who is killed before it has noted that is told again when it is back.
+      if (fence === undefined || open.length === 0) await stopped(session, service.name, signal);
     }
     return [...new Set(fired)].sort();
   }

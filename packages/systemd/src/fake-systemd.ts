@@ -224,7 +224,8 @@ export class FakeSystemd {
   fence(name: string, fence: Fence | undefined): readonly string[] {
     const former = this.#fences.get(name);
     former?.cancel();
-    const fired = new Set<string>();
+    const told = [...(former?.fired ?? [])].filter((unit) => fence?.noted.includes(unit) !== true);
+    const fired = new Set(told);
     if (fence === undefined) this.#fences.delete(name);
     else {
       const cancel = this.#clock.after(Math.max(0, fence.atMs - this.#clock.monotonic()), () => {
@@ -234,7 +235,7 @@ export class FakeSystemd {
       });
       this.#fences.set(name, { cancel, fired });
     }
-    return [...(former?.fired ?? [])].sort();
+    return told.sort();
   }
 
   enable(name: string): void {

@@ -44,8 +44,8 @@ export interface UnitManager {
   forget(name: string): Promise<void>;
   /**
    * Has systemd stop units at a certain moment, whether or not anybody is connected to it by then. A fence takes the place
-   * of the earlier ones of its name as soon as it is set; undefined only takes those away. Resolves with the units that
-   * were running when earlier fences of the name stopped them, each told once, sorted.
+   * of the earlier ones of its name as soon as it is set; undefined only takes those away, with all trace of them. Resolves
+   * with the units that were running when earlier fences of the name stopped them, sorted; again each time until `noted`.
    */
   fence(name: string, fence: Fence | undefined): Promise<readonly string[]>;
   /** States of the named units; a name that systemd does not know has load `not-found`. */
@@ -71,6 +71,8 @@ export interface Fence {
   readonly stop: readonly string[];
   /** Those of them that are not inactive now. */
   readonly running: readonly string[];
+  /** Units of which it has been noted, where it outlives this process, that an earlier fence has stopped them. */
+  readonly noted: readonly string[];
 }
 
 export interface UnitStatus {

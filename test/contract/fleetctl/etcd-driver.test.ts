@@ -146,6 +146,60 @@ describe("a cluster in etcd, and no daemon", () => {
     await registration.leave();
   });
 
+  test("its being seeded anew is shown, finished only when nothing is lost by it, and over then", async () => {
+    const store = etcd.client();
+    await store.txn({
+      compares: [],
+      success: [{ op: "delete", from: prefix, to: `${prefix.slice(0, -1)}0` }],
+    });
+    store.close();
+    // Nothing is left that would tell which cluster it was: only a daemon remembers.
+    expect(await overEtcd(prefix, "reseed --yes")).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^no fleet cluster below [\s\S]*: fleetctl reseed, without --driver=etcd/,
+      ),
+    });
+    expect(await keysBelow(prefix)).toEqual([]);
+    const begun = await registry.reseeding.begin(undefined, stop.signal);
+    expect(begun).toMatchObject({ outcome: "begun", epoch: 2 });
+    const registration = await machine();
+    const awaited = await overEtcd(prefix, "reseed");
+    expect(awaited).toMatchObject({ code: 0, stdout: `${machineId}\tnot yet\n` });
+    expect(awaited.stderr).toContain("fleetctl reseed --finish");
+    expect(await overEtcd(prefix, "reseed --finish")).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`Machine ${machineId} has not told yet what it runs.`),
+    });
+
+    const left = [{ unit: "b.service", reason: "file_changed" as const }];
+    await registration.contribution().report({ units: 1, left });
+    const told = `${machineId}\t1 units, 1 left\n`;
+    expect(await overEtcd(prefix, "reseed")).toMatchObject({ code: 0, stdout: told });
+    expect(await overEtcd(prefix, "reseed --finish")).toMatchObject({
+      code: 1,
+      stdout: told,
+      stderr: expect.stringContaining("b.service on"),
+    });
+    expect(registry.guard.reseeding).toBe(true);
+    await here.file("hello.service");
+    const submitted = await overEtcd(prefix, `submit ${here.directory}/hello.service`);
+    expect(submitted).toMatchObject({ code: 1, stderr: expect.stringContaining("seeded anew") });
+
+    expect(await overEtcd(prefix, "reseed --finish --yes")).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("Finished: 0 units"),
+    });
+    await registry.guard.verify();
+    expect(registry.guard.reseeding).toBe(false);
+    expect(await overEtcd(prefix, "reseed --finish")).toMatchObject({
+      code: 0,
+      stderr: expect.stringContaining("there is nothing to be seeded anew"),
+    });
+    expect(await overEtcd(prefix, `submit ${here.directory}/hello.service`)).toMatchObject({ code: 0 });
+    await registration.leave();
+  });
+
   test("units are imported into it", async () => {
     here.fleet.add("web@.service", options(), "inactive");
     here.fleet.add("web@1.service", options(), "launched");

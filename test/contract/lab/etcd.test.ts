@@ -54,4 +54,40 @@ describe("etcd in the lab", () => {
     await Promise.all([etcd.members[1]?.restart(), etcd.members[2]?.restart()]);
     await expect.poll(() => post(endpoint, "range", { key }), { timeout: 10_000 }).toContain(value);
   });
+
+  it("with three members replaces one that has lost its disk, also the one that leads, and keeps what it knows", async () => {
+    const etcd = await startEtcd({ directory, members: 3 });
+    expect((await etcd.call("kv/put", { key, value })).status).toBe(200);
+    const old = await etcd.leader();
+    await etcd.replace(old);
+    expect(old.running).toBe(true);
+    await expect.poll(() => post(old.clientUrl, "range", { key }), { timeout: 10_000 }).toContain(value);
+    // It counts for the quorum: another may go now.
+    await etcd.members.find((member) => member !== old)?.kill();
+    await expect.poll(() => post(old.clientUrl, "put", { key, value }), { timeout: 10_000 }).toBeDefined();
+  });
+
+  it("has another leader while the one that led is paused, and asks whoever answers", async () => {
+    const etcd = await startEtcd({ directory, members: 3 });
+    const old = await etcd.leader();
+    old.pause();
+    await expect
+      .poll(
+        () =>
+          etcd.leader().then(
+            ({ name }) => name,
+            () => old.name,
+          ),
+        { timeout: 10_000 },
+      )
+      .not.toBe(old.name);
+    expect((await etcd.call("kv/put", { key, value })).status).toBe(200);
+    old.resume();
+    await expect.poll(() => post(old.clientUrl, "range", { key }), { timeout: 10_000 }).toContain(value);
+  });
+
+  it("names its members when asked for another", async () => {
+    const etcd = await startEtcd({ directory });
+    expect(() => etcd.member("etcd7")).toThrow('no member "etcd7" here; there are etcd1');
+  });
 });

@@ -168,6 +168,15 @@ describeFullMachines("a full machine", () => {
     await expect.poll(() => reaches(second, first), { timeout: 10_000 }).toBe(true);
   });
 
+  it("does not take the others off the network by coming and going", async () => {
+    const address = (): string => readFileSync(`/sys/class/net/${lab.directory.bridge}/address`, "utf8");
+    const before = address();
+    const machine = await lab.boot("m1");
+    expect(address()).toBe(before);
+    await machine.kill();
+    expect(address()).toBe(before);
+  });
+
   it("shares no address with one of another lab, and neither leaves anything behind", async () => {
     const other = await Lab.create();
     try {

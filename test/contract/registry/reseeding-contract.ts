@@ -164,6 +164,64 @@ export function describeReseeding(bench: RegistryBench): void {
       });
     });
 
+    describe("an exclusive unit", () => {
+      const exclusive = (stopSec: number) => [
+        ...hello,
+        { section: "Service", name: "TimeoutStopSec", value: `${stopSec}` },
+        { section: "X-Fleet", name: "Exclusive", value: "true" },
+      ];
+      const told = (stopMs: number, generation = 7) => ({
+        ...contributed("only.service", exclusive(stopMs / 1_000), false, generation),
+        exclusive: { stopMs },
+      });
+      const holds = async (registry: Registry): Promise<readonly unknown[]> => {
+        for await (const { changes } of registry.followCluster(signal)) {
+          return changes.flatMap((change) =>
+            change.kind === "exclusive-hold" && change.entry.status === "present" ? [change.entry.value] : [],
+          );
+        }
+        return [];
+      };
+
+      test("is told of without an assignment, whoever tells first, and may be running anywhere", async () => {
+        const at = prefix();
+        const registry = await ready(at);
+        await wipe(at);
+        await registry.reseeding.begin(none, signal);
+        const here = (await register(registry, "m1")).contribution();
+        const there = (await register(registry, "m2")).contribution();
+        expect(await here.add(told(5_000))).toEqual({ outcome: "contributed", generation: 7 });
+        expect(await there.add(told(5_000, 9))).toEqual({ outcome: "contributed", generation: 7 });
+        // Its other file takes longer to stop.
+        expect(await there.add(told(8_000))).toEqual({ outcome: "left", reason: "other_content" });
+        expect(await here.add(told(5_000))).toEqual({ outcome: "contributed", generation: 7 });
+        expect((await keysBelow(at)).filter((key) => /^(assignments|exclusive|units)/.test(key))).toEqual([
+          "exclusive/only.service",
+          "units/only.service",
+        ]);
+        expect(await holds(registry)).toEqual([
+          { v: 1, machineId: "unknown", registration: 1, stopMs: 8_000 },
+        ]);
+      });
+
+      test("that is submitted soon afterwards may be running on a machine that has not been heard of", async () => {
+        const at = prefix();
+        const registry = await ready(at);
+        await registry.intents.put({ name: "before.service", options: exclusive(5) });
+        expect(await holds(registry)).toEqual([]);
+        await wipe(at);
+        await registry.reseeding.begin(none, signal);
+        await registry.reseeding.finish();
+        await registry.intents.put({ name: "plain.service", options: hello });
+        await registry.intents.put({ name: "only.service", options: exclusive(5) });
+        const noted = await holds(registry);
+        expect(noted).toMatchObject([{ machineId: "unknown" }]);
+        // Once is enough: what is noted since is newer.
+        await registry.intents.put({ name: "only.service", options: exclusive(500), target: "launched" });
+        expect(await holds(registry)).toEqual(noted);
+      });
+    });
+
     test("units whose machines lack what they ask for are named, until metadata is put right", async () => {
       const at = prefix();
       const registry = await ready(at);
@@ -200,7 +258,7 @@ export function describeReseeding(bench: RegistryBench): void {
       expect(await second.reseeding.finish()).toBe(true);
       expect(await second.reseeding.finish()).toBe(false);
       await expect.poll(() => elected, { timeout: 10_000 }).toBe(1);
-      expect(await keysBelow(at)).toEqual(["cluster", "leader"]);
+      expect(await keysBelow(at)).toEqual(["cluster", "leader", "seeded"]);
       over.abort();
       expect((await Promise.allSettled(campaigns)).map(({ status }) => status).sort()).toEqual([
         "fulfilled",

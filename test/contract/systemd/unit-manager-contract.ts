@@ -77,7 +77,7 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       await load("fenced.service", `${running}ExecStop=${world.execStop("fenced.service", 0.2)}\n`);
       await manager.start("kept.service");
       await manager.start("fenced.service");
-      const units = { stop: ["fenced.service", "idle.service"], running: ["fenced.service"] };
+      const units = { stop: ["fenced.service", "idle.service"], running: ["fenced.service"], noted: [] };
       expect(await manager.fence("m", { number: 1, atMs: inMs(600), ...units })).toEqual([]);
       // Pushed back: the first would have gone off by the time the second does.
       const atMs = inMs(1_500);
@@ -90,7 +90,12 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       await until(async () => (await statusOf("fenced.service").catch(() => undefined)) !== undefined);
       await untilActive("fenced.service", "inactive");
       expect((await statusOf("kept.service"))?.active).toBe("active");
-      expect(await manager.fence("m", undefined)).toEqual(["fenced.service"]);
+      const later = { atMs: inMs(60_000), stop: ["fenced.service"], running: [] };
+      // Again until it is noted.
+      expect(await manager.fence("m", { number: 3, ...later, noted: [] })).toEqual(["fenced.service"]);
+      expect(await manager.fence("m", { number: 4, ...later, noted: [] })).toEqual(["fenced.service"]);
+      const noted = ["fenced.service"];
+      expect(await manager.fence("m", { number: 5, ...later, noted })).toEqual([]);
       expect(await manager.fence("m", undefined)).toEqual([]);
     });
 
@@ -98,7 +103,7 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       const { manager } = world;
       await load("a.service", running);
       await manager.start("a.service");
-      const units = { stop: ["a.service"], running: ["a.service"] };
+      const units = { stop: ["a.service"], running: ["a.service"], noted: [] };
       await manager.fence("m", { number: 1, atMs: performance.now() + 300, ...units });
       expect(await manager.fence("m", undefined)).toEqual([]);
       await new Promise((resolve) => setTimeout(resolve, 700));

@@ -93,8 +93,12 @@ export class FakeRegistry {
     return this.overdue;
   }
 
-  /** There is one format. */
-  async raiseFormat(): Promise<undefined> {}
+  /** How often the data format was to be raised; there is one format. */
+  raises = 0;
+
+  async raiseFormat(): Promise<undefined> {
+    this.raises += 1;
+  }
 
   async commit(term: Term, writes: readonly EngineWrite[]): Promise<CommitOutcome> {
     const failure = this.failures.shift();
@@ -136,7 +140,9 @@ export class FakeRegistry {
       case "assign-exclusive": {
         const { machineId, unit, hold } = write;
         const present = this.#present.get(`exclusive-hold/${unit}`)?.entry.modRevision;
-        if (present !== write.heldAt) return [];
+        const machine = this.#present.get(`machine/${machineId}`)?.entry;
+        const registration = machine?.status === "present" ? machine.createRevision : undefined;
+        if (present !== write.heldAt || registration !== write.registration) return [];
         return [
           { kind: "assignment", machineId, unit, entry: this.entry(write.record) },
           { kind: "exclusive-hold", unit, entry: this.entry(hold) },

@@ -54,6 +54,24 @@ describe("Listeners", () => {
     expect((await lstat(path)).mode & 0o777).toBe(0o660);
   });
 
+  test("lets in more than a thousand clients that come at the same moment", async () => {
+    await listeners.open([], [{ kind: "unix", path }]);
+    listeners.respondWith(says("hello"));
+    // None is accepted before this loop has ended: all of them have to fit into the queue.
+    const clients = Array.from({ length: 1_200 }, () => connect({ path }));
+    const outcomes = await Promise.all(
+      clients.map(
+        (client) =>
+          new Promise<string>((resolve) => {
+            client.once("connect", () => resolve("connected"));
+            client.once("error", ({ message }) => resolve(message));
+          }),
+      ),
+    );
+    for (const client of clients) client.destroy();
+    expect(new Set(outcomes)).toEqual(new Set(["connected"]));
+  });
+
   test("serves TCP beside it", async () => {
     await listeners.open(
       [],

@@ -65,6 +65,26 @@ describe("a lease", () => {
     expect(term.lost.aborted).toBe(true);
   });
 
+  test("that its leader took for lost, and etcd did not, is ended by that one, for whoever leads next", async () => {
+    const bench = new Bench();
+    const store = new BreakableStore(new MemoryStore(bench.etcd));
+    const { leadership } = await bench.registry(store);
+    const candidate = { machineId: "m1", ttlMs };
+    const term = await leadership.campaign(candidate, never);
+    const leaseId = bench.etcd.range({ from: "/fleet/leader" }).rows[0]?.leaseId ?? "";
+    store.break();
+    await bench.clock.advanceUntil(() => term.lost.aborted, ttlMs);
+    // As etcd's members do when they elect a leader of their own: the lease's time begins anew.
+    bench.etcd.leaseKeepAlive(leaseId);
+    store.broken = false;
+    let next: Term | undefined;
+    void leadership.campaign(candidate, never).then((won) => {
+      next = won;
+    });
+    await bench.clock.advance(ttlMs / 6);
+    expect(next?.number).toBeGreaterThan(term.number);
+  });
+
   test("leaves no timer behind when it is given up, and is not lost", async () => {
     const { bench, term } = await leading();
     await term.resign();

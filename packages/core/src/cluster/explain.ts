@@ -3,6 +3,7 @@ import { type Obstacle, obstacle } from "./obstacle.ts";
 import { unreadable } from "./occupancy.ts";
 import { compareText } from "./order.ts";
 import { boundTo } from "./place-pending.ts";
+import { unknownMachine } from "./records.ts";
 
 /** Why a unit that is to run has no machine. */
 export type PendingCause =
@@ -62,7 +63,7 @@ function waitingFor(model: ClusterModel, name: string): readonly PendingCause[] 
   if (holders.length > 0) return holders.map((machineId) => ({ kind: "held", machineId }));
   const hold = model.exclusiveHold(name);
   return [
-    hold === undefined || hold === unreadable
+    hold === undefined || hold === unreadable || hold.machineId === unknownMachine
       ? { kind: "exclusive" }
       : { kind: "exclusive", machineId: hold.machineId },
   ];

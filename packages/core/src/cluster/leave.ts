@@ -62,6 +62,7 @@ export function updateInPlace(draft: Draft, scope: Scope): void {
       const assignment = model.assignment(machineId, name);
       if (unit === undefined || assignment === undefined || assignment === unreadable) continue;
       if (unit.target === "inactive" || !isDecidable(model, machineId, name)) continue;
+      if (mayRunElsewhere(model, machineId, unit)) continue;
       const content = unit.hash !== assignment.hash;
       const target = unit.target !== assignment.target;
       const order = model.restartOrder(machineId, name);
@@ -84,11 +85,20 @@ export function updateInPlace(draft: Draft, scope: Scope): void {
   }
 }
 
+/**
+ * Another machine may still be running the exclusive unit, or nobody can tell which one is. It came here while it was not
+ * exclusive, and what is here stays as it is: with a new order this machine would take the place of the one waited for.
+ */
+function mayRunElsewhere(model: ClusterModel, machineId: string, unit: ReadableUnit): boolean {
+  if (unit.requirements.exclusive === undefined) return false;
+  const hold = model.exclusiveHold(unit.name);
+  return hold !== undefined && (hold === unreadable || hold.machineId !== machineId);
+}
+
 /** Nothing notes yet that the exclusive unit is here: it became exclusive, or an older engine gave it away. */
 function lacksHold(model: ClusterModel, machineId: string, unit: ReadableUnit): boolean {
   if (unit.requirements.exclusive === undefined || model.machine(machineId) === undefined) return false;
-  const hold = model.exclusiveHold(unit.name);
-  return hold === undefined || (hold !== unreadable && hold.machineId !== machineId);
+  return model.exclusiveHold(unit.name) === undefined;
 }
 
 /** Why the unit may not stay, whatever else is on the machine. */

@@ -74,6 +74,9 @@ export interface ExclusiveHold {
   readonly stopMs: number;
 }
 
+/** In an ExclusiveHold: which machine may be running the unit is not known. No machine has this id. */
+export const unknownMachine = "unknown";
+
 /** What an agent publishes about one unit on its machine. */
 export interface UnitState {
   readonly machineId: string;

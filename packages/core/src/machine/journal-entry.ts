@@ -19,6 +19,8 @@ export interface JournalEntry {
   readonly phase: "loading" | "loaded" | "unloading";
   /** At most one instance may run in the cluster: it stops when this machine's lease may have ended. */
   readonly exclusive?: true;
+  /** It was launched when it was stopped for want of a lease, and nothing has been carried out since. */
+  readonly fenced?: true;
   /** Why systemd would not take the unit, if so: it is not tried again before a new intent. */
   readonly problem?: string;
   /** Why systemd would not start the unit when it was last asked to, if so. */

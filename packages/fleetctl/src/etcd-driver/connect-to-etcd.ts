@@ -74,6 +74,7 @@ function failureOf(error: unknown, { endpoints, keyPrefix }: EtcdSettings): unkn
         cause: error,
         hints: [
           "The prefix is etcd_key_prefix in fleet.conf, here --etcd-key-prefix. fleetctl never creates a cluster.",
+          "If it was wiped, a fleetd of the cluster knows what to do: fleetctl reseed, without --driver=etcd.",
           "A fleet 1.0 cluster keeps its data in etcd's API v2, where this does not look: use --endpoint, or import.",
         ],
       },

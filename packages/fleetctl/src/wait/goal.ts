@@ -30,8 +30,11 @@ export interface Goal {
 /** Time after which the user is told what is waited for. */
 const PATIENCE_MS = 1000;
 
-/** How far behind the daemon that took our write another one may be that answers behind the same endpoint. */
-const LAG_MS = 2000;
+/**
+ * How far behind our write the answers may be: of another daemon behind the same endpoint, or of one that has lost etcd
+ * and shows what it knew until it is connected again, which it tries every 5 s at least.
+ */
+const LAG_MS = 15_000;
 
 const waiting: Step = { verdict: "waiting" };
 

@@ -115,8 +115,8 @@ describe("StateGoal", () => {
       "loaded",
       [
         [0, absent],
-        [1999, absent],
-        [2000, absent],
+        [14_999, absent],
+        [15_000, absent],
       ],
       ["unit a.service was destroyed meanwhile", "failed"],
     ],
