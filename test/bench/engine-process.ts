@@ -64,7 +64,7 @@ await new Engine({
   agentTtlMs: options.agentTtlMs,
   registry: {
     leadership: registry.leadership,
-    overdueMachines: (signal) => registry.overdueMachines(signal),
+    overdueMachines: (machineIds, signal) => registry.overdueMachines(machineIds, signal),
     raiseFormat: (term) => registry.raiseFormat(term),
     async *followCluster(signal: AbortSignal, observer?: FollowObserver): AsyncGenerator<ChangeBatch, void> {
       let first = true;

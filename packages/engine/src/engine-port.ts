@@ -11,8 +11,8 @@ export interface EngineRegistry {
   };
   /** First everything that is there, then exactly the differences; ends only by throwing AbortedError. */
   followCluster(signal: AbortSignal, observer?: FollowObserver): AsyncIterable<ChangeBatch>;
-  /** Ids of machines that have missed a renewal of their lease. Rejects with StoreError. */
-  overdueMachines(signal: AbortSignal): Promise<ReadonlySet<string>>;
+  /** Those of these machines that have missed a renewal of their lease. Rejects with StoreError. */
+  overdueMachines(machineIds: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>>;
   /** Raises the data format once all machines present read a later one; undefined when there is nothing to raise. */
   raiseFormat(term: Term): Promise<number | undefined>;
   /** Rejects with a retryable error when it is not known what was carried out. */

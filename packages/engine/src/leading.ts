@@ -96,7 +96,7 @@ export class Leading {
       ...options,
       model: this.#projection.model,
       machines: this.#projection.machines,
-      overdue: (signal) => options.registry.overdueMachines(signal),
+      overdue: (machineIds, signal) => options.registry.overdueMachines(machineIds, signal),
       again: (delayMs) => this.#triggerAfter(delayMs),
       expectsReturns: this.#expectsReturns,
     });

@@ -9,8 +9,8 @@ import type { MachineProjection } from "./machine-projection.ts";
 export interface LossesOptions {
   readonly model: ClusterModel;
   readonly machines: MachineProjection;
-  /** Ids of machines present that have missed a renewal of their lease. */
-  readonly overdue: (signal: AbortSignal) => Promise<ReadonlySet<string>>;
+  /** Those of these machines that have missed a renewal of their lease. */
+  readonly overdue: (machineIds: readonly string[], signal: AbortSignal) => Promise<ReadonlySet<string>>;
   /** Has `decide` called after so long. */
   readonly again: (delayMs: number) => void;
   readonly clock: Clock;
@@ -33,6 +33,13 @@ export interface LossStatus {
 
 /** How often, in parts of agent_ttl, it is looked whether overdue machines have renewed or vanished. */
 const looksPerTtl = 8;
+/** Of more machines than these, so many tell what share of all is overdue, give or take a tenth. */
+const mostSurveyed = 256;
+/**
+ * For so long, in parts of agent_ttl, the answer holds: where one fault has hit many machines, they all are overdue a sixth
+ * of agent_ttl before the first of them vanishes.
+ */
+const surveysPerTtl = 12;
 
 /**
  * Decides what becomes of machines that vanish: lost, so that what they ran is placed elsewhere, or held.
@@ -57,6 +64,8 @@ export class Losses {
   /** Mod revision of the confirmed losses that are to be forgotten already. */
   #forgotten: number | undefined;
   #open = false;
+  /** The share of the machines that was overdue when they were last asked about. */
+  #survey: { readonly atMs: number; readonly share: number } | undefined;
 
   constructor(options: LossesOptions) {
     this.#options = options;
@@ -175,12 +184,13 @@ export class Losses {
       this.#open = false;
       return;
     }
-    const watched = this.#guard.watches(machines.staying() + away);
-    const overdue = watched ? await this.#overdue(signal) : [];
+    const watched = this.#guard.watches(machines.staying().length + away);
+    const share = watched ? await this.#overdueShare(signal) : 0;
     // Others may have vanished, or come back, while etcd was being asked.
     const vanished = machines.held("awaited");
-    const late = overdue.filter((machineId) => machines.hasRecord(machineId)).length;
-    const verdict = this.#guard.verdict(machines.staying(), late, clock.monotonic());
+    const present = machines.staying().length;
+    const late = Math.round(share * present);
+    const verdict = this.#guard.verdict(present, late, clock.monotonic());
     if (verdict.verdict === "open") {
       if (!this.#open) logger.info("losses_awaited", { vanished: vanished.length, overdue: late });
       this.#open = true;
@@ -195,9 +205,19 @@ export class Losses {
     }
   }
 
-  async #overdue(signal: AbortSignal): Promise<readonly string[]> {
+  async #overdueShare(signal: AbortSignal): Promise<number> {
+    const { machines, clock, agentTtlMs, overdue } = this.#options;
+    const atMs = clock.monotonic();
+    if (this.#survey !== undefined && atMs < this.#survey.atMs + agentTtlMs / surveysPerTtl) {
+      return this.#survey.share;
+    }
     try {
-      return [...(await this.#options.overdue(signal))];
+      const asked = evenly(machines.staying(), mostSurveyed);
+      const late = await overdue(asked, signal);
+      const present = asked.filter((machineId) => machines.hasRecord(machineId));
+      const count = present.filter((machineId) => late.has(machineId)).length;
+      this.#survey = { atMs, share: count / Math.max(1, present.length) };
+      return this.#survey.share;
     } catch (error) {
       if (signal.aborted) throw error;
       // Then what has vanished already must do.
@@ -205,7 +225,7 @@ export class Losses {
         code: errorCode(error),
         message: errorMessage(error),
       });
-      return [];
+      return 0;
     }
   }
 
@@ -249,6 +269,14 @@ export class Losses {
     const { machines, clock } = this.#options;
     machines.setUnsteady(new Set(this.#damping.unsteady(clock.monotonic()).keys()));
   }
+}
+
+/** At most so many of the items, spread evenly over all. */
+function evenly<Item>(items: readonly Item[], most: number): readonly Item[] {
+  if (items.length <= most) return items;
+  return Array.from({ length: most }, (_, index) => items[Math.floor((index * items.length) / most)]).flatMap(
+    (item) => (item === undefined ? [] : [item]),
+  );
 }
 
 /** Only the fields that are meant to be written, in their order. */

@@ -48,13 +48,13 @@ export class MachineProjection {
     return this.#records.has(machineId);
   }
 
-  /** How many machines are registered and not about to leave. */
-  staying(): number {
-    let count = 0;
-    for (const entry of this.#records.values()) {
-      if (entry.status === "corrupt" || !entry.value.leaving) count += 1;
+  /** Machines that are registered and not about to leave, in order of id. */
+  staying(): readonly string[] {
+    const staying: string[] = [];
+    for (const [machineId, entry] of this.#records) {
+      if (entry.status === "corrupt" || !entry.value.leaving) staying.push(machineId);
     }
-    return count;
+    return staying.sort();
   }
 
   /** Machines that are held for this reason, in order of id. */

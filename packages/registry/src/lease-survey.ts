@@ -1,10 +1,9 @@
 import { throwIfAborted } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
 import type { Keyspace } from "./keyspace.ts";
-import { readAll } from "./snapshot.ts";
 import type { LeaseTime, Store } from "./store.ts";
 
-/** Thousands of machines are asked about in a moment, and etcd still has time for others. */
+/** Hundreds of machines are asked about in a moment, and etcd still has time for others. */
 const questionsInFlight = 32;
 
 /**
@@ -23,18 +22,17 @@ export class LeaseSurvey {
     this.#keys = keys;
   }
 
-  /** Ids of the overdue machines. Rejects with StoreError, AbortedError or the frozen error. */
-  async overdue(signal: AbortSignal): Promise<ReadonlySet<string>> {
-    const { rows } = await readAll(this.#guard, this.#keys.machines());
+  /** Those of the machines that are overdue. Rejects with StoreError, AbortedError or the frozen error. */
+  async overdue(machineIds: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
     const overdue = new Set<string>();
     let next = 0;
     const worker = async (): Promise<void> => {
-      for (let row = rows[next++]; row !== undefined; row = rows[next++]) {
+      for (let id = machineIds[next++]; id !== undefined; id = machineIds[next++]) {
         throwIfAborted(signal);
-        const subject = this.#keys.parse(row.key);
-        if (subject?.kind !== "machine") continue;
-        const time = await this.#store.leaseTimeToLive(row.leaseId);
-        if (isOverdue(time)) overdue.add(subject.machineId);
+        const [row] = (await this.#guard.range({ from: this.#keys.machine(id) })).rows;
+        // One that has vanished meanwhile is told of by the watch.
+        if (row === undefined) continue;
+        if (isOverdue(await this.#store.leaseTimeToLive(row.leaseId))) overdue.add(id);
       }
     };
     await Promise.all(Array.from({ length: questionsInFlight }, worker));

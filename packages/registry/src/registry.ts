@@ -105,8 +105,8 @@ export class Registry {
   }
 
   /** See `LeaseSurvey.overdue`. */
-  overdueMachines(signal: AbortSignal): Promise<ReadonlySet<string>> {
-    return this.#survey.overdue(signal);
+  overdueMachines(machineIds: readonly string[], signal: AbortSignal): Promise<ReadonlySet<string>> {
+    return this.#survey.overdue(machineIds, signal);
   }
 
   /** See `DataFormat.raise`. */

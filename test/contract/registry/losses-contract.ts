@@ -81,11 +81,11 @@ export function describeLosses(bench: RegistryBench): void {
     const [long, short] = [await bench.raw.leaseGrant(60_000), await bench.raw.leaseGrant(2_000)];
     await bench.change({ op: "put", key: `${at}machines/m1`, value: "{}", leaseId: long.leaseId });
     await bench.change({ op: "put", key: `${at}machines/m2`, value: "{}", leaseId: short.leaseId });
-    expect([...(await registry.overdueMachines(signal))]).toEqual([]);
+    expect([...(await registry.overdueMachines(["m1", "m2"], signal))]).toEqual([]);
     for (let seen: readonly string[] = []; !seen.includes("m2"); ) {
       const { rows } = await bench.raw.range({ from: `${at}machines/m2` });
       expect(rows, "m2 is seen to be overdue before it is gone").toHaveLength(1);
-      seen = [...(await registry.overdueMachines(signal))];
+      seen = [...(await registry.overdueMachines(["m1", "m2"], signal))];
       expect(seen).not.toContain("m1");
       await new Promise((resolve) => setTimeout(resolve, 20));
     }

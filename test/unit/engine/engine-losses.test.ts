@@ -269,6 +269,36 @@ test("nothing is held with a share of 1", async () => {
   expect(words()).toHaveLength(10);
 });
 
+describe("among very many machines", () => {
+  const ids = Array.from({ length: 2_000 }, (_, index) => `m${1_000 + index}`);
+
+  beforeEach(async () => {
+    start();
+    registry.set(...ids.map((id) => machine(id)));
+    await quiet();
+  });
+
+  test("some hundred are asked, and once for all that vanish at the same time", async () => {
+    for (const id of ids.slice(0, 10)) {
+      registry.set(gone(id));
+      await quiet();
+    }
+    expect(registry.surveyed).toEqual([256]);
+    expect(events.filter((event) => event === "machine_lost")).toHaveLength(10);
+  });
+
+  test("what a sample is overdue tells of all", async () => {
+    for (const id of ids.slice(500)) registry.overdue.add(id);
+    registry.set(gone("m1000"));
+    await quiet();
+    expect(events).toContain("losses_awaited");
+    registry.overdue.clear();
+    clock.advance(ttlMs / 8);
+    await quiet();
+    expect(events).toContain("machine_lost");
+  });
+});
+
 describe("a machine that is lost again and again", () => {
   async function flap(machineId: string): Promise<void> {
     registry.set(gone(machineId));

@@ -15,6 +15,8 @@ export class FakeRegistry {
   ranAway = false;
   /** Machines that have missed a renewal. */
   readonly overdue = new Set<string>();
+  /** How many machines each survey asked about. */
+  readonly surveyed: number[] = [];
   revision = 10;
   terms = 0;
   readonly leadership = {
@@ -89,8 +91,9 @@ export class FakeRegistry {
     }
   }
 
-  async overdueMachines(): Promise<ReadonlySet<string>> {
-    return this.overdue;
+  async overdueMachines(machineIds: readonly string[]): Promise<ReadonlySet<string>> {
+    this.surveyed.push(machineIds.length);
+    return new Set(machineIds.filter((machineId) => this.overdue.has(machineId)));
   }
 
   /** How often the data format was to be raised; there is one format. */
