@@ -25,7 +25,9 @@ export interface ExclusiveFenceOptions {
  * - while the journal holds an exclusive unit, systemd has a timer that stops it before the lease can have ended, counted
  *   from when the last acknowledged keep-alive was sent. Only such a keep-alive pushes it back, so that it goes off also
  *   when fleetd is dead, hangs or has lost its way to systemd;
- * - no exclusive unit is started before that timer counts it in, nor when the lease may have ended meanwhile;
+ * - no exclusive unit is started before etcd has acknowledged a keep-alive that was sent after the start was decided on, and
+ *   that timer counts the unit in; nor when the lease may have ended meanwhile. Clocks alone would not do: those of a machine that
+ *   stood still as a whole know nothing of it, and its lease may have ended long before the deadline that they tell;
  * - a lease that is lost stops them at once, without waiting for the timer.
  */
 export class ExclusiveFence {
@@ -103,12 +105,15 @@ export class ExclusiveFence {
   }
 
   /**
-   * Has an exclusive unit started. Rejects with `lease_not_held` or the error of systemd, and the unit was not started then,
-   * when it cannot be made sure that it will be stopped in time.
+   * Has an exclusive unit started. Rejects with `lease_not_held`, StoreError, the reason why the lease was lost or the error of
+   * systemd, and the unit was not started then, when it cannot be made sure that it will be stopped in time.
    */
   async start<Result>(unit: string, start: () => Promise<Result>): Promise<Result> {
     this.#starting.add(unit);
     try {
+      const registration = this.#registration;
+      if (registration === undefined) throw leaseNotHeld(unit);
+      await registration.renew();
       await this.#push();
       if (!this.#isHeld()) throw leaseNotHeld(unit);
       return await start();

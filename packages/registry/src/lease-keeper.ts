@@ -15,7 +15,8 @@ export interface LeaseKeeperOptions {
  * Invariants:
  * - the lease is held until `deadlineMs` = when the last acknowledged renewal was *sent*, plus the TTL, less a
  *   margin. etcd counts from when it received it, so etcd never gives up the lease before we do;
- * - `lost` fires once, at that deadline or as soon as etcd says that the lease is gone, never after `stop`.
+ * - `lost` fires once, at that deadline or as soon as etcd says that the lease is gone, never after `stop`;
+ * - the deadline never moves back, in whichever order renewals are answered.
  */
 export class LeaseKeeper {
   readonly #options: LeaseKeeperOptions;
@@ -26,6 +27,7 @@ export class LeaseKeeper {
   #stopped = false;
   #cancelRenewal: CancelTimer = () => {};
   #cancelDeadline: CancelTimer = () => {};
+  #asked: Promise<void> | undefined;
 
   constructor(options: LeaseKeeperOptions) {
     this.#options = options;
@@ -54,6 +56,18 @@ export class LeaseKeeper {
   start(): void {
     this.#watchDeadline();
     this.#renewAfter(this.#intervalMs);
+  }
+
+  /**
+   * Renews at once, beside the regular renewals; those who ask at the same moment share one. Rejects with StoreError or the
+   * reason of `lost` when etcd did not acknowledge a renewal that was sent after this was called.
+   */
+  renew(): Promise<void> {
+    this.#asked ??= Promise.resolve().then(() => {
+      this.#asked = undefined;
+      return this.#renew();
+    });
+    return this.#asked;
   }
 
   /** Takes the lease for lost when the signal fires: what it stands for is over then. */
@@ -103,31 +117,46 @@ export class LeaseKeeper {
 
   #renewAfter(delayMs: number): void {
     this.#cancelRenewal = this.#options.clock.after(Math.max(0, delayMs), () => {
-      void this.#renew();
+      void this.#renewRegularly();
     });
+  }
+
+  async #renewRegularly(): Promise<void> {
+    const { clock } = this.#options;
+    const sentAtMs = clock.monotonic();
+    try {
+      await this.#renew();
+    } catch {
+      // Sooner than a regular renewal: the deadline is near.
+      if (!this.#stopped) this.#renewAfter(this.#intervalMs / 4);
+      return;
+    }
+    if (!this.#stopped) this.#renewAfter(sentAtMs + this.#intervalMs - clock.monotonic());
   }
 
   async #renew(): Promise<void> {
     const { store, clock } = this.#options;
+    this.#throwIfStopped();
     const sentAtMs = clock.monotonic();
     try {
       await store.leaseKeepAlive(this.leaseId);
     } catch (error) {
-      if (this.#stopped) return;
       if (error instanceof StoreError && error.code === "etcd_lease_not_found") {
         this.fail(
           new FleetError("lease_lost", `etcd has ended the lease: ${errorMessage(error)}`, { cause: error }),
         );
-      } else {
-        // Sooner than a regular renewal: the deadline is near.
-        this.#renewAfter(this.#intervalMs / 4);
       }
-      return;
+      throw error;
     }
-    if (this.#stopped) return;
-    this.#deadlineMs = this.#deadlineAfter(sentAtMs);
+    this.#throwIfStopped();
+    this.#deadlineMs = Math.max(this.#deadlineMs, this.#deadlineAfter(sentAtMs));
     this.#watchDeadline();
-    this.#renewAfter(sentAtMs + this.#intervalMs - clock.monotonic());
     for (const listener of this.#renewed) listener();
+  }
+
+  /** Also of an answer that comes once the lease was given up: it counts for nothing any more. */
+  #throwIfStopped(): void {
+    if (this.#lost.signal.aborted) throw this.#lost.signal.reason;
+    if (this.#stopped) throw new FleetError("lease_lost", "the lease is not renewed any more");
   }
 }

@@ -36,6 +36,11 @@ export interface Registration {
    * keep-alive was sent, and less a margin: etcd ends the lease later.
    */
   readonly leaseDeadlineMs: number;
+  /**
+   * Asks etcd for the lease now. Rejects with StoreError or the reason of `lost` unless a keep-alive was acknowledged that was
+   * sent after this was called.
+   */
+  renew(): Promise<void>;
   /** Calls back after each acknowledged keep-alive. */
   onRenewed(listener: () => void): void;
   /**
@@ -102,6 +107,10 @@ export class MachineRegistration implements Registration {
 
   get leaseDeadlineMs(): number {
     return this.#options.keeper.deadlineMs;
+  }
+
+  renew(): Promise<void> {
+    return this.#options.keeper.renew();
   }
 
   onRenewed(listener: () => void): void {

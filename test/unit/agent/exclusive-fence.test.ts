@@ -1,3 +1,4 @@
+import { StoreError } from "@fleet/registry";
 import { silentLogger } from "@fleet/runtime";
 import { FakeSystemd, FakeUnitManager } from "@fleet/systemd";
 import { expect, test } from "vitest";
@@ -14,6 +15,7 @@ class HeldRegistration implements Registration {
   readonly lost = new AbortController().signal;
   leaseDeadlineMs = 4_500;
   renewed: () => void = () => {};
+  renew: () => Promise<void> = async () => {};
   onRenewed(listener: () => void): void {
     this.renewed = listener;
   }
@@ -25,7 +27,13 @@ class HeldRegistration implements Registration {
   leave = unused;
 }
 
-test("a unit that systemd's timer stops while its start is under way is looked after", async () => {
+/** A fence around one loaded exclusive unit. */
+function fencing(): {
+  readonly clock: SimulatedClock;
+  readonly systemd: FakeSystemd;
+  readonly fence: ExclusiveFence;
+  readonly end: () => Promise<void>;
+} {
   const clock = new SimulatedClock();
   const systemd = new FakeSystemd(clock);
   systemd.write(unit, "[Service]\nExecStartPre=/bin/sleep 60\nExecStart=/bin/sleep infinity\n");
@@ -51,6 +59,29 @@ test("a unit that systemd's timer stops while its start is under way is looked a
     fencedUnits: { add: () => {} },
     onChange: () => {},
   });
+  const end = (): Promise<void> => {
+    over.abort();
+    return connection;
+  };
+  return { clock, systemd, fence, end };
+}
+
+test("a unit is not started on a lease that the machine's clock holds for alive and etcd does not", async () => {
+  const { systemd, fence, end } = fencing();
+  const registration = new HeldRegistration();
+  await fence.begin(registration);
+  // The machine stood still as a whole: none of its clocks has moved, and etcd has ended the lease.
+  registration.renew = async () => {
+    throw new StoreError("etcd_lease_not_found", "gone");
+  };
+  const started = fence.start(unit, async () => systemd.start(unit));
+  await expect(started).rejects.toMatchObject({ code: "etcd_lease_not_found" });
+  expect(systemd.running()).toEqual([]);
+  await end();
+});
+
+test("a unit that systemd's timer stops while its start is under way is looked after", async () => {
+  const { clock, systemd, fence, end } = fencing();
   const registration = new HeldRegistration();
   await fence.begin(registration);
   let answer = (): void => {};
@@ -71,6 +102,5 @@ test("a unit that systemd's timer stops while its start is under way is looked a
   await started;
 
   expect([...fence.fired]).toEqual([unit]);
-  over.abort();
-  await connection;
+  await end();
 });

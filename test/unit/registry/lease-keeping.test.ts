@@ -93,6 +93,24 @@ describe("a lease", () => {
     expect(term.lost.aborted).toBe(false);
   });
 
+  test("of a machine is renewed at once for whoever asks, and its regular renewals go on", async () => {
+    const bench = new Bench();
+    const store = new BreakableStore(new MemoryStore(bench.etcd));
+    const registration = await registered(bench, store);
+    await bench.clock.advance(1_000);
+    await Promise.all([registration.renew(), registration.renew()]);
+    expect(registration.leaseDeadlineMs).toBe(1_000 + 0.9 * ttlMs);
+    await bench.clock.advance(10 * ttlMs);
+    expect(registration.lost.aborted).toBe(false);
+    // The deadline is known from the clock alone, and etcd may have another opinion.
+    const row = bench.etcd.range({ from: "/fleet/machines/m1" }).rows[0];
+    bench.etcd.leaseRevoke(row?.leaseId ?? "");
+    expect(registration.lost.aborted).toBe(false);
+    await expect(registration.renew()).rejects.toMatchObject({ code: "etcd_lease_not_found" });
+    expect(registration.lost.aborted).toBe(true);
+    await expect(registration.renew()).rejects.toMatchObject({ code: "lease_lost" });
+  });
+
   test("of a machine ends with its rows when the machine is not heard of", async () => {
     const bench = new Bench();
     const store = new BreakableStore(new MemoryStore(bench.etcd));
