@@ -5,15 +5,14 @@ import { type Benchmark, type Figure, summarize } from "./benchmark.ts";
 import { benchmarks } from "./benchmarks/index.ts";
 import { tableOf } from "./report.ts";
 
-const usage = `npm run bench -- [NAME...] [--runs N] [--json]
+const usage = `npm run bench -- [NAME...] [--runs N] [--json] [--profile DIR]
 
 Measures on this machine, each figure beside the limit that its parts set, and exits with 1 when a bar is missed.
-  NAME      these benchmarks only; without any, all
-  --list    the benchmarks, and what each measures
-  --runs N  this many runs of each; medians are held against the bars
-  --json    the result as JSON
-
-NODE_OPTIONS='--cpu-prof --cpu-prof-dir=DIR' leaves a profile of each of its processes.`;
+  NAME           these benchmarks only; without any, all
+  --list         the benchmarks, and what each measures
+  --runs N       this many runs of each; medians are held against the bars
+  --json         the result as JSON
+  --profile DIR  leave a CPU profile of each of its processes there`;
 
 class UsageError extends Error {}
 

@@ -11,6 +11,13 @@ import type { Undecided } from "./step.ts";
 import { UnitIndex } from "./unit-index.ts";
 import { isExacting, mayBeHelpedBy, type ReadableUnit } from "./unit-standing.ts";
 
+/** What was applied while speculating: a state row, or an assignment in the place of a former one. */
+interface Applied {
+  readonly machineId: string;
+  readonly unit: string;
+  readonly former?: { readonly assignment: Assignment | Unreadable | undefined };
+}
+
 /**
  * The cluster as the engine sees it: updated in place, record by record, and indexed for planning.
  *
@@ -36,7 +43,7 @@ export class ClusterModel {
   readonly #reschedules = new Map<string, Reschedule>();
   readonly #exclusiveHolds = new Map<string, ExclusiveHold | Unreadable>();
   #dirty = new Dirty();
-  #undo: (() => void)[] | undefined;
+  #undo: Applied[] | undefined;
 
   // --- Questions -------------------------------------------------------------------------------------------
 
@@ -287,7 +294,7 @@ export class ClusterModel {
   setState(machineId: string, unit: string): void {
     if (this.#occupancy.hasRow(machineId, unit)) return;
     this.#occupancy.setRow(machineId, unit, true);
-    this.#undo?.push(() => this.#occupancy.setRow(machineId, unit, false));
+    this.#undo?.push({ machineId, unit });
   }
 
   removeState(machineId: string, unit: string): void {
@@ -374,7 +381,7 @@ export class ClusterModel {
   speculate<Outcome>(decide: (dirt: Dirty) => Outcome, keep: (outcome: Outcome) => boolean): Outcome {
     const dirty = this.#dirty;
     const dirt = new Dirty();
-    let undo: (() => void)[] = [];
+    let undo: Applied[] = [];
     this.#dirty = dirt;
     this.#undo = undo;
     try {
@@ -386,10 +393,15 @@ export class ClusterModel {
       }
       return outcome;
     } finally {
-      for (const step of undo.reverse()) step();
       this.#undo = undefined;
+      for (const applied of undo.reverse()) this.#takeBack(applied);
       this.#dirty = dirty;
     }
+  }
+
+  #takeBack({ machineId, unit, former }: Applied): void {
+    if (former === undefined) this.#occupancy.setRow(machineId, unit, false);
+    else this.#applyAssignment(machineId, unit, former.assignment);
   }
 
   // --- Inside ----------------------------------------------------------------------------------------------
@@ -428,7 +440,7 @@ export class ClusterModel {
 
   #writeAssignment(machineId: string, unit: string, entry: Assignment | Unreadable | undefined): void {
     const former = this.#occupancy.assignment(machineId, unit);
-    this.#undo?.push(() => this.#applyAssignment(machineId, unit, former));
+    this.#undo?.push({ machineId, unit, former: { assignment: former } });
     this.#applyAssignment(machineId, unit, entry);
   }
 
