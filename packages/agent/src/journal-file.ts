@@ -30,7 +30,8 @@ const slackLines = 1000;
  * Invariants:
  * - a line is complete or, cut short by a crash or a full disk, ignored; each begins with its own line break, so
  *   that none is glued to such a one;
- * - writes happen one after the other, in the order they were asked for;
+ * - writes happen one after the other, in the order they were asked for; what is asked for while one is under way
+ *   goes into the file together, because units come by the hundred and each write takes three system calls;
  * - entries of another boot say which files exist, but nothing of theirs counts as carried out.
  */
 export class JournalFile implements JournalStore {
@@ -39,6 +40,9 @@ export class JournalFile implements JournalStore {
   readonly #entries = new Map<string, JournalEntry>();
   #lines = 0;
   #writes: Promise<void> = Promise.resolve();
+  /** Lines that the next write takes along, and that write. */
+  readonly #waiting: string[] = [];
+  #nextWrite: Promise<void> | undefined;
 
   /**
    * @param path file to keep the journal in, on tmpfs beside the units
@@ -78,13 +82,17 @@ export class JournalFile implements JournalStore {
   }
 
   #append(text: string): Promise<void> {
-    return this.#enqueue(async () => {
+    this.#waiting.push(`\n${text}`);
+    this.#nextWrite ??= this.#enqueue(async () => {
+      this.#nextWrite = undefined;
+      const lines = this.#waiting.splice(0);
       if (this.#lines > this.#entries.size + slackLines) await this.#rewrite();
       else {
-        await appendFile(this.#path, `\n${text}`);
-        this.#lines += 1;
+        await appendFile(this.#path, lines.join(""));
+        this.#lines += lines.length;
       }
     });
+    return this.#nextWrite;
   }
 
   async #rewrite(): Promise<void> {

@@ -3,4 +3,4 @@ import module from "node:module";
 
 // Node >= 22.1 keeps compiled code between starts; older versions simply lack the call.
 module.enableCompileCache?.();
-await import("../dist/main.js");
+await import("../bundle/program/fleetd.mjs");

@@ -13,7 +13,7 @@ export function programOf(name: "fleetd" | "fleetctl"): string {
 
 /** Fails with `lab_build` when the programs are not built. */
 export function requireBuild(): void {
-  const missing = [join(CHECKOUT, "packages/fleetd/dist/main.js"), programOf("fleetctl")].filter(
+  const missing = [join(CHECKOUT, "packages/fleetd/bundle/program/fleetd.mjs"), programOf("fleetctl")].filter(
     (path) => !existsSync(path),
   );
   if (missing.length > 0) {

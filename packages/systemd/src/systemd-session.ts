@@ -18,11 +18,13 @@ const propertiesInterface = "org.freedesktop.DBus.Properties";
 const bus = "org.freedesktop.DBus";
 
 /**
- * Everything that is listened to, added once per connection and never removed. PropertiesChanged of the Unit
+ * Everything that is listened to, added once per connection and never removed. No more than that: each start comes
+ * with as many signals again (UnitNew, JobNew), and every one would have to be read. PropertiesChanged of the Unit
  * interface only: systemd sends a second, longer one per change for the unit's type, which says nothing here.
  */
 const matchRules: readonly string[] = [
-  `type='signal',sender='${systemd}',interface='${managerInterface}'`,
+  `type='signal',sender='${systemd}',interface='${managerInterface}',member='JobRemoved'`,
+  `type='signal',sender='${systemd}',interface='${managerInterface}',member='Reloading'`,
   `type='signal',sender='${systemd}',interface='${propertiesInterface}',member='PropertiesChanged',arg0='${unitInterface}'`,
   `type='signal',sender='${bus}',interface='${bus}',member='NameOwnerChanged',arg0='${systemd}'`,
 ];
@@ -264,8 +266,8 @@ export class SystemdSession {
       if (name !== undefined) this.#options.onChange(name, stateIn(signal));
       return;
     }
-    // UnitNew and UnitRemoved are left out on purpose: asking for the status of an inactive unit makes systemd
-    // load and drop it, and would cause the next question. Real changes come with one of the others.
+    // UnitNew and UnitRemoved are not listened to: asking for the status of an inactive unit makes systemd load and
+    // drop it, and would cause the next question. Real changes come with one of the others.
     switch (signal.member) {
       case "JobRemoved": {
         const [, job, unit, result] = parsed(jobRemovedBody, signal.body);

@@ -14,14 +14,13 @@ export class DiskUnitDirectory implements UnitDirectory {
 
   async write(name: string, text: string): Promise<void> {
     await this.#attempt("write", name, async () => {
-      await mkdir(this.#path, { recursive: true });
       const file = join(this.#path, name);
       // A name without a unit suffix: systemd passes over it, also if a crash leaves it here. The unit's own name is
       // not in it: that may be as long as a file name can be.
       this.#writes += 1;
       const unfinished = join(this.#path, `.${process.pid}-${this.#writes}.unfinished`);
       try {
-        await writeFile(unfinished, text, { mode: 0o644 });
+        await this.#create(unfinished, text);
         await makeNewer(unfinished, file);
         await rename(unfinished, file);
       } catch (error) {
@@ -46,6 +45,16 @@ export class DiskUnitDirectory implements UnitDirectory {
     await this.#attempt("remove", name, () => rm(join(this.#path, name), { force: true }));
   }
 
+  async #create(file: string, text: string): Promise<void> {
+    try {
+      await writeFile(file, text, { mode: 0o644 });
+    } catch (error) {
+      if (errorCode(error) !== "ENOENT") throw error;
+      await mkdir(this.#path, { recursive: true });
+      await writeFile(file, text, { mode: 0o644 });
+    }
+  }
+
   async #attempt<Result>(action: string, name: string, work: () => Promise<Result>): Promise<Result> {
     try {
       return await work();
@@ -66,10 +75,12 @@ export class DiskUnitDirectory implements UnitDirectory {
  * within one tick of the kernel (4–10 ms), or a clock set back, must not hide new content.
  */
 async function makeNewer(next: string, previous: string): Promise<void> {
-  const { mtimeMs: previousMs } = await stat(previous).catch((error) => {
-    if (errorCode(error) === "ENOENT") return { mtimeMs: 0 };
+  const replaced = await stat(previous).catch((error) => {
+    if (errorCode(error) === "ENOENT") return undefined;
     throw error;
   });
+  if (replaced === undefined) return;
+  const { mtimeMs: previousMs } = replaced;
   const { mtimeMs } = await stat(next);
   if (mtimeMs > previousMs) return;
   const laterSeconds = (Math.floor(previousMs) + 1) / 1000;
