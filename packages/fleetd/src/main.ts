@@ -2,7 +2,6 @@ import { fstatSync } from "node:fs";
 import { errorCode, errorMessage } from "@fleet/runtime";
 import { ConfigError } from "@fleet/runtime/config";
 import { helpText, parseArguments } from "./arguments.ts";
-import { keepSmallHeapSmall } from "./heap-thrift.ts";
 import { runFleetd } from "./start-up.ts";
 import { version } from "./version.ts";
 
@@ -28,7 +27,6 @@ async function run(configPath: string | undefined): Promise<number> {
   process.stdout.on("error", () => {});
   process.on("uncaughtException", crash);
   process.on("unhandledRejection", crash);
-  keepSmallHeapSmall();
   try {
     return await runFleetd(configPath, {
       pid: process.pid,
