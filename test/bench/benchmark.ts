@@ -7,7 +7,7 @@ export interface Bar {
 }
 
 /** What could be had at best, measured in the same run. */
-export interface Limit {
+interface Limit {
   readonly what: string;
   readonly value: number;
 }

@@ -15,7 +15,7 @@ export function machineId(index: number): string {
   return index.toString(16).padStart(32, "0");
 }
 
-export function zoneOf(machine: number): string {
+function zoneOf(machine: number): string {
   return `z${machine % ZONES}`;
 }
 
