@@ -9,6 +9,9 @@ import { latestFormat, prefix } from "./simulated-machine.ts";
 /** A leader acts on what it knew when it was paused, as long as its lease holds; then its writes are fenced off. */
 const leaderMayLagMs = 5000;
 
+/** A write arrives at most this much later than what it rests on was read. */
+const writesMayBeLateMs = 10_000;
+
 /** What a machine was told when the engine took its registration into account. */
 interface Settling {
   readonly revision: number;
@@ -126,7 +129,20 @@ export class RegistryInvariants {
 
   #formatIs(format: number): void {
     if (format < this.#format) throw new Error(`the data format fell from ${this.#format} to ${format}`);
+    if (format > this.#format && this.#format > 0) this.#isReadByAll(format);
     this.#format = format;
+  }
+
+  /** Whoever could be known to be there reads what is raised to. */
+  #isReadByAll(format: number): void {
+    for (const [key, { value, createdAtMs }] of this.#rows) {
+      if (!key.startsWith(`${prefix}machines/`) || this.#nowMs - createdAtMs < writesMayBeLateMs) continue;
+      const { formats } = JSON.parse(value);
+      if (formats.includes(format)) continue;
+      throw new Error(
+        `the data format was raised to ${format}, and ${key.slice(prefix.length)} reads ${formats}`,
+      );
+    }
   }
 
   /** The engine has taken the machine's latest registration into account, of which the machine need not know the end yet. */

@@ -69,7 +69,7 @@ export function requests(cluster: SimulatedCluster, random: Random): readonly Ac
 }
 
 /** What the API says when records it needs have been made unreadable, or the store takes no more. */
-async function refusal(request: Promise<unknown>): Promise<string | undefined> {
+export async function refusal(request: Promise<unknown>): Promise<string | undefined> {
   try {
     await request;
     return undefined;

@@ -135,12 +135,19 @@ export class RestartInvariants {
       for (const row of this.#rows()) this.#parallel.set(row.number, row.parallel);
     }
     const parallel = this.#parallel.get(number) ?? Number.POSITIVE_INFINITY;
-    // What the user asked for since is a reason of its own to be down, and ends the unit's turn.
-    const because = [...down].filter(([key, since]) => (this.#askedAt(key) ?? 0) < since);
+    // What the user asked for since is a reason of its own to be down, and ends the unit's turn; so does that it is not to run
+    // any more, which may have been asked for just before its machine got to the restart.
+    const because = [...down].filter(
+      ([key, since]) => this.#isToRun(key) && (this.#askedAt(key) ?? 0) < since,
+    );
     if (because.length > parallel) {
       const units = because.map(([key]) => key).join(", ");
       throw new Error(`restart ${number} has these down at once, and may have ${parallel}: ${units}`);
     }
+  }
+
+  #isToRun(key: string): boolean {
+    return this.#cluster.acknowledged.get(key.split(" ")[0] ?? "")?.target === "launched";
   }
 
   #askedAt(key: string): number | undefined {

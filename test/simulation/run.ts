@@ -2,6 +2,7 @@ import { checkConverged } from "./converged.ts";
 import { disasters } from "./disasters.ts";
 import { faults, plannedLeaves } from "./faults.ts";
 import { Invariants } from "./invariants.ts";
+import { narrowWindows } from "./narrow-windows.ts";
 import { type Action, nothing, requests } from "./requests.ts";
 import { RunLog } from "./run-log.ts";
 import { metadata } from "./scenery.ts";
@@ -82,7 +83,11 @@ export async function run(seed: number, options: RunOptions): Promise<RunReport>
     ...requests(cluster, random),
     ...(calm
       ? plannedLeaves(cluster, random)
-      : [...faults(cluster, random), ...disasters({ cluster, random, pass })]),
+      : [
+          ...faults(cluster, random),
+          ...narrowWindows({ cluster, random, pass }),
+          ...disasters({ cluster, random, pass }),
+        ]),
   ];
   const counts = new Map<string, number>();
   const count = (name: string, times = 1): void => {

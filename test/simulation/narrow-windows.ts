@@ -1,0 +1,93 @@
+import type { Random } from "@fleet/runtime";
+import { type Action, nothing, refusal } from "./requests.ts";
+import { contentsFor, isExclusive, longestStopMs, requirements, unitFile } from "./scenery.ts";
+import { pick } from "./seeded-random.ts";
+import type { SimulatedCluster } from "./simulated-cluster.ts";
+import { agentTtlMs, type SimulatedMachine } from "./simulated-machine.ts";
+
+export interface NarrowWindowsOptions {
+  readonly cluster: SimulatedCluster;
+  readonly random: Random;
+  /** Lets time pass, with everything watched. */
+  readonly pass: (durationMs: number) => Promise<void>;
+}
+
+/** Longest wait for what is expected to come about. */
+const patienceMs = 8000;
+const slowWatchMs = 1500;
+
+/** What has to happen at one moment of another thing, which chance alone hits too rarely. */
+export function narrowWindows({ cluster, random, pass }: NarrowWindowsOptions): readonly Action[] {
+  const until = async (happened: () => boolean, stepMs: number): Promise<boolean> => {
+    for (let passedMs = 0; passedMs < patienceMs && !happened(); passedMs += stepMs) await pass(stepMs);
+    return happened();
+  };
+
+  /** A machine loses its lease under an exclusive unit and is back before the unit has stopped, and before it tells of it. */
+  const backWhileItStops = async (): Promise<string> => {
+    const running = inOrder(cluster).flatMap((machine) =>
+      machine.systemd
+        .running()
+        .flatMap((unit) => (isExclusive(unit) && isActive(machine, unit) ? [{ machine, unit }] : [])),
+    );
+    if (running.length === 0) return nothing;
+    const { machine, unit } = pick(random, running);
+    machine.systemd.behave(unit, { stopMs: longestStopMs });
+    machine.loseSystemd("speed");
+    machine.cutOff();
+    const lost = await until(() => cluster.rows("machines/").every(({ key }) => key !== machine.id), 50);
+    await pass(random() * agentTtlMs * 0.2);
+    machine.heal();
+    await pass(agentTtlMs);
+    machine.healSystemd();
+    return `${machine.id.slice(0, 8)} ${unit}${lost ? "" : ", whose lease lasted"}`;
+  };
+
+  /** A unit is changed while its former file is being loaded, and the machine hears of it late. */
+  const changedWhileItLoads = async (): Promise<string> => {
+    const machines = inOrder(cluster);
+    const assigned = cluster.assignments().flatMap((key) => {
+      const [machineId = "", unit = ""] = key.split("/");
+      const machine = machines.find(({ id }) => id === machineId);
+      const isPlain = unit.startsWith("plain") && cluster.acknowledged.has(unit);
+      return machine !== undefined && isPlain ? [{ machine, unit }] : [];
+    });
+    if (assigned.length === 0) return nothing;
+    const { machine, unit } = pick(random, assigned);
+    const [one, other] = files(unit);
+    const former = cluster.acknowledged.get(unit)?.text;
+    machine.lag(slowWatchMs);
+    const begun = machine.systemd.history.length;
+    const problem = await refusal(cluster.ask(unit, "launched", former === one ? other : one));
+    if (problem !== undefined) return problem;
+    const isWritten = (): boolean =>
+      machine.systemd.history.slice(begun).some((event) => event.kind === "written" && event.unit === unit);
+    if (!(await until(isWritten, 1))) return `${unit}, which nobody loads`;
+    machine.stopProcess();
+    await refusal(cluster.ask(unit, "launched", former === one ? one : other));
+    await pass(50);
+    machine.resume();
+    return `${machine.id.slice(0, 8)} ${unit}`;
+  };
+  return [
+    { weight: 1.5, name: "back while a unit stops", act: backWhileItStops },
+    { weight: 1.5, name: "change what is being loaded", act: changedWhileItLoads },
+  ];
+}
+
+/** Two unit files of the unit that differ. */
+function files(unit: string): readonly [string, string] {
+  const xFleet = requirements.find(([name]) => name === unit)?.[1] ?? "";
+  const [one = ""] = contentsFor(unit);
+  const file = unitFile(one, xFleet);
+  return [file, `${file}\n[Unit]\nDescription=another\n`];
+}
+
+/** Machines on which everything is as it should be. */
+function inOrder(cluster: SimulatedCluster): readonly SimulatedMachine[] {
+  return cluster.machines.filter(({ cut, report }) => !cut && report?.settled === true && !report.leaving);
+}
+
+function isActive(machine: SimulatedMachine, unit: string): boolean {
+  return machine.systemd.status(unit).active === "active";
+}
