@@ -187,6 +187,11 @@ async function endFaults(
       machine.start();
       // It joined what was there instead of the cluster while it remembered none: an operator makes it forget that.
       if (machine.frozen === "cluster_foreign") machine.reboot();
+      // The data format has risen since, before it was back: an operator upgrades it.
+      if (machine.frozen === "cluster_format" && machine.version !== "next") {
+        machine.install("next");
+        machine.kill();
+      }
     }
     if (etcd.truth.revision !== revision) {
       revision = etcd.truth.revision;
