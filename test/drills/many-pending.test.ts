@@ -1,9 +1,9 @@
 import { readFileSync } from "node:fs";
-import { Agent, request } from "node:http";
 import type { ClusterMachine } from "@fleet/lab";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { parseExposition, sampleValue } from "../contract/metrics/exposition-format.ts";
 import { serviceText, useLabCluster } from "../e2e/lab-cluster.ts";
+import { UnitPuts } from "./unit-puts.ts";
 
 const UNITS = 10_000;
 const CLIENTS = 16;
@@ -17,34 +17,12 @@ const MEMORY_MIB = 250;
 // The machines' daemons are killed on the way: the tests share one cluster, in their order.
 const lab = useLabCluster({ restore: false });
 
-const connections = new Agent({ keepAlive: true, maxSockets: CLIENTS });
-afterAll(() => connections.destroy());
+const puts = new UnitPuts(CLIENTS);
 
 const options = [
   { section: "Service", name: "ExecStart", value: "/bin/sleep infinity" },
   { section: "X-Fleet", name: "MachineMetadata", value: "none=such" },
 ];
-
-function launch(machine: ClusterMachine, name: string): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      {
-        socketPath: machine.socketPath,
-        agent: connections,
-        path: `/fleet/v1/units/${name}`,
-        method: "PUT",
-        headers: { "Content-Type": "application/json" },
-      },
-      (answer) => {
-        answer.resume();
-        answer.once("end", () => resolve(answer.statusCode ?? 0));
-        answer.once("error", reject);
-      },
-    );
-    outgoing.once("error", reject);
-    outgoing.end(JSON.stringify({ name, desiredState: "launched", options }));
-  });
-}
 
 /** Of the fleetd that has grown largest. */
 function residentMiB(): number {
@@ -82,7 +60,8 @@ it("10 000 units that no machine can run are launched, and others are served and
   let next = 0;
   const client = async (): Promise<void> => {
     for (let number = next++; number < UNITS; number = next++) {
-      expect(await launch(machine, `pending-${number}.service`)).toBe(201);
+      const body = { desiredState: "launched", options };
+      expect(await puts.put(machine, `pending-${number}.service`, body)).toBe(201);
     }
   };
   let over = false;

@@ -1,9 +1,9 @@
 import { readdirSync, readFileSync } from "node:fs";
-import { Agent, request } from "node:http";
 import type { ClusterMachine } from "@fleet/lab";
-import { afterAll, expect, it } from "vitest";
+import { expect, it } from "vitest";
 import { useLabCluster } from "../e2e/lab-cluster.ts";
 import { HeapInspector, type Holdings, inspectable } from "./heap-inspector.ts";
+import { UnitPuts } from "./unit-puts.ts";
 
 const CHANGES = 10_000;
 const CUTS = 200;
@@ -16,8 +16,7 @@ const TIMEOUT_MS = 1_200_000;
 
 const lab = useLabCluster({ machines: [{ env: inspectable }], restore: false });
 
-const connections = new Agent({ keepAlive: true, maxSockets: UNITS });
-afterAll(() => connections.destroy());
+const puts = new UnitPuts(UNITS);
 
 interface Look extends Holdings {
   readonly handles: number;
@@ -29,32 +28,11 @@ function processOf(pid: number): Pick<Look, "handles" | "residentMiB"> {
   return { handles: readdirSync(`/proc/${pid}/fd`).length, residentMiB: Number(kib) / 1024 };
 }
 
-function put(machine: ClusterMachine, unit: string, body: unknown): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const outgoing = request(
-      {
-        socketPath: machine.socketPath,
-        agent: connections,
-        path: `/fleet/v1/units/${unit}`,
-        method: "PUT",
-        headers: { "Content-Type": "application/json" },
-      },
-      (answer) => {
-        answer.resume();
-        answer.once("end", () => resolve(answer.statusCode ?? 0));
-        answer.once("error", reject);
-      },
-    );
-    outgoing.once("error", reject);
-    outgoing.end(JSON.stringify(body));
-  });
-}
-
 /** A request that meets the cut is asked again: what counts is that all changes have been made. */
-async function putUntilTaken(machine: ClusterMachine, unit: string, body: unknown): Promise<void> {
+async function putUntilTaken(machine: ClusterMachine, unit: string, body: object): Promise<void> {
   const deadline = performance.now() + 30_000;
   for (;;) {
-    const status = await put(machine, unit, body);
+    const status = await puts.put(machine, unit, body);
     if (status === 201 || status === 204) return;
     if (status !== 503 || performance.now() > deadline) throw new Error(`${unit}: status ${status}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
@@ -76,7 +54,7 @@ it(
     const change = async (name: string): Promise<void> => {
       for (let round = 0; round < CHANGES / UNITS / LOOKS; round += 1) {
         const desiredState = round % 2 === 0 ? "loaded" : "inactive";
-        await putUntilTaken(machine, name, { name, desiredState, options });
+        await putUntilTaken(machine, name, { desiredState, options });
         taken += 1;
         // What has been taken since shows that the connection lost before was made anew.
         if (taken % (CHANGES / CUTS) !== 0) continue;
@@ -91,9 +69,9 @@ it(
       await Promise.all(Array.from({ length: UNITS }, (_, index) => change(`soak-${index}.service`)));
       // All of it has arrived, so that looks compare like with like; and fleetd is as able as ever.
       // The same one each time: one more unit would be one more thing to hold.
-      await putUntilTaken(machine, unit, { name: unit, desiredState: "launched", options });
+      await putUntilTaken(machine, unit, { desiredState: "launched", options });
       await lab.untilActive([`${unit} m1`], 60_000);
-      await putUntilTaken(machine, unit, { name: unit, desiredState: "inactive" });
+      await putUntilTaken(machine, unit, { desiredState: "inactive" });
       await lab.untilActive([], 60_000);
       seen.push({ ...(await inspector.holdings()), ...processOf(pid) });
     }
