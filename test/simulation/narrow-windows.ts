@@ -69,7 +69,31 @@ export function narrowWindows({ cluster, random, pass }: NarrowWindowsOptions): 
     machine.resume();
     return `${machine.id.slice(0, 8)} ${unit}`;
   };
+  /** fleetd dies between a restart and its note that the restart was carried out. */
+  const killedWhileRestarting = async (): Promise<string> => {
+    const running = inOrder(cluster).flatMap((machine) =>
+      [...cluster.acknowledged].flatMap(([unit, { target }]) =>
+        target === "launched" && unit.startsWith("plain") && isActive(machine, unit)
+          ? [{ machine, unit }]
+          : [],
+      ),
+    );
+    if (running.length === 0) return nothing;
+    const { machine, unit } = pick(random, running);
+    const begun = machine.systemd.history.length;
+    const isSeen = (kind: "restart-queued" | "started"): boolean =>
+      machine.systemd.history.slice(begun).some((event) => event.kind === kind && event.unit === unit);
+    const problem = await refusal(cluster.restart([unit], 1));
+    if (problem !== undefined) return problem;
+    if (!(await until(() => isSeen("restart-queued"), 1))) return `${unit}, which nobody restarts`;
+    machine.stopProcess();
+    await until(() => isSeen("started"), 50);
+    machine.kill();
+    machine.start();
+    return `${machine.id.slice(0, 8)} ${unit}`;
+  };
   return [
+    { weight: 1.5, name: "kill fleetd while it restarts a unit", act: killedWhileRestarting },
     { weight: 1.5, name: "back while a unit stops", act: backWhileItStops },
     { weight: 1.5, name: "change what is being loaded", act: changedWhileItLoads },
   ];

@@ -103,6 +103,7 @@ export async function run(seed: number, options: RunOptions): Promise<RunReport>
       if (told !== nothing) count(action.name);
       await pass(random() * random() * maxStepMs);
     }
+    if (!calm) crashUnheard(cluster);
     note("faults end");
     options.onBegin?.(stamped("the cluster comes to rest"));
     await endFaults(cluster, pass, () => options.onAlive?.());
@@ -144,6 +145,15 @@ async function watch(
     await cluster.clock.advance(Math.min(lookMs, durationMs - passed));
     invariants.checkThoroughly();
     log.check();
+  }
+}
+
+/** The last fault: a unit of each machine crashes while signals are lost. Nothing will happen to it that would tell of it. */
+function crashUnheard(cluster: SimulatedCluster): void {
+  for (const machine of cluster.machines) {
+    machine.loseSystemd("signals");
+    const unit = machine.systemd.running().find((name) => machine.systemd.status(name).active === "active");
+    if (unit !== undefined) machine.systemd.crash(unit);
   }
 }
 
