@@ -1,5 +1,5 @@
-/** Requests in flight at once: enough to hide a round trip, too few to be a burden to the daemon. */
-const MAX_IN_FLIGHT = 8;
+/** Requests in flight at once: a daemon takes together what comes together, and answers so many long before its deadline. */
+const MAX_IN_FLIGHT = 32;
 
 /**
  * Maps items with at most MAX_IN_FLIGHT at work. Results keep the order of the items. The first failure ends

@@ -23,7 +23,7 @@ describe("mapBounded", () => {
     ]);
   });
 
-  it("has at most eight at work", async () => {
+  it("has at most 32 at work", async () => {
     let working = 0;
     let most = 0;
     await mapBounded(Array.from({ length: 100 }), async () => {
@@ -32,7 +32,7 @@ describe("mapBounded", () => {
       await turns(3);
       working -= 1;
     });
-    expect(most).toBe(8);
+    expect(most).toBe(32);
   });
 
   it("throws the first failure and takes no more items", async () => {
@@ -42,7 +42,7 @@ describe("mapBounded", () => {
       await turns(1);
       throw new Error(`number ${taken}`);
     });
-    await expect(failing).rejects.toThrow("number 8");
-    expect(taken).toBe(8);
+    await expect(failing).rejects.toThrow("number 32");
+    expect(taken).toBe(32);
   });
 });
