@@ -203,8 +203,8 @@ export class ClusterGuard {
       return result;
     }
     const [cluster = [], ...results] = result.results;
-    this.#judge({ row: cluster[0], occupied: true, revision: result.revision, floor });
     this.#refuseEarlierEpoch(floor);
+    this.#judge({ row: cluster[0], occupied: true, revision: result.revision, floor });
     return { succeeded: false, revision: result.revision, results };
   }
 

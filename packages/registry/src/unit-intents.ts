@@ -4,6 +4,7 @@ import type { ClusterGuard } from "./cluster-guard.ts";
 import { failedRow } from "./failed-rows.ts";
 import type { Keyspace } from "./keyspace.ts";
 import { exclusiveHoldCodec, heldSomewhere, type UnitRecord, unitCodec } from "./records.ts";
+import { SharedTransactions } from "./shared-transactions.ts";
 import { type Compare, type KeyValue, type Operation, StoreError } from "./store.ts";
 import { decodeBody, encodeBody } from "./unit-body.ts";
 
@@ -54,22 +55,29 @@ const maxAttempts = 32;
 export class UnitIntents {
   readonly #guard: ClusterGuard;
   readonly #keys: Keyspace;
+  /** Apart: writes must not wait for readings that come all the time. */
+  readonly #reads: SharedTransactions;
+  readonly #writes: SharedTransactions;
+  /** Unit files being read, by hash. */
+  readonly #bodies = new Map<string, Promise<readonly UnitOption[] | undefined>>();
 
   constructor(guard: ClusterGuard, keys: Keyspace) {
     this.#guard = guard;
     this.#keys = keys;
+    this.#reads = new SharedTransactions(guard);
+    this.#writes = new SharedTransactions(guard);
   }
 
   /** Undefined when there is no such unit. Throws `record_corrupt` when it cannot be read. */
   async read(name: string): Promise<SubmittedUnit | undefined> {
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
-      const unit = await this.#guard.range({ from: this.#keys.unit(name) });
-      const row = unit.rows[0];
+      const unit = await this.#row(name);
+      const { row } = unit;
       if (row === undefined) return undefined;
       const record = unitCodec.decode(row.value);
       if (!record.ok) throw corrupt(`unit ${name}`, record.problem);
       try {
-        const options = await this.readBody(record.value.hash, unit.revision);
+        const options = await this.#bodyAt(record.value.hash, unit.revision);
         if (options === undefined) throw corrupt(`unit ${name}`, "its unit file is missing");
         return { name, options, record: record.value, modRevision: row.modRevision };
       } catch (error) {
@@ -79,15 +87,17 @@ export class UnitIntents {
     throw contended(name);
   }
 
-  /** A unit file by its hash, as of `revision` or now; undefined when it is not stored. */
-  async readBody(hash: string, revision?: number): Promise<readonly UnitOption[] | undefined> {
-    const at = revision === undefined ? {} : { revision };
-    const { rows } = await this.#guard.range({ from: this.#keys.body(hash), ...at });
-    const row = rows[0];
-    if (row === undefined) return undefined;
-    const options = decodeBody(row.value, hash);
-    if (!options.ok) throw corrupt(`unit file ${hash}`, options.problem);
-    return options.value;
+  /** A unit file by its hash; undefined when it is not stored. Units that share a file and come together ask for it once. */
+  async readBody(hash: string): Promise<readonly UnitOption[] | undefined> {
+    const begun = this.#bodies.get(hash);
+    const found = await begun;
+    // What is stored under a hash is always the same, but a reading begun before may have come before the file.
+    if (found !== undefined) return found;
+    const reading = this.#bodyAt(hash).finally(() => {
+      if (this.#bodies.get(hash) === reading) this.#bodies.delete(hash);
+    });
+    this.#bodies.set(hash, reading);
+    return await reading;
   }
 
   /**
@@ -96,7 +106,10 @@ export class UnitIntents {
    */
   async put(request: PutUnit): Promise<PutOutcome> {
     for (let attempt = 0; attempt < maxAttempts; attempt += 1) {
-      const present = await this.#present(request.name);
+      const read = await this.#read(request.name);
+      // Its file is there, but for damage: that it is can be compared as well when the unit is written.
+      const early = attempt === 0 ? decide(request, { ...read, hasBody: true }) : undefined;
+      const present = early?.outcome === "changed" ? { ...read, hasBody: true } : await this.#withBody(read);
       if (present === undefined) continue;
       const decision = decide(request, present);
       if (decision.outcome === "refused") return decision;
@@ -114,11 +127,14 @@ export class UnitIntents {
       }
       const key = this.#keys.unit(request.name);
       const unheardOf = await this.#unheardOf(request);
-      const result = await this.#guard.txn({
-        compares: [unchangedSince(key, present.row), ...unheardOf.compares],
+      const { hash } = decision.record;
+      const body: readonly Compare[] =
+        decision.outcome === "changed" ? [{ key: this.#keys.body(hash), test: "present" }] : [];
+      const result = await this.#writes.txn({
+        compares: [unchangedSince(key, present.row), ...body, ...unheardOf.compares],
         success: [
           { op: "put", key, value: unitCodec.encode(decision.record) },
-          ...this.#bodyWrite(decision.record.hash, request.options),
+          ...this.#bodyWrite(hash, request.options),
           ...unheardOf.operations,
         ],
       });
@@ -179,18 +195,40 @@ export class UnitIntents {
     };
   }
 
-  /** Undefined when the unit's revision was compacted away before all of it was read. */
-  async #present(name: string): Promise<PresentUnit | undefined> {
-    const { rows, revision } = await this.#guard.range({ from: this.#keys.unit(name) });
+  /** As of `revision` or now. */
+  async #bodyAt(hash: string, revision?: number): Promise<readonly UnitOption[] | undefined> {
+    const at = revision === undefined ? {} : { revision };
+    const { rows } = await this.#guard.range({ from: this.#keys.body(hash), ...at });
     const row = rows[0];
-    if (row === undefined) return { revision, row, record: undefined, hasBody: false };
-    const record = unitCodec.decode(row.value);
-    if (!record.ok) return { revision, row, record: undefined, hasBody: false };
+    if (row === undefined) return undefined;
+    const options = decodeBody(row.value, hash);
+    if (!options.ok) throw corrupt(`unit file ${hash}`, options.problem);
+    return options.value;
+  }
+
+  async #row(name: string): Promise<Pick<PresentUnit, "revision" | "row">> {
+    const { revision, results } = await this.#reads.txn({
+      compares: [],
+      success: [{ op: "get", from: this.#keys.unit(name) }],
+    });
+    return { revision, row: results[0]?.[0] };
+  }
+
+  async #read(name: string): Promise<Omit<PresentUnit, "hasBody">> {
+    const read = await this.#row(name);
+    const record = read.row === undefined ? undefined : unitCodec.decode(read.row.value);
+    return { ...read, record: record?.ok ? record.value : undefined };
+  }
+
+  /** Undefined when the unit's revision was compacted away before all of it was read. */
+  async #withBody(read: Omit<PresentUnit, "hasBody">): Promise<PresentUnit | undefined> {
+    const { record, revision } = read;
+    if (record === undefined) return { ...read, hasBody: false };
     try {
       // As of the same revision: the file of a unit that is replaced meanwhile may be collected at once.
-      const from = this.#keys.body(record.value.hash);
+      const from = this.#keys.body(record.hash);
       const body = await this.#guard.range({ from, keysOnly: true, revision });
-      return { revision, row, record: record.value, hasBody: body.rows.length > 0 };
+      return { ...read, hasBody: body.rows.length > 0 };
     } catch (error) {
       if (error instanceof StoreError && error.code === "etcd_compacted") return undefined;
       throw error;

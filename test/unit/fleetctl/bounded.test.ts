@@ -23,16 +23,23 @@ describe("mapBounded", () => {
     ]);
   });
 
-  it("has at most eight at work", async () => {
+  it.each([
+    [undefined, 8],
+    [64, 64],
+  ])("given a bound of %s has at most %i at work", async (atOnce, expected) => {
     let working = 0;
     let most = 0;
-    await mapBounded(Array.from({ length: 100 }), async () => {
-      working += 1;
-      most = Math.max(most, working);
-      await turns(3);
-      working -= 1;
-    });
-    expect(most).toBe(8);
+    await mapBounded(
+      Array.from({ length: 100 }),
+      async () => {
+        working += 1;
+        most = Math.max(most, working);
+        await turns(3);
+        working -= 1;
+      },
+      atOnce,
+    );
+    expect(most).toBe(expected);
   });
 
   it("throws the first failure and takes no more items", async () => {

@@ -46,25 +46,38 @@ test("an etcd without its data is seeded anew, and the revisions of before hide 
   await expect(following).rejects.toMatchObject({ code: "aborted" });
 });
 
-test("an answer that was on its way when the store was seeded anew is not taken for one of the new epoch", async () => {
-  const bench = new Bench();
-  const slow = new BreakableStore(new MemoryStore(bench.etcd));
-  const registry = await bench.registry(slow);
-  await registry.intents.put({ name: "a.service", options });
-  const range = slow.range.bind(slow);
-  let answer = (): void => {};
-  const held = new Promise<void>((resolve) => {
-    answer = resolve;
+test.each(["before", "after"])(
+  "an answer that was on its way when the store was seeded anew is not taken for one of the new epoch (given %s it was wiped)",
+  async (given) => {
+    const bench = new Bench();
+    const slow = new BreakableStore(new MemoryStore(bench.etcd));
+    const registry = await bench.registry(slow);
+    await registry.intents.put({ name: "a.service", options });
+    const txn = slow.txn.bind(slow);
+    const [held, answer] = gate();
+    const [wiped, wipe] = gate();
+    slow.txn = async (request) => {
+      if (!request.success.some((each) => each.op === "get" && each.from.endsWith("units/a.service")))
+        return await txn(request);
+      if (given === "after") await wiped;
+      const result = await txn(request);
+      await held;
+      return result;
+    };
+    const reading = registry.intents.read("a.service");
+    bench.etcd.txn({ compares: [], success: [{ op: "delete", from: "/fleet/", to: "/fleet0" }] });
+    wipe();
+    await registry.reseeding.begin(undefined, signal);
+    answer();
+    await expect(reading).rejects.toMatchObject({ code: "cluster_reseeded" });
+    expect(registry.guard.frozen).toBeUndefined();
+  },
+);
+
+function gate(): readonly [passed: Promise<void>, open: () => void] {
+  let open = (): void => {};
+  const passed = new Promise<void>((resolve) => {
+    open = resolve;
   });
-  slow.range = async (request) => {
-    const result = await range(request);
-    if (request.from.endsWith("units/a.service")) await held;
-    return result;
-  };
-  const reading = registry.intents.read("a.service");
-  bench.etcd.txn({ compares: [], success: [{ op: "delete", from: "/fleet/", to: "/fleet0" }] });
-  await registry.reseeding.begin(undefined, signal);
-  answer();
-  await expect(reading).rejects.toMatchObject({ code: "cluster_reseeded" });
-  expect(registry.guard.frozen).toBeUndefined();
-});
+  return [passed, open];
+}

@@ -1,5 +1,11 @@
 import { type UnitOption, unitHash } from "@fleet/core";
-import { MemoryStore, type RangeRequest, type RangeResult } from "@fleet/registry";
+import {
+  MemoryStore,
+  type RangeRequest,
+  type RangeResult,
+  type TxnRequest,
+  type TxnResult,
+} from "@fleet/registry";
 import { expect, test } from "vitest";
 import { Bench } from "./bench.ts";
 import { BreakableStore } from "./breakable-store.ts";
@@ -12,12 +18,20 @@ class InterruptedStore extends BreakableStore {
   meanwhile: (() => Promise<void>) | undefined;
 
   override async range(request: RangeRequest): Promise<RangeResult> {
-    const { meanwhile } = this;
-    if (meanwhile !== undefined && request.from.startsWith("/fleet/bodies/")) {
-      this.meanwhile = undefined;
-      await meanwhile();
-    }
+    await this.#lookingFor([request.from]);
     return await super.range(request);
+  }
+
+  override async txn(request: TxnRequest): Promise<TxnResult> {
+    await this.#lookingFor(request.compares.map(({ key }) => key));
+    return await super.txn(request);
+  }
+
+  async #lookingFor(keys: readonly string[]): Promise<void> {
+    const { meanwhile } = this;
+    if (meanwhile === undefined || !keys.some((key) => key.startsWith("/fleet/bodies/"))) return;
+    this.meanwhile = undefined;
+    await meanwhile();
   }
 }
 

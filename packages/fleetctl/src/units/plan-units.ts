@@ -2,7 +2,7 @@ import { stat } from "node:fs/promises";
 import type { ApiUnit, FleetClient } from "@fleet/api/client";
 import { parseUnitName, requirementsOf, type TargetState, type UnitOption, validateUnit } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
-import { mapBounded } from "../bounded.ts";
+import { mapBounded, UNITS_IN_FLIGHT } from "../bounded.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { findLocalFile, findUnitFile, type LocalSource, sameContent } from "./find-unit-file.ts";
@@ -44,13 +44,17 @@ export async function planUnits(call: Invocation, rules: PlanRules): Promise<rea
       : await expandPatterns(call, (unit) => !isTemplate(unit.name));
   const named = new Set(call.args.map(unitNameOf));
   const paths = new Map(args.map((argument) => [unitNameOf(argument), unitPathOf(argument)]));
-  const plans = await mapBounded([...paths], async ([name, path]) => {
-    const unit = matched.get(name);
-    // A pattern stands for units of the cluster as they are: files count only where they are to replace them.
-    return unit === undefined || named.has(name) || rules.replace
-      ? await planUnit(call, client, name, path, rules)
-      : planned(name, "keep", unit.options, unit.desiredState);
-  });
+  const plans = await mapBounded(
+    [...paths],
+    async ([name, path]) => {
+      const unit = matched.get(name);
+      // A pattern stands for units of the cluster as they are: files count only where they are to replace them.
+      return unit === undefined || named.has(name) || rules.replace
+        ? await planUnit(call, client, name, path, rules)
+        : planned(name, "keep", unit.options, unit.desiredState);
+    },
+    UNITS_IN_FLIGHT,
+  );
   const units = plans.filter((unit) => unit !== undefined);
   for (const unit of units) checkUnit(unit, rules, call.say);
   return units;

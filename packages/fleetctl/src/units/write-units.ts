@@ -1,7 +1,7 @@
 import type { FleetClient } from "@fleet/api/client";
 import type { TargetState } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
-import { mapBounded } from "../bounded.ts";
+import { mapBounded, UNITS_IN_FLIGHT } from "../bounded.ts";
 import type { Invocation } from "../invocation.ts";
 import type { PlannedUnit } from "./plan-units.ts";
 
@@ -14,10 +14,14 @@ export async function writeContents(
   const client = await call.connect();
   const inactive = new Set<string>();
   try {
-    await mapBounded(units, async (unit) => {
-      const name = await writeContent(client, unit, target, call.signal);
-      if (name !== undefined) inactive.add(name);
-    });
+    await mapBounded(
+      units,
+      async (unit) => {
+        const name = await writeContent(client, unit, target, call.signal);
+        if (name !== undefined) inactive.add(name);
+      },
+      UNITS_IN_FLIGHT,
+    );
   } finally {
     // Also when another one could not be written: these are in the cluster now.
     const names = units.map(({ name }) => name).filter((name) => inactive.has(name));
@@ -51,17 +55,21 @@ export async function writeTargets(
   desiredState: TargetState,
 ): Promise<void> {
   const client = await call.connect();
-  await mapBounded(units, async (unit) => {
-    const has = unit.content === "replace" ? desiredState : unit.target;
-    const again = desiredState === "launched" && unit.content === "keep" && has === "launched";
-    const retry = again && (await hasFailed(client, unit.name, call));
-    if (has === desiredState && !retry) return;
+  const hasAlready = (unit: PlannedUnit): boolean =>
+    (unit.content === "replace" ? desiredState : unit.target) === desiredState;
+  const again = (unit: PlannedUnit): boolean =>
+    hasAlready(unit) && desiredState === "launched" && unit.content === "keep";
+  const write = async (unit: PlannedUnit): Promise<void> => {
+    const retry = again(unit) && (await hasFailed(client, unit.name, call));
+    if (hasAlready(unit) && !retry) return;
     if (retry) call.say(`Unit ${unit.name} has failed: starting it again.`);
     await wordedAs(
       (reason) => `error setting target state of Unit(${unit.name}): ${reason}`,
       client.putUnit({ name: unit.name, desiredState }, call.signal),
     );
-  });
+  };
+  // fleet 1.0 reads the states of all units to tell those of one.
+  await mapBounded(units, write, units.some(again) ? undefined : UNITS_IN_FLIGHT);
 }
 
 /** Asking for a start is a new one then: a daemon starts the unit again wherever it has failed. */
