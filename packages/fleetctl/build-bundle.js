@@ -1,4 +1,5 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
+import { createHash } from "node:crypto";
+import { mkdir, mkdtemp, readdir, rename, rm, writeFile } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,8 +52,23 @@ const webSocketClient = {
   },
 };
 
-// An earlier build may have left files of other names.
-await rm(outdir, { recursive: true, force: true });
+/**
+ * Makes these the files of a directory, one after the other and each at once: commands may run meanwhile. Files of other
+ * names, which an earlier build may have left, go last.
+ * @param {string} directory
+ * @param {ReadonlyMap<string, string | Uint8Array>} files
+ */
+async function replaceFiles(directory, files) {
+  await mkdir(directory, { recursive: true });
+  const staging = await mkdtemp(join(directory, "build-"));
+  for (const [name, content] of files) {
+    await writeFile(join(staging, name), content);
+    await rename(join(staging, name), join(directory, name));
+  }
+  const others = (await readdir(directory)).filter((name) => !files.has(name));
+  await Promise.all(others.map((name) => rm(join(directory, name), { recursive: true, force: true })));
+}
+
 /** @type {import("esbuild").BuildOptions} */
 const common = {
   absWorkingDir: packageDirectory,
@@ -62,10 +78,10 @@ const common = {
   // Workspace packages from their source: bundling needs no compilation first.
   conditions: ["source"],
 };
-await build({
+const { outputFiles: bundles } = await build({
   ...common,
+  write: false,
   entryPoints: ["src/main.ts"],
-  outfile: join(outdir, "main.cjs"),
   format: "cjs",
   // What only --driver=etcd needs stays outside: etcd's client reads files that lie beside it.
   external: ["@grpc/grpc-js", "cockatiel", "etcd3", "fastify", "ini", "zod"],
@@ -78,21 +94,26 @@ await build({
   banner: { js: "(function (require) {" },
   footer: { js: "})" },
 });
-const filename = join(outdir, "main.cjs");
-const bundled = new Script(await readFile(filename, "latin1"), { filename });
-await writeFile(`${filename}.v8`, bundled.createCachedData());
+const code = Buffer.from(bundles[0].contents).toString("latin1");
+// V8 tells by the length alone whether code that it kept is of the same source: the name has to tell the rest.
+const kept = `main-${createHash("sha256").update(code).digest("hex").slice(0, 16)}.v8`;
+const source = `${code}//${kept}`;
+const script = new Script(source, { filename: join(outdir, "main.cjs") });
+// What is kept first: a command that reads the new source is to find it.
+await replaceFiles(
+  outdir,
+  new Map([
+    [kept, script.createCachedData()],
+    ["main.cjs", Buffer.from(source, "latin1")],
+  ]),
+);
 
-const { outputFiles } = await build({
+const { outputFiles: manuals } = await build({
   ...common,
   entryPoints: ["src/manual/pages.ts"],
   format: "esm",
   write: false,
 });
-const source = Buffer.from(outputFiles[0].contents).toString("base64");
-const { allPages } = await import(`data:text/javascript;base64,${source}`);
-const manualDirectory = resolve(outdir, "../man");
-await rm(manualDirectory, { recursive: true, force: true });
-await mkdir(manualDirectory);
-await Promise.all(
-  Object.entries(allPages()).map(([file, page]) => writeFile(join(manualDirectory, file), page)),
-);
+const manual = Buffer.from(manuals[0].contents).toString("base64");
+const { allPages } = await import(`data:text/javascript;base64,${manual}`);
+await replaceFiles(resolve(outdir, "../man"), new Map(Object.entries(allPages())));

@@ -71,4 +71,4 @@ export { shortHash, unitHash } from "./unit/unit-hash.ts";
 export { parseUnitName, type UnitName } from "./unit/unit-name.ts";
 export type { UnitOption } from "./unit/unit-option.ts";
 export { type UnitVerdict, unitFileBytes, validateUnit } from "./unit/validate-unit.ts";
-export { type RequirementsReading, readRequirements, requirementsOf } from "./unit/x-fleet.ts";
+export { isGlobalUnit, type RequirementsReading, readRequirements, requirementsOf } from "./unit/x-fleet.ts";

@@ -97,7 +97,7 @@ describe("calls", () => {
     await client.state("a b");
     await client.destroyUnit("x/../y");
     expect(requests).toEqual([
-      "GET /fleet/v1/state?unitName=a%401.service&machineID=m%2F1",
+      "GET /fleet/v1/state?unitName=a%401.service&machineID=m%2F1&rows=10000",
       "GET /fleet/v1/units/a%401.service",
       "GET /fleet/v1/state/a%20b",
       "DELETE /fleet/v1/units/x%2F..%2Fy",
@@ -124,6 +124,21 @@ describe("calls", () => {
     // One more than wanted tells that there are more.
     expect(await client.units(undefined, 4)).toHaveLength(6);
     expect(pages).toBe(3);
+  });
+
+  test("ask for page after page where nobody knows of more at once", async () => {
+    handle = (request, response) => {
+      const { searchParams } = new URL(request.url ?? "", "http://fleet");
+      if (searchParams.has("rows")) response.writeHead(400).end();
+      else if (searchParams.has("nextPageToken")) response.end(JSON.stringify({ states: [{ name: "b" }] }));
+      else response.end(JSON.stringify({ states: [{ name: "a" }], nextPageToken: "more" }));
+    };
+    expect((await client.states()).map(({ name }) => name)).toEqual(["a", "b"]);
+    expect(requests).toEqual([
+      "GET /fleet/v1/state?rows=10000",
+      "GET /fleet/v1/state",
+      "GET /fleet/v1/state?nextPageToken=more",
+    ]);
   });
 
   test("tell created from changed, destroyed from absent", async () => {

@@ -119,6 +119,7 @@ const known: Readonly<Record<string, string>> = {
   machineID: m1,
   units: unit,
   restartID: "0a1b",
+  rows: "3",
   alt: "json",
 };
 

@@ -317,6 +317,24 @@ describe("GET", () => {
     expect(third.json).toMatchObject({ units: { length: 50 } });
   });
 
+  test.each([
+    ["", 100],
+    ["?rows=", 100],
+    ["?rows=1", 100],
+    ["?rows=-300", 100],
+    ["?rows=all", 100],
+    ["?rows=100&rows=200", 100],
+    ["?rows=299", 200],
+    ["?rows=300", 250],
+    ["?rows=300&nextPageToken=ZAACAA==", 150],
+  ])("gives as many whole pages at once as are welcome: %s", async (search, length) => {
+    for (let index = 0; index < 250; index += 1) {
+      await registry.intents.put({ name: `u${index}.service`, options: sleeper });
+    }
+    const { status, json } = await served.ask("GET", `/fleet/v1/units${search}`);
+    expect([status, json]).toMatchObject([200, { units: { length } }]);
+  });
+
   test("never shows a state older than a write it has answered", async () => {
     await served.client.units();
     registry.held = true;

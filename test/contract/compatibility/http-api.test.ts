@@ -61,6 +61,9 @@ const huge = JSON.stringify("x".repeat(8 * 1024 * 1024));
 /** For each row of the page, a request that is answered with its status. */
 const calls: Readonly<Record<string, Call>> = {
   "GET /units 200": { method: "GET", path: "/units" },
+  "GET /units?rows=N 200": { method: "GET", path: "/units?rows=300" },
+  "GET /state?rows=N 200": { method: "GET", path: "/state?rows=300" },
+  "GET /machines?rows=N 200": { method: "GET", path: "/machines?rows=300" },
   "GET /units 400": { method: "GET", path: `/units${badToken}` },
   "GET /units/N 200": { method: "GET", path: "/units/a.service" },
   "GET /units/N 404": { method: "GET", path: "/units/none.service" },

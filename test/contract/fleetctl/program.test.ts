@@ -1,12 +1,12 @@
 import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { VERSION } from "../../../packages/fleetctl/src/version.ts";
-import { installProgram } from "./installed-program.ts";
+import { bundleProgram, installProgram } from "./installed-program.ts";
 import { OneMachineCluster } from "./one-machine-cluster.ts";
 import { ScriptedFleet } from "./scripted-fleet.ts";
 
@@ -31,6 +31,37 @@ describe("the bundled program", () => {
   it("needs nothing beside it", async () => {
     const { stdout } = await run(process.execPath, [program, "version"]);
     expect(stdout).toBe(`fleetctl version ${VERSION}\n`);
+  });
+
+  it("runs while it is bundled anew, of which nothing old stays", async () => {
+    await writeFile(join(directory, "bundle", "main-0000.v8"), "of an earlier build");
+    let bundled = false;
+    const bundling = bundleProgram(directory).finally(() => {
+      bundled = true;
+    });
+    while (!bundled) await run(process.execPath, [program, "version"]);
+    await bundling;
+    const source = await readFile(join(directory, "bundle", "main.cjs"), "latin1");
+    const kept = source.slice(source.lastIndexOf("/") + 1);
+    expect((await readdir(join(directory, "bundle"))).sort()).toEqual([kept, "main.cjs"]);
+  });
+
+  it.each([
+    ["is not there", undefined],
+    ["is cut short", 40_000],
+    ["is empty", 0],
+  ])("runs when what V8 kept of it %s", async (_what, length) => {
+    const bundle = join(directory, "bundle");
+    const [kept = ""] = (await readdir(bundle)).filter((name) => name.endsWith(".v8"));
+    const whole = await readFile(join(bundle, kept));
+    try {
+      if (length === undefined) await rm(join(bundle, kept));
+      else await writeFile(join(bundle, kept), whole.subarray(0, length));
+      const { stdout } = await run(process.execPath, [program, "version"]);
+      expect(stdout).toBe(`fleetctl version ${VERSION}\n`);
+    } finally {
+      await writeFile(join(bundle, kept), whole);
+    }
   });
 
   it.each(["--version", "-v"])("prints its version for %s", async (flag) => {

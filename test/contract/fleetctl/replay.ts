@@ -142,7 +142,11 @@ export function replayServer(replay: () => Replay): Server {
       body += chunk;
     });
     request.on("end", () => {
-      const answer = replay().answer(request.method ?? "", decodeURIComponent(request.url ?? ""), body);
+      const url = new URL(request.url ?? "", "http://fleet");
+      // Fleet's server passes over what it does not know.
+      url.searchParams.delete("rows");
+      const path = decodeURIComponent(`${url.pathname}${url.search}`);
+      const answer = replay().answer(request.method ?? "", path, body);
       response.writeHead(answer.status, { "content-type": "application/json" });
       response.end(answer.response);
     });

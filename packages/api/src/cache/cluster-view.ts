@@ -1,4 +1,4 @@
-import { requirementsOf, type TargetState, type UnitOption } from "@fleet/core";
+import { isGlobalUnit, type TargetState, type UnitOption } from "@fleet/core";
 import type {
   AssignmentRecord,
   Change,
@@ -87,7 +87,7 @@ export class ClusterView {
     if (row === undefined) return undefined;
     const options = this.#bodies.get(row.hash);
     if (options === undefined) return undefined;
-    const placement = requirementsOf(name, options).global
+    const placement = isGlobalUnit(name, options)
       ? { currentState: "inactive" as const }
       : this.placement(name, row.hash);
     return { name, options: [...options], desiredState: row.target, ...placement };

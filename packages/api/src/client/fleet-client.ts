@@ -33,6 +33,9 @@ export interface StateFilter {
   readonly machineID?: string;
 }
 
+/** Rows asked for at once: more than a daemon gives. */
+const welcomeRows = 10_000;
+
 /** Pages a listing may have before the server is taken to be going round in circles. */
 const maxPages = 100_000;
 
@@ -213,22 +216,36 @@ export class FleetClient {
     onPage: (fields: Readonly<Record<string, unknown>>) => void = () => {},
   ): Promise<readonly Item[]> {
     const items: Item[] = [];
-    const parameters = new URLSearchParams(filter);
+    const rows = Math.min(atMost + 1, welcomeRows);
+    const parameters = new URLSearchParams({ ...filter, [query.rows]: String(rows) });
     for (let page = 0; page < maxPages; page += 1) {
-      const search = parameters.size === 0 ? "" : `?${parameters}`;
-      const { body } = await this.#transport.send(
-        "GET",
-        `${apiPrefix}/${resource}${search}`,
-        undefined,
-        signal,
-      );
-      const fields = readObject(body, `list of ${key}`);
-      items.push(...readList(fields, key, read));
+      const fields = readObject(await this.#page(resource, parameters, signal), `list of ${key}`);
+      for (const item of readList(fields, key, read)) items.push(item);
       onPage(fields);
       const token = readText(fields, query.pageToken);
       if (token === "" || items.length > atMost) return items;
       parameters.set(query.pageToken, token);
     }
     throw new FleetProtocolError(`the server's list of ${key} has no end`);
+  }
+
+  /** What is not in fleet 1.0's API is left out of `parameters` once a server, or what stands before it, refuses it. */
+  async #page(
+    resource: string,
+    parameters: URLSearchParams,
+    signal: AbortSignal | undefined,
+  ): Promise<unknown> {
+    const get = async (): Promise<unknown> => {
+      const path = `${apiPrefix}/${resource}${parameters.size === 0 ? "" : `?${parameters}`}`;
+      return (await this.#transport.send("GET", path, undefined, signal)).body;
+    };
+    try {
+      return await get();
+    } catch (error) {
+      if (!(error instanceof FleetApiError) || error.status !== 400 || !parameters.has(query.rows))
+        throw error;
+      parameters.delete(query.rows);
+      return await get();
+    }
   }
 }

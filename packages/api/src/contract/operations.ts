@@ -56,7 +56,11 @@ function refused(description: string): OperationAnswer {
 }
 
 const unitName = { unitName: "Name of the unit, suffix included." };
-const page = { [query.pageToken]: "Token of the page wanted, from the page before; the first page without." };
+const page = {
+  [query.pageToken]: "Token of the page wanted, from the page before; the first page without.",
+  [query.rows]:
+    "How many rows are welcome at once: the answer has several pages if they hold no more than that, else one. Fleet 1.0 has no such parameter.",
+};
 const badToken = refused("The page token is none of this server's.");
 const notJson = refused("The Content-Type is not application/json.");
 const tooLarge = refused("The body is too large.");

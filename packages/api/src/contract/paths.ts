@@ -10,6 +10,8 @@ export const metricsPath = "/metrics";
 /** Query parameters, spelled as on the wire. */
 export const query = {
   pageToken: "nextPageToken",
+  /** How many rows of a listing the client takes at once; fleet 1.0 ignores it. */
+  rows: "rows",
   machineId: "machineID",
   unitName: "unitName",
   /** Names, comma-separated, a watch is limited to. */

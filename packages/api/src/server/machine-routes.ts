@@ -1,6 +1,6 @@
 import type { MetadataChange } from "@fleet/registry";
 import { message } from "../contract/messages.ts";
-import { type MachinePage, type MachinePatch, machinePatchShape } from "../contract/wire.ts";
+import { type ApiMachine, type MachinePage, type MachinePatch, machinePatchShape } from "../contract/wire.ts";
 import { pageOf } from "./paging.ts";
 import { Problem } from "./problem.ts";
 import { type Handlers, pageRequest, type RouteContext, readBody } from "./route-context.ts";
@@ -13,10 +13,14 @@ export function machineHandlers({
 }: RouteContext): Pick<Handlers, "listMachines" | "patchMachines"> {
   return {
     listMachines: async (request): Promise<MachinePage> => {
-      const token = pageRequest(request.query, pageLimit);
+      const wanted = pageRequest(request.query, pageLimit);
       return access.view(0, (view) => {
-        const listing = { keys: view.machineIds, row: (id: string) => view.machine(id) };
-        const { rows, nextPageToken } = pageOf(listing, token, pageLimit);
+        const listing = {
+          keys: view.machineIds,
+          row: (id: string) => view.machine(id),
+          weight: metadataLength,
+        };
+        const { rows, nextPageToken } = pageOf(listing, wanted, pageLimit);
         return { machines: [...rows], nextPageToken, ...view.losses() };
       });
     },
@@ -31,6 +35,10 @@ export function machineHandlers({
       return reply.code(204).send();
     },
   };
+}
+
+function metadataLength({ metadata = {} }: ApiMachine): number {
+  return Object.values(metadata).reduce((length, value) => length + value.length, 0);
 }
 
 function readChange({ op, path, value }: MachinePatch[number]): MetadataChange {

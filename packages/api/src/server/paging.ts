@@ -45,18 +45,41 @@ export interface Listing<Row> {
   readonly row: (key: string) => Row | undefined;
   /** Only keys that begin with this. */
   readonly prefix?: string;
+  /** Characters of what may be long in a row; rows are short without. */
+  readonly weight?: (row: Row) => number;
 }
+
+export interface PageRequest {
+  /** Undefined for the first page. */
+  readonly token: PageToken | undefined;
+  /** Rows the client takes at once. Less than two pages of them make one page. */
+  readonly welcome: number;
+}
+
+/** Rows of one answer, however many are welcome: while it is made nothing else is done. */
+const maxRows = 2_000;
+/** Characters. An answer that has become as long as this gets no further page. */
+const maxWeight = 4 * 1024 * 1024;
 
 export interface Page<Row> {
   readonly rows: readonly Row[];
   readonly nextPageToken: string | undefined;
 }
 
-/** One page of at most `limit` rows. There is a next page only if it has a row. */
-export function pageOf<Row>(listing: Listing<Row>, token: PageToken | undefined, limit: number): Page<Row> {
-  const { keys, row, prefix = "" } = listing;
+/**
+ * One page of at most `limit` rows, or several in one: always whole ones but for the last, so that the token of the next
+ * is that of page after page. There is a next page only if it has a row.
+ */
+export function pageOf<Row>(
+  listing: Listing<Row>,
+  { token, welcome }: PageRequest,
+  limit: number,
+): Page<Row> {
+  const { keys, row, prefix = "", weight = () => 0 } = listing;
+  const fullAt = Math.max(1, Math.floor(Math.min(welcome, maxRows) / limit)) * limit;
   const rows: Row[] = [];
   let lastKey = "";
+  let weighs = 0;
   let toSkip = token !== undefined && token.afterKey === undefined ? (token.page - 1) * limit : 0;
   const after = token?.afterKey;
   let position = keys.seek(after !== undefined && after > prefix ? after : prefix);
@@ -70,11 +93,13 @@ export function pageOf<Row>(listing: Listing<Row>, token: PageToken | undefined,
       toSkip -= 1;
       continue;
     }
-    if (rows.length === limit) {
-      const page = (token?.page ?? 1) + 1;
+    const wholePages = rows.length > 0 && rows.length % limit === 0;
+    if (wholePages && (rows.length === fullAt || weighs >= maxWeight)) {
+      const page = (token?.page ?? 1) + rows.length / limit;
       return { rows, nextPageToken: encodePageToken(limit, { page, afterKey: lastKey }) };
     }
     rows.push(found);
+    weighs += weight(found);
     lastKey = key;
   }
 }

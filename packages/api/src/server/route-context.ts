@@ -5,7 +5,7 @@ import type { OperationName } from "../contract/operations.ts";
 import { query } from "../contract/paths.ts";
 import type { ApiRegistry } from "../registry-port.ts";
 import type { ClusterAccess } from "./cluster-access.ts";
-import { decodePageToken, type PageToken } from "./paging.ts";
+import { decodePageToken, type PageRequest } from "./paging.ts";
 import { Problem } from "./problem.ts";
 
 /** What every route works with. */
@@ -23,7 +23,11 @@ export type Handler = (request: FastifyRequest, reply: FastifyReply) => Promise<
 export type Handlers = { readonly [Name in Exclude<OperationName, "watch">]: Handler };
 
 const nameShape = z.object({ unitName: z.string() });
-const tokenShape = z.object({ [query.pageToken]: z.union([z.string(), z.array(z.string())]).optional() });
+const pageShape = z.object({
+  [query.pageToken]: z.union([z.string(), z.array(z.string())]).optional(),
+  // What makes no sense is no more than a wish that is not granted.
+  [query.rows]: z.coerce.number().int().positive().catch(1).default(1),
+});
 
 /** The `unitName` of a path, percent-decoded. */
 export function nameParameter(parameters: unknown): string {
@@ -39,12 +43,12 @@ export function readBody<Body>(shape: z.ZodType<Body>, json: unknown): Body {
   throw new Problem(400, message.undecodable(why));
 }
 
-/** The page a request asks for; undefined for the first. @throws Problem 400 for a bad token. */
-export function pageRequest(queryString: unknown, pageLimit: number): PageToken | undefined {
-  const given = tokenShape.parse(queryString)[query.pageToken];
-  if (given === undefined || given === "") return undefined;
+/** The page a request asks for, and how many more. @throws Problem 400 for a bad token. */
+export function pageRequest(queryString: unknown, pageLimit: number): PageRequest {
+  const { [query.pageToken]: given, [query.rows]: welcome } = pageShape.parse(queryString);
+  if (given === undefined || given === "") return { token: undefined, welcome };
   if (typeof given !== "string") throw new Problem(400, message.pageToken);
   const token = decodePageToken(given, pageLimit);
   if (!token.ok) throw new Problem(400, token.problem);
-  return token.value;
+  return { token: token.value, welcome };
 }

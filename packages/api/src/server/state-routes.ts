@@ -17,7 +17,7 @@ export function stateHandlers({
 }: RouteContext): Pick<Handlers, "listUnitStates" | "getUnitState"> {
   return {
     listUnitStates: async (request): Promise<UnitStatePage> => {
-      const token = pageRequest(request.query, pageLimit);
+      const wanted = pageRequest(request.query, pageLimit);
       const { machineID, unitName } = filterShape.parse(request.query);
       return access.view(0, (view) => {
         const listing = {
@@ -28,7 +28,7 @@ export function stateHandlers({
               : undefined,
           prefix: unitName === undefined ? "" : stateKey(unitName, ""),
         };
-        const { rows, nextPageToken } = pageOf(listing, token, pageLimit);
+        const { rows, nextPageToken } = pageOf(listing, wanted, pageLimit);
         return { states: [...rows], nextPageToken };
       });
     },

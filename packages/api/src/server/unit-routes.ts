@@ -1,4 +1,4 @@
-import { parseUnitName, requirementsOf, type TargetState, type UnitOption, validateUnit } from "@fleet/core";
+import { isGlobalUnit, parseUnitName, type TargetState, type UnitOption, validateUnit } from "@fleet/core";
 import type { PutOutcome } from "@fleet/registry";
 import { message } from "../contract/messages.ts";
 import { type ApiUnit, putUnitShape, targetStateShape, type UnitPage } from "../contract/wire.ts";
@@ -13,10 +13,10 @@ export function unitHandlers(context: RouteContext): UnitHandlers {
   const { access, registry, pageLimit } = context;
   return {
     listUnits: async (request): Promise<UnitPage> => {
-      const token = pageRequest(request.query, pageLimit);
+      const wanted = pageRequest(request.query, pageLimit);
       return access.view(0, (view) => {
-        const listing = { keys: view.unitNames, row: (name: string) => view.unit(name) };
-        const { rows, nextPageToken } = pageOf(listing, token, pageLimit);
+        const listing = { keys: view.unitNames, row: (name: string) => view.unit(name), weight: fileLength };
+        const { rows, nextPageToken } = pageOf(listing, wanted, pageLimit);
         return { units: [...rows], nextPageToken };
       });
     },
@@ -57,9 +57,13 @@ async function readUnit({ access, registry }: RouteContext, name: string): Promi
   if (reading === undefined) throw new Problem(404, message.unitAbsent);
   const { options, record, modRevision } = reading;
   const wanted = { name, options: [...options], desiredState: record.target };
-  if (requirementsOf(name, options).global) return wanted;
+  if (isGlobalUnit(name, options)) return wanted;
   const placement = await access.view(modRevision, (view) => view.placement(name, record.hash));
   return { ...wanted, ...placement };
+}
+
+function fileLength({ options }: ApiUnit): number {
+  return options.reduce((length, { name, value }) => length + name.length + value.length, 0);
 }
 
 interface Wanted {

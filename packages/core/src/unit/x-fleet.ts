@@ -59,6 +59,14 @@ export function requirementsOf(name: string, options: readonly UnitOption[]): Re
   return readRequirements(name, options).requirements;
 }
 
+/** Whether it is global, and nothing else: most units have no such option, and a listing asks for thousands of them. */
+export function isGlobalUnit(name: string, options: readonly UnitOption[]): boolean {
+  const asked = options.some(
+    (option) => option.section === fleetSection && spellings.get(option.name) === "Global",
+  );
+  return asked && requirementsOf(name, options).global;
+}
+
 /** Like requirementsOf, with warnings for people about what is ignored. */
 export function readRequirements(name: string, options: readonly UnitOption[]): RequirementsReading {
   const warnings: string[] = [];

@@ -1,5 +1,5 @@
 import type { ApiUnit, FleetClient } from "@fleet/api/client";
-import { requirementsOf } from "@fleet/core";
+import { isGlobalUnit } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
 import { mapBounded } from "../bounded.ts";
 import { CommandFailure } from "../failure.ts";
@@ -55,7 +55,7 @@ async function sayUnknown(
 }
 
 export function isGlobal(unit: ApiUnit): boolean {
-  return requirementsOf(unit.name, unit.options).global;
+  return isGlobalUnit(unit.name, unit.options);
 }
 
 /** Whether a unit is on a machine, or, a global one, is to be on all that fit. */
