@@ -152,6 +152,9 @@ export class Invariants {
       // What was on its way when it was told to leave goes as well.
       run.leaves = machine.leaves - (machine.leavingSinceMs === undefined ? 0 : 1);
     }
+    if (kind === "start-queued" && !this.#registry.hasBeenPublished(machine.id, unit)) {
+      throw new Error(`${unit} was started on ${machine.id} before it had a row`);
+    }
     if (kind === "started") {
       run.running = true;
       run.stopping = false;

@@ -99,6 +99,29 @@ export function narrowWindows({ cluster, random, pass }: NarrowWindowsOptions): 
   ];
 }
 
+/**
+ * On a cluster in order: a machine loses its lease under an exclusive unit, and comes back only to leave, before the unit has
+ * stopped and before it tells of it. Under other faults it seldom gets that far, and one that stays is given the unit back.
+ */
+export async function leavesWhileItStops({
+  cluster,
+  pass,
+}: Pick<NarrowWindowsOptions, "cluster" | "pass">): Promise<void> {
+  for (const machine of inOrder(cluster)) {
+    const unit = machine.systemd.running().find((name) => isExclusive(name) && isActive(machine, name));
+    if (unit === undefined) continue;
+    machine.systemd.behave(unit, { stopMs: longestStopMs });
+    machine.loseSystemd("speed");
+    machine.cutOff();
+    const isThere = (): boolean => cluster.rows("machines/").some(({ key }) => key === machine.id);
+    for (let passedMs = 0; passedMs < patienceMs && isThere(); passedMs += 50) await pass(50);
+    machine.leave();
+    machine.heal();
+    await pass(2 * agentTtlMs);
+    return;
+  }
+}
+
 /** Two unit files of the unit that differ. */
 function files(unit: string): readonly [string, string] {
   const xFleet = requirements.find(([name]) => name === unit)?.[1] ?? "";

@@ -34,6 +34,8 @@ export class RegistryInvariants {
   readonly #withdrawals = new Map<string, number>();
   /** The latest one of each machine. */
   readonly #registrations = new Map<string, number>();
+  /** Keys of state rows that have ever been there. */
+  readonly #published = new Set<string>();
   #format = 0;
   #violation: Error | undefined;
 
@@ -60,6 +62,13 @@ export class RegistryInvariants {
     if ((this.#withdrawals.get(`${machineId}/${unit}`) ?? 0) > since) return true;
     const settling = this.#settlings.get(machineId);
     return settling !== undefined && settling.revision > since && !settling.units.has(unit);
+  }
+
+  /** A unit is started only after its row is there: whoever does not see it may place the unit elsewhere. */
+  hasBeenPublished(machineId: string, unit: string): boolean {
+    // What was written into another store is not known here.
+    const { elsewhereAtMs } = this.#cluster.etcd;
+    return elsewhereAtMs > 0 || this.#published.has(`${prefix}states/${machineId}/${unit}`);
   }
 
   /** Once all fleetds are of one version again, and have had the time. */
@@ -89,6 +98,7 @@ export class RegistryInvariants {
         const isNew = event.row.createRevision === event.row.modRevision;
         const createdAtMs = isNew ? this.#nowMs : (this.#rows.get(key)?.createdAtMs ?? this.#nowMs);
         this.#rows.set(key, { ...event.row, createdAtMs });
+        if (kind === "states") this.#published.add(key);
         if (kind === "machines") this.#registrations.set(machineId, event.row.createRevision);
         if (kind === "assignments" && isNew) {
           this.#isHeldByNobodyElse(key);

@@ -2,7 +2,7 @@ import { checkConverged } from "./converged.ts";
 import { disasters } from "./disasters.ts";
 import { faults, plannedLeaves } from "./faults.ts";
 import { Invariants } from "./invariants.ts";
-import { narrowWindows } from "./narrow-windows.ts";
+import { leavesWhileItStops, narrowWindows } from "./narrow-windows.ts";
 import { type Action, nothing, requests } from "./requests.ts";
 import { RunLog } from "./run-log.ts";
 import { metadata } from "./scenery.ts";
@@ -106,8 +106,16 @@ export async function run(seed: number, options: RunOptions): Promise<RunReport>
     if (!calm) crashUnheard(cluster);
     note("faults end");
     options.onBegin?.(stamped("the cluster comes to rest"));
-    await endFaults(cluster, pass, () => options.onAlive?.());
-    checkConverged(cluster);
+    const rest = async (): Promise<void> => {
+      await endFaults(cluster, pass, () => options.onAlive?.());
+      checkConverged(cluster);
+    };
+    await rest();
+    if (!calm) {
+      await leavesWhileItStops({ cluster, pass });
+      note("faults end again");
+      await rest();
+    }
     invariants.checkEnded();
     for (const [name, times] of invariants.seen()) count(`seen: ${name}`, times);
   } catch (cause) {
