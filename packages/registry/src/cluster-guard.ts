@@ -59,7 +59,8 @@ const saveIntervalMs = 5_000;
  * what is missing there is never taken for "stop everything".
  *
  * Invariants:
- * - every write compares the create revision of the `cluster` key;
+ * - every write compares that the cluster's record is still the one that was judged last: also one whose data format has
+ *   risen since is another one to a fleetd that cannot read it;
  * - a response must not be older than any response that had arrived when its request was sent (requests are
  *   linearizable, so an older one means that the store lost history);
  * - only `open` thaws; a store that was found rolled back stays frozen out until fleetd is started anew;
@@ -81,6 +82,8 @@ export class ClusterGuard {
       retryable: true,
     },
   );
+  /** Mod revision of the cluster's record as it was judged last. */
+  #judgedAt = 0;
   #savedAtMs = Number.NEGATIVE_INFINITY;
   #saving = false;
 
@@ -189,23 +192,27 @@ export class ClusterGuard {
 
   /** `Store.txn`, carried out only while the store is this cluster's; throws the frozen error when it is not. */
   async txn(request: GuardedTxn): Promise<TxnResult> {
-    this.throwIfFrozen();
     const key = this.#options.keys.cluster();
-    const createRevision = this.#remembered?.createRevision ?? 0;
-    const floor = this.#floor();
-    const result = await this.#txn({
-      compares: [{ key, test: "createRevision", equals: createRevision }, ...request.compares],
-      success: request.success,
-      failure: [{ op: "get", from: key }, ...(request.failure ?? [])],
-    });
-    if (result.succeeded) {
-      this.#observe(result.revision, floor);
-      return result;
+    for (;;) {
+      this.throwIfFrozen();
+      const judgedAt = this.#judgedAt;
+      const floor = this.#floor();
+      const result = await this.#txn({
+        compares: [{ key, test: "modRevision", equals: judgedAt }, ...request.compares],
+        success: request.success,
+        failure: [{ op: "get", from: key }, ...(request.failure ?? [])],
+      });
+      if (result.succeeded) {
+        this.#observe(result.revision, floor);
+        return result;
+      }
+      const [cluster = [], ...results] = result.results;
+      this.#refuseEarlierEpoch(floor);
+      this.#judge({ row: cluster[0], occupied: true, revision: result.revision, floor });
+      // Refused for the record alone, which has changed and is this cluster's still: what was asked for is asked again.
+      if (cluster[0]?.modRevision === judgedAt)
+        return { succeeded: false, revision: result.revision, results };
     }
-    const [cluster = [], ...results] = result.results;
-    this.#refuseEarlierEpoch(floor);
-    this.#judge({ row: cluster[0], occupied: true, revision: result.revision, floor });
-    return { succeeded: false, revision: result.revision, results };
   }
 
   /** Takes note of a revision delivered by a watch. Those may lag behind, so they prove no rollback. */
@@ -260,6 +267,7 @@ export class ClusterGuard {
     const isNewEpoch = this.#remembered !== undefined && identity.epoch !== this.#remembered.epoch;
     if (isNewEpoch && purpose === "checking") throw this.#freeze(reseeded(identity.epoch));
     this.#reseeding = reseeding;
+    this.#judgedAt = look.row?.modRevision ?? 0;
     if (isNewEpoch) return { ...identity, owesUnits: true };
     this.saw(identity.revision);
     return { ...this.#remembered, ...identity, revision: Math.max(identity.revision, this.revision) };

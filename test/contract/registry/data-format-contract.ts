@@ -55,6 +55,28 @@ export function describeDataFormat(bench: RegistryBench): void {
     expect(await registry.raiseFormat(term)).toBeUndefined();
   });
 
+  test("a fleetd that verified the cluster before the format rose joins and writes nothing after it", async () => {
+    const at = prefix();
+    await join(at, 1, old).then(({ registration }) => registration.leave());
+    const { registry } = await join(at, 2, fresh);
+    const verified = await ready(at, new Remembering(), old);
+    const verifiedToo = await ready(at, new Remembering(), old);
+    const term = await lead(registry);
+    expect(await registry.raiseFormat(term)).toBe(2);
+
+    const machineId = "3".repeat(32);
+    const request = { machineId, token: "t", publicIp: "", metadata: {}, version: "0", ttlMs: 60_000 };
+    const frozen = { code: "cluster_format" };
+    await expect(verified.registrations.register(request, signal)).rejects.toMatchObject(frozen);
+    await expect(verifiedToo.intents.put({ name: "late.service", options: hello })).rejects.toMatchObject(
+      frozen,
+    );
+    const { rows } = await bench.raw.range({ from: `${at}machines/${machineId}` });
+    expect(rows).toEqual([]);
+    // Who reads it goes on as if nothing had been.
+    await registry.intents.put({ name: "a.service", options: hello });
+  });
+
   test("a deposed leader raises nothing", async () => {
     const at = prefix();
     await join(at, 1, old).then(({ registration }) => registration.leave());
