@@ -210,7 +210,7 @@ export class ClusterGuard {
       this.#refuseEarlierEpoch(floor);
       this.#judge({ row: cluster[0], occupied: true, revision: result.revision, floor });
       // Refused for the record alone, which has changed and is this cluster's still: what was asked for is asked again.
-      if (cluster[0]?.modRevision === judgedAt)
+      if ((cluster[0]?.modRevision ?? 0) === judgedAt)
         return { succeeded: false, revision: result.revision, results };
     }
   }
