@@ -30,8 +30,8 @@ export class RegistryInvariants {
   readonly #rows = new Map<string, Row>();
   /** By machine. */
   readonly #settlings = new Map<string, Settling>();
-  /** `machine id/unit` → when the unit was last withdrawn from the machine, which knew that to be an order. */
-  readonly #withdrawals = new Map<string, number>();
+  /** `<machine>/<unit>` that settled machines were told to give up, and not given again. */
+  readonly #withdrawn = new Set<string>();
   /** The latest one of each machine. */
   readonly #registrations = new Map<string, number>();
   /** Keys of state rows that have ever been there. */
@@ -57,9 +57,12 @@ export class RegistryInvariants {
     if (this.#violation !== undefined) throw this.#violation;
   }
 
-  /** Since then the machine could know that the unit is not to be there: an assignment that is missing is no order alone. */
+  /**
+   * Of a unit without an assignment: the machine could know that it is not to be there, also one that began with it later
+   * because it heard of that late. An assignment that is missing is no order alone.
+   */
   maySay(machineId: string, unit: string, since: number): boolean {
-    if ((this.#withdrawals.get(`${machineId}/${unit}`) ?? 0) > since) return true;
+    if (this.#withdrawn.has(`${machineId}/${unit}`)) return true;
     const settling = this.#settlings.get(machineId);
     return settling !== undefined && settling.revision > since && !settling.units.has(unit);
   }
@@ -91,7 +94,7 @@ export class RegistryInvariants {
       if (kind === "cluster" && event.type === "put") this.#formatIs(JSON.parse(event.row.value).format);
       if (event.type === "delete") {
         if (kind === "assignments" && this.#isSettled(machineId)) {
-          this.#withdrawals.set(key.slice(`${prefix}assignments/`.length), event.modRevision);
+          this.#withdrawn.add(key.slice(`${prefix}assignments/`.length));
         }
         this.#rows.delete(key);
       } else {
@@ -100,6 +103,7 @@ export class RegistryInvariants {
         this.#rows.set(key, { ...event.row, createdAtMs });
         if (kind === "states") this.#published.add(key);
         if (kind === "machines") this.#registrations.set(machineId, event.row.createRevision);
+        if (kind === "assignments") this.#withdrawn.delete(key.slice(`${prefix}assignments/`.length));
         if (kind === "assignments" && isNew) {
           this.#isHeldByNobodyElse(key);
           const added = concerned.get(machineId) ?? new Set();
