@@ -33,7 +33,12 @@ export class LabBench {
       const states = await StateRows.watch(cluster.etcd.endpoints);
       try {
         // Straight to etcd: a lab's cables run through this process and would be measured as well.
-        const env = { FLEET_ETCD_SERVERS: cluster.etcd.endpoints.join(","), FLEET_VERBOSITY: "0" };
+        // The lab's short agent_ttl is for failovers: what is measured here has fleet's own.
+        const env = {
+          FLEET_ETCD_SERVERS: cluster.etcd.endpoints.join(","),
+          FLEET_AGENT_TTL: "30s",
+          FLEET_VERBOSITY: "0",
+        };
         await Promise.all(Array.from({ length: machines }, () => cluster.addMachine({ env })));
         progress(`${machines} machines are up`);
         return await work(new LabBench(cluster, states));

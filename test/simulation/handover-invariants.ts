@@ -12,6 +12,8 @@ export class HandoverInvariants {
   readonly #cluster: SimulatedCluster;
   /** `machine id/unit` that is unloaded and still assigned → since when that has been so. */
   readonly #kept = new Map<string, number>();
+  /** What machines that leave still have to hand over. */
+  readonly #toGo = new Set<string>();
   #handedOver = 0;
 
   constructor(cluster: SimulatedCluster) {
@@ -26,19 +28,23 @@ export class HandoverInvariants {
   check(): void {
     const leaving = this.#cluster.machines.filter(({ leavingSinceMs }) => leavingSinceMs !== undefined);
     if (leaving.length === 0) {
-      this.#handedOver += this.#kept.size;
+      this.#handedOver += this.#toGo.size;
+      this.#toGo.clear();
       this.#kept.clear();
       return;
     }
     const nowMs = this.#cluster.clock.monotonic();
     const assigned = new Set(this.#cluster.assignments());
+    for (const key of this.#toGo) {
+      if (assigned.has(key)) continue;
+      this.#toGo.delete(key);
+      this.#handedOver += 1;
+    }
     const led = this.#cluster.etcd.truth.range({ from: `${prefix}leader` }).rows.length > 0;
     for (const machine of leaving) this.#note(machine, assigned, nowMs);
     for (const [key, sinceMs] of this.#kept) {
-      if (!assigned.has(key)) {
-        this.#kept.delete(key);
-        this.#handedOver += 1;
-      } else if (!led) this.#kept.set(key, nowMs);
+      if (!assigned.has(key)) this.#kept.delete(key);
+      else if (!led) this.#kept.set(key, nowMs);
       else if (nowMs - sinceMs > handOverMs) {
         throw new Error(`${key} has ended on a machine that leaves, and is not handed over`);
       }
@@ -49,7 +55,9 @@ export class HandoverInvariants {
     const files = new Set(machine.systemd.files());
     for (const key of assigned) {
       const [machineId, unit = ""] = key.split("/");
-      if (machineId !== machine.id || files.has(unit) || this.#kept.has(key)) continue;
+      if (machineId !== machine.id) continue;
+      this.#toGo.add(key);
+      if (files.has(unit) || this.#kept.has(key)) continue;
       this.#kept.set(key, nowMs);
     }
   }
