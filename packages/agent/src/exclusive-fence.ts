@@ -61,6 +61,11 @@ export class ExclusiveFence {
     return this.#stopped;
   }
 
+  /** The registration whose lease counts now. */
+  get registration(): Registration | undefined {
+    return this.#registration;
+  }
+
   /** Units that systemd's timer has stopped, and nobody has looked after since. */
   get fired(): ReadonlySet<string> {
     return this.#fired;
@@ -105,26 +110,29 @@ export class ExclusiveFence {
   }
 
   /**
-   * Has an exclusive unit started. Rejects with `lease_not_held`, StoreError, the reason why the lease was lost or the error of
+   * Has an exclusive unit started that was admitted under this registration: under the next one it is somebody else's,
+   * perhaps, and this machine has yet to hear of that. Rejects with `lease_not_held`, StoreError, the reason why the lease was lost or the error of
    * systemd, and the unit was not started then, when it cannot be made sure that it will be stopped in time.
    */
-  async start<Result>(unit: string, start: () => Promise<Result>): Promise<Result> {
+  async start<Result>(
+    unit: string,
+    registration: Registration | undefined,
+    start: () => Promise<Result>,
+  ): Promise<Result> {
     this.#starting.add(unit);
     try {
-      const registration = this.#registration;
-      if (registration === undefined) throw leaseNotHeld(unit);
+      if (registration === undefined || registration !== this.#registration) throw leaseNotHeld(unit);
       await registration.renew();
       await this.#push();
-      if (!this.#isHeld()) throw leaseNotHeld(unit);
+      if (!this.#isHeld(registration)) throw leaseNotHeld(unit);
       return await start();
     } finally {
       this.#starting.delete(unit);
     }
   }
 
-  #isHeld(): boolean {
-    const registration = this.#registration;
-    if (registration === undefined || registration.lost.aborted) return false;
+  #isHeld(registration: Registration): boolean {
+    if (registration !== this.#registration || registration.lost.aborted) return false;
     return this.#options.clock.monotonic() < registration.leaseDeadlineMs;
   }
 

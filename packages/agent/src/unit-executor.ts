@@ -13,7 +13,7 @@ import {
 import { FleetError, type Logger } from "@fleet/runtime";
 import type { UnitDirectory, UnitManager } from "@fleet/systemd";
 import type { ExclusiveFence } from "./exclusive-fence.ts";
-import type { AgentRegistry } from "./ports.ts";
+import type { AgentRegistry, Registration } from "./ports.ts";
 import type { Publisher } from "./publisher.ts";
 import type { UnitJournal } from "./unit-journal.ts";
 
@@ -105,7 +105,10 @@ export class UnitExecutor {
       const entry = journal.entries.get(task.unit);
       // What is to be restarted as well is started with that, as a task of its own: it may have to wait for others.
       const waits = entry !== undefined && isRestartDue(task.assignment, entry);
-      outcomes.set(task.unit, waits ? done : await this.#carryOut(task, (unit) => this.#start(unit)));
+      outcomes.set(
+        task.unit,
+        waits ? done : await this.#carryOut(task, (entry, admitted) => this.#start(entry, admitted)),
+      );
     });
     return outcomes;
   }
@@ -115,10 +118,10 @@ export class UnitExecutor {
    * that is due. The signal ends the waiting for a restart.
    */
   carryOut(task: StartTask | RestartTask, signal: AbortSignal): Promise<TaskOutcome> {
-    return this.#carryOut(task, async (unit, entry) => {
-      if (isRestartDue(task.assignment, entry)) return await this.#restart(entry, task, signal);
-      if (task.reason === "retry" && !(await this.#hasFailed(unit))) return { needless: true };
-      return await this.#start(unit);
+    return this.#carryOut(task, async (entry, admitted) => {
+      if (isRestartDue(task.assignment, entry)) return await this.#restart(entry, task, admitted, signal);
+      if (task.reason === "retry" && !(await this.#hasFailed(entry.unit))) return { needless: true };
+      return await this.#start(entry, admitted);
     });
   }
 
@@ -129,15 +132,17 @@ export class UnitExecutor {
 
   async #carryOut(
     task: LoadTask | StartTask | RestartTask,
-    start: (unit: string, entry: JournalEntry) => Promise<Started>,
+    start: (entry: JournalEntry, admitted: Registration | undefined) => Promise<Started>,
   ): Promise<TaskOutcome> {
-    const { journal, publisher, logger } = this.#options;
+    const { journal, publisher, logger, fence } = this.#options;
     const { unit, assignment, reason } = task;
+    // Before it is asked for: what is admitted is admitted under this registration, or a later one.
+    const admitted = fence.registration;
     if ((await publisher.admit(unit, task.assignedAt)) === "stale") return stale;
     const entry = journal.entries.get(unit);
     if (entry === undefined) return stale;
     const launched = assignment.target === "launched";
-    const { restart, refused, needless } = launched ? await start(unit, entry) : {};
+    const { restart, refused, needless } = launched ? await start(entry, admitted) : {};
     const { restarting, refusal, fenced, ...carriedOut } = entry;
     await journal.put({
       ...carriedOut,
@@ -156,15 +161,18 @@ export class UnitExecutor {
     return done;
   }
 
-  async #start(unit: string): Promise<Started> {
-    const problem = this.#options.journal.entries.get(unit)?.problem;
-    const refused =
-      problem ??
-      (await this.#unlessRefused(() => this.#fenced(unit, () => this.#options.manager.start(unit))));
+  async #start(entry: JournalEntry, admitted: Registration | undefined): Promise<Started> {
+    const start = (): Promise<void> => this.#options.manager.start(entry.unit);
+    const refused = entry.problem ?? (await this.#unlessRefused(() => this.#fenced(entry, admitted, start)));
     return refused === undefined ? {} : { refused };
   }
 
-  async #restart(entry: JournalEntry, task: StartTask | RestartTask, signal: AbortSignal): Promise<Started> {
+  async #restart(
+    entry: JournalEntry,
+    task: StartTask | RestartTask,
+    admitted: Registration | undefined,
+    signal: AbortSignal,
+  ): Promise<Started> {
     const { journal, manager } = this.#options;
     const { unit } = entry;
     const number = task.assignment.restart ?? 0;
@@ -172,15 +180,18 @@ export class UnitExecutor {
       const resumed = entry.restarting?.number === number ? entry.restarting.invocation : undefined;
       const invocation = resumed ?? (await manager.invocation(unit));
       if (resumed === undefined) await journal.put({ ...entry, restarting: { number, invocation } });
-      await this.#fenced(unit, () => manager.restart(unit, invocation, signal));
+      await this.#fenced(entry, admitted, () => manager.restart(unit, invocation, signal));
     };
     const refused = entry.problem ?? (await this.#unlessRefused(ask));
     return refused === undefined ? { restart: { number } } : { refused, restart: { number, refused } };
   }
 
-  async #fenced(unit: string, start: () => Promise<void>): Promise<void> {
-    const { journal, fence } = this.#options;
-    await (journal.entries.get(unit)?.exclusive ? fence.start(unit, start) : start());
+  async #fenced(
+    { unit, exclusive }: JournalEntry,
+    admitted: Registration | undefined,
+    start: () => Promise<void>,
+  ): Promise<void> {
+    await (exclusive ? this.#options.fence.start(unit, admitted, start) : start());
   }
 
   /**

@@ -74,8 +74,22 @@ test("a unit is not started on a lease that the machine's clock holds for alive 
   registration.renew = async () => {
     throw new StoreError("etcd_lease_not_found", "gone");
   };
-  const started = fence.start(unit, async () => systemd.start(unit));
+  const started = fence.start(unit, registration, async () => systemd.start(unit));
   await expect(started).rejects.toMatchObject({ code: "etcd_lease_not_found" });
+  expect(systemd.running()).toEqual([]);
+  await end();
+});
+
+test("a unit that was admitted under an earlier registration is not started under the next", async () => {
+  const { systemd, fence, end } = fencing();
+  const [earlier, next] = [new HeldRegistration(), new HeldRegistration()];
+  await fence.begin(earlier);
+  await fence.begin(next);
+  const start = async (): Promise<void> => systemd.start(unit);
+  await expect(fence.start(unit, earlier, start)).rejects.toMatchObject({ code: "lease_not_held" });
+  // Nor when the next one begins while the earlier is being confirmed.
+  next.renew = async () => await fence.begin(earlier);
+  await expect(fence.start(unit, next, start)).rejects.toMatchObject({ code: "lease_not_held" });
   expect(systemd.running()).toEqual([]);
   await end();
 });
@@ -88,7 +102,7 @@ test("a unit that systemd's timer stops while its start is under way is looked a
   const answered = new Promise<void>((resolve) => {
     answer = resolve;
   });
-  const started = fence.start(unit, () => {
+  const started = fence.start(unit, registration, () => {
     systemd.start(unit);
     return answered;
   });
