@@ -1,6 +1,6 @@
 import { FleetError } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
-import type { Compare, KeyValue, Operation, TxnResult } from "./store.ts";
+import type { Compare, Operation, TxnResult } from "./store.ts";
 
 /** What is done when all compares hold, and else not at all. */
 export interface Conditional {
@@ -70,7 +70,9 @@ export class SharedTransactions {
     const { members } = group;
     const result = await this.#guard.txn(group);
     if (result.succeeded || members.length === 1) {
-      for (const each of members) each.resolve({ ...result, results: group.resultsOf(each, result) });
+      for (const each of members) {
+        each.resolve({ ...result, results: result.succeeded ? group.resultsOf(each, result) : [] });
+      }
       return;
     }
     await Promise.all(
@@ -87,33 +89,29 @@ class Group {
   readonly compares: Compare[] = [];
   readonly success: Operation[] = [];
   readonly #compared = new Set<string>();
-  readonly #put = new Map<string, string>();
-  /** Index of a member's first operation. */
-  readonly #first = new Map<Waiting, number>();
+  /** Key → what is put there, and the index of that operation. */
+  readonly #puts = new Map<string, { readonly value: string; readonly index: number }>();
+  /** Indexes of each member's operations, which others may share. */
+  readonly #indexes = new Map<Waiting, readonly number[]>();
   #bytes = 0;
 
   /** False when it does not fit in. */
   take(next: Waiting): boolean {
-    // A unit file that many units share is written once: etcd refuses a key that is written twice.
-    const success = next.success.filter((operation) => !this.#isPut(operation));
-    const bytes = success.reduce((sum, operation) => sum + sizeOf(operation), 0);
-    if (this.members.length > 0 && !this.#fits(next, success.length, bytes)) return false;
-    this.#first.set(next, this.success.length);
+    const added = next.success.filter((operation) => this.#shared(operation) === undefined);
+    const bytes = added.reduce((sum, operation) => sum + sizeOf(operation), 0);
+    if (this.members.length > 0 && !this.#fits(next, added.length, bytes)) return false;
     this.members.push(next);
     this.compares.push(...next.compares);
-    this.success.push(...success);
     for (const { key } of next.compares) this.#compared.add(key);
-    for (const operation of success)
-      if (operation.op === "put") this.#put.set(operation.key, operation.value);
+    const indexes = next.success.map((operation) => this.#shared(operation) ?? this.#add(operation));
+    this.#indexes.set(next, indexes);
     this.#bytes += bytes;
     return true;
   }
 
-  /** Rows of the member's gets; those who put share puts and are told of none. */
-  resultsOf(member: Waiting, { succeeded, results }: TxnResult): TxnResult["results"] {
-    const first = this.#first.get(member) ?? 0;
-    const none: readonly (readonly KeyValue[])[] = [];
-    return succeeded && this.#put.size === 0 ? results.slice(first, first + member.success.length) : none;
+  /** What the member's own operations answered. */
+  resultsOf(member: Waiting, { results }: TxnResult): TxnResult["results"] {
+    return (this.#indexes.get(member) ?? []).map((index) => results[index] ?? []);
   }
 
   #fits(next: Waiting, operations: number, bytes: number): boolean {
@@ -122,17 +120,26 @@ class Group {
       this.compares.length + next.compares.length <= maxPerTransaction &&
       this.#bytes + bytes <= maxTransactionBytes &&
       // Of two that are about the same unit the second is decided by what the first has made of it.
-      !next.compares.some(({ key }) => this.#put.has(key)) &&
+      !next.compares.some(({ key }) => this.#puts.has(key)) &&
       !next.success.some((each) => each.op === "put" && this.#clashes(each.key, each.value))
     );
   }
 
   #clashes(key: string, value: string): boolean {
-    return this.#compared.has(key) || (this.#put.get(key) ?? value) !== value;
+    return this.#compared.has(key) || (this.#puts.get(key)?.value ?? value) !== value;
   }
 
-  #isPut(operation: Operation): boolean {
-    return operation.op === "put" && this.#put.get(operation.key) === operation.value;
+  /** A unit file that many units share is written once: etcd refuses a key that is written twice. */
+  #shared(operation: Operation): number | undefined {
+    const put = operation.op === "put" ? this.#puts.get(operation.key) : undefined;
+    return operation.op === "put" && put?.value === operation.value ? put.index : undefined;
+  }
+
+  #add(operation: Operation): number {
+    const index = this.success.length;
+    this.success.push(operation);
+    if (operation.op === "put") this.#puts.set(operation.key, { value: operation.value, index });
+    return index;
   }
 }
 
