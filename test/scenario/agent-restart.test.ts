@@ -126,6 +126,28 @@ describe("an agent that is to restart a unit", () => {
     expect(bench.row(unit)).toBe("inactive dead");
   });
 
+  test("has its row although the order was taken back before the row was there again", async () => {
+    await launch(sleeper);
+    const { manager } = agent;
+    const status = manager.status.bind(manager);
+    manager.status = () =>
+      Promise.reject(new FleetError("systemd_unavailable", "no connection", { retryable: true }));
+    // Its lease ends, and its rows with it.
+    agent.store.cut();
+    await bench.clock.advance(6_000);
+    agent.store.heal();
+    await bench.registered(agent);
+    await bench.restart(unit, 65);
+    await bench.clock.advance(1_000);
+    await bench.restart(unit, undefined);
+    await bench.clock.advance(1_000);
+    expect(bench.row(unit)).toBeUndefined();
+    manager.status = status;
+    await bench.clock.advance(60_000);
+    expect(bench.row(unit)).toBe("active running launched");
+    expect(invocations()).toBe(1);
+  });
+
   test("starts a unit that has failed, or finished, and tells what became of it", async () => {
     await launch(fails);
     await bench.restart(unit, 65);

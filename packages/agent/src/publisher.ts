@@ -223,6 +223,9 @@ export class Publisher {
     if (!stale) {
       this.#published.set(unit, record);
       if (assignedAt !== undefined) this.#admitted.add(unit);
+    } else if (this.#mayPublish(unit)) {
+      // It has run before and needs its row whatever has become of the order that it was to be written with.
+      this.touch(unit);
     }
     // A newer admission may have taken its place while this one was under way: that one gets its own answer.
     if (admission !== undefined && admission.assignedAt === assignedAt) {
