@@ -12,10 +12,10 @@ const leaderMayLagMs = 5000;
 /** A write arrives at most this much later than what it rests on was read. */
 const writesMayBeLateMs = 10_000;
 
-/** What a machine was told when the engine took its registration into account. */
+/** What a machine was told when the engine took its registration into account: to have these, or whatever it has. */
 interface Settling {
   readonly revision: number;
-  readonly units: ReadonlySet<string>;
+  readonly units: ReadonlySet<string> | "all";
 }
 
 interface Row extends KeyValue {
@@ -64,7 +64,8 @@ export class RegistryInvariants {
   maySay(machineId: string, unit: string, since: number): boolean {
     if (this.#withdrawn.has(`${machineId}/${unit}`)) return true;
     const settling = this.#settlings.get(machineId);
-    return settling !== undefined && settling.revision > since && !settling.units.has(unit);
+    if (settling === undefined || settling.units === "all") return false;
+    return settling.revision > since && !settling.units.has(unit);
   }
 
   /** A unit is started only after its row is there: whoever does not see it may place the unit elsewhere. */
@@ -169,8 +170,11 @@ export class RegistryInvariants {
     if (!this.#isSettled(machineId)) return;
     const below = `${prefix}assignments/${machineId}/`;
     const keys = [...this.#rows.keys()].filter((key) => key.startsWith(below));
-    const revision = this.#rows.get(`${below}@settled`)?.modRevision ?? 0;
-    this.#settlings.set(machineId, { revision, units: new Set(keys.map((key) => key.slice(below.length))) });
+    const row = this.#rows.get(`${below}@settled`);
+    const { spared = [] } = JSON.parse(row?.value ?? "{}");
+    const assigned = keys.map((key) => key.slice(below.length));
+    const units = spared === "all" ? "all" : new Set([...assigned, ...spared]);
+    this.#settlings.set(machineId, { revision: row?.modRevision ?? 0, units });
   }
 
   /** A machine that is there, and has had its row for so long that every leader knows, must give a unit up first. */

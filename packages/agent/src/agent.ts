@@ -284,7 +284,7 @@ export class Agent {
 
   #isSettled(): boolean {
     const registration = this.#registration;
-    return registration !== undefined && this.#desired?.settledRegistration === registration.number;
+    return registration !== undefined && this.#desired?.settled?.registration === registration.number;
   }
 
   async #pass(): Promise<void> {
@@ -303,6 +303,7 @@ export class Agent {
       unreadable: desired?.unreadable ?? new Set(),
       journal: this.#journal.entries,
       settled: this.#isSettled(),
+      spared: desired?.settled?.spared ?? [],
       fired: this.#fence.fired,
       leaving: leaving !== undefined,
     });

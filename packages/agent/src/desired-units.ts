@@ -1,4 +1,4 @@
-import type { Assignment } from "@fleet/core";
+import type { Assignment, Settled } from "@fleet/core";
 import type { Change, ChangeBatch } from "@fleet/registry";
 
 export interface DesiredUnit {
@@ -13,7 +13,7 @@ export class DesiredUnits {
   readonly #units = new Map<string, DesiredUnit>();
   readonly #assignments = new Map<string, Assignment>();
   readonly #unreadable = new Set<string>();
-  #settledRegistration: number | undefined;
+  #settled: Settled | undefined;
 
   constructor(machineId: string) {
     this.#machineId = machineId;
@@ -23,9 +23,9 @@ export class DesiredUnits {
     return this.#unreadable;
   }
 
-  /** The registration that the engine has last taken into account. */
-  get settledRegistration(): number | undefined {
-    return this.#settledRegistration;
+  /** The registration that the engine has last taken into account, and what is kept besides what is assigned. */
+  get settled(): Settled | undefined {
+    return this.#settled;
   }
 
   get(unit: string): DesiredUnit | undefined {
@@ -42,8 +42,7 @@ export class DesiredUnits {
 
   #applyChange(change: Change): void {
     if (change.kind === "settled") {
-      this.#settledRegistration =
-        change.entry.status === "present" ? change.entry.value.registration : undefined;
+      this.#settled = change.entry.status === "present" ? change.entry.value : undefined;
       return;
     }
     if (change.kind !== "assignment") return;

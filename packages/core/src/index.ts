@@ -20,6 +20,8 @@ export {
   type Assignment,
   type ExclusiveHold,
   type Machine,
+  type Settled,
+  type Spared,
   type TargetState,
   type Unit,
   type UnitState,

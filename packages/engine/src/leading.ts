@@ -457,7 +457,11 @@ export class Leading {
         });
         return;
       case "settle":
-        logger.info("machine_settled", { machine: step.machineId, registration: step.registration });
+        logger.info("machine_settled", {
+          machine: step.machineId,
+          registration: step.registration,
+          ...(step.spared.length === 0 ? {} : { spared: step.spared }),
+        });
     }
   }
 

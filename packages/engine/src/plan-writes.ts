@@ -38,9 +38,9 @@ export function planWrites(
         break;
       }
       case "settle": {
-        const { machineId, registration } = step;
+        const { machineId, registration, spared } = step;
         // No unit name begins with "@".
-        writes.set(`${machineId}/@settled`, { op: "settle", machineId, registration });
+        writes.set(`${machineId}/@settled`, { op: "settle", machineId, registration, spared });
         break;
       }
       default:

@@ -43,7 +43,7 @@ export class Projection {
       case "settled": {
         const { machineId, entry } = change;
         // One that cannot be read is simply written again: it is the engine's own word.
-        model.setSettled(machineId, entry.status === "present" ? entry.value.registration : undefined);
+        model.setSettled(machineId, entry.status === "present" ? entry.value : undefined);
         return;
       }
       case "state":

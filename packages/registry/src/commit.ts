@@ -1,4 +1,4 @@
-import type { ExclusiveHold, Reschedule } from "@fleet/core";
+import type { ExclusiveHold, Reschedule, Spared } from "@fleet/core";
 import { throwIfAborted } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
 import type { Keyspace } from "./keyspace.ts";
@@ -45,7 +45,13 @@ export type EngineWrite =
   | { readonly op: "release-exclusive"; readonly unit: string; readonly heldAt: number }
   | { readonly op: "withdraw"; readonly machineId: string; readonly unit: string }
   /** The machine's assignments take this registration into account: what is missing there is missing on purpose. */
-  | { readonly op: "settle"; readonly machineId: string; readonly registration: number }
+  | {
+      readonly op: "settle";
+      readonly machineId: string;
+      readonly registration: number;
+      /** None unless given. */
+      readonly spared?: Spared;
+    }
   /** Removes a unit file nothing refers to, unless it was written again since `modRevision`. */
   | { readonly op: "collect-body"; readonly hash: string; readonly modRevision: number }
   /** Carries a request to restart units on, unless it was cancelled or changed since `modRevision`. */
@@ -142,12 +148,10 @@ export class Committer {
           break;
         }
         case "settle": {
+          const { registration, spared = [] } = write;
           const key = this.#keys.settled(write.machineId);
-          settled.set(key, () => ({
-            op: "put",
-            key,
-            value: settledCodec.encode({ registration: write.registration }),
-          }));
+          const record = spared.length === 0 ? { registration } : { registration, spared };
+          settled.set(key, () => ({ op: "put", key, value: settledCodec.encode(record) }));
           break;
         }
         case "collect-body": {

@@ -6,6 +6,7 @@ import {
   type RestartOutcome,
   type RestartProgress,
   type Result,
+  type Settled,
   type TargetState,
   unknownMachine,
 } from "@fleet/core";
@@ -73,9 +74,7 @@ export interface AssignmentRecord {
 }
 
 /** The registration the engine has fully taken into account in the machine's assignments. */
-export interface SettledRecord {
-  readonly registration: number;
-}
+export type SettledRecord = Settled;
 
 /** What an agent publishes about one unit, on its machine's lease. */
 export interface StateRecord {
@@ -242,7 +241,12 @@ export const assignmentCodec: Codec<AssignmentRecord> = codec(
   }),
 );
 
-export const settledCodec: Codec<SettledRecord> = codec(z.looseObject({ registration: revision }));
+export const settledCodec: Codec<SettledRecord> = codec(
+  z.looseObject({
+    registration: revision,
+    spared: z.union([z.array(z.string()), z.literal("all")]).exactOptional(),
+  }),
+);
 
 export const stateCodec: Codec<StateRecord> = codec(
   z.looseObject({

@@ -3,10 +3,11 @@ import type { LoadIndex } from "./load-index.ts";
 import { MachineIndex } from "./machine-index.ts";
 import { Occupancy, type Unreadable, unreadable } from "./occupancy.ts";
 import { bySeniority, compareText, sorted } from "./order.ts";
-import type { Assignment, ExclusiveHold, Machine, Unit } from "./records.ts";
+import type { Assignment, ExclusiveHold, Machine, Settled, Spared, Unit } from "./records.ts";
 import type { Reschedule } from "./reschedule.ts";
 import { RestartIndex } from "./restart-index.ts";
 import { sameAssignment, sameForPlanning, sameIntent } from "./same-for-planning.ts";
+import { Settlements } from "./settlements.ts";
 import type { Undecided } from "./step.ts";
 import { UnitIndex } from "./unit-index.ts";
 import { isExacting, mayBeHelpedBy, type ReadableUnit } from "./unit-standing.ts";
@@ -36,7 +37,7 @@ export class ClusterModel {
   readonly #machines = new Map<string, Machine | Unreadable>();
   /** Those of the unreadable machines that are not there. */
   readonly #away = new Set<string>();
-  readonly #settled = new Map<string, number>();
+  readonly #settlements = new Settlements();
   readonly #machineIndex = new MachineIndex();
   readonly #units = new UnitIndex();
   readonly #occupancy = new Occupancy();
@@ -78,7 +79,17 @@ export class ClusterModel {
 
   /** The engine has told the machine's agent that this registration is taken into account. */
   isSettled(machine: Machine): boolean {
-    return this.#settled.get(machine.id) === machine.registration;
+    return this.#settlements.registration(machine.id) === machine.registration;
+  }
+
+  /** What the machine's agent has been told to keep, whether or not it is assigned. */
+  spared(machineId: string): Spared {
+    return this.#settlements.spared(machineId);
+  }
+
+  /** Nothing tells the machine's agent to stop the unit, should it have it and not be assigned it. */
+  mayKeep(machine: Machine, unit: string): boolean {
+    return !this.isSettled(machine) || this.#settlements.spares(machine.id, unit);
   }
 
   /** The open machines by load. */
@@ -126,6 +137,11 @@ export class ClusterModel {
   /** Those of the unplaced units that replace others. */
   get unplacedReplacers(): ReadonlySet<string> {
     return this.#units.unplaced.replacing;
+  }
+
+  /** Units that may be meant to run, and cannot be read. */
+  get undecided(): ReadonlySet<string> {
+    return this.#units.undecided;
   }
 
   /** Units whose MachineOf names this one. */
@@ -325,11 +341,11 @@ export class ClusterModel {
     this.#exclusiveHoldChanged(unit);
   }
 
-  /** The registration the engine has confirmed to the machine; undefined when none can be read. */
-  setSettled(machineId: string, registration: number | undefined): void {
-    if (this.#settled.get(machineId) === registration) return;
-    if (registration === undefined) this.#settled.delete(machineId);
-    else this.#settled.set(machineId, registration);
+  /** What the engine has told the machine; undefined when it cannot be read. */
+  setSettled(machineId: string, settled: Settled | undefined): void {
+    if (!this.#settlements.set(machineId, settled)) return;
+    // Some of the units that it names may have come to be readable before it was written.
+    if (this.spared(machineId).length > 0) this.#dirty.settles.add(machineId);
     const machine = this.machine(machineId);
     // An unsettled machine may be given back what it holds.
     if (machine !== undefined && !this.isSettled(machine)) this.#dirty.machineChanged(machineId);
@@ -412,8 +428,14 @@ export class ClusterModel {
 
   #changeUnit(name: string, unit: Unit | Unreadable | undefined): void {
     const former = this.#units.readable(name);
+    const wasUndecided = this.undecided.has(name);
     this.#units.set(name, unit, this.machinesOf(name).size > 0);
     this.#dirty.changed(name);
+    if (wasUndecided && !this.undecided.has(name)) {
+      for (const machineId of this.#settlements.sparing()) {
+        if (this.#settlements.spares(machineId, name)) this.#dirty.settles.add(machineId);
+      }
+    }
     if (former === undefined) return;
     for (const machineId of this.machinesOf(name)) this.#freed(machineId, name, former);
     for (const machineId of this.#occupancy.rowMachines(name)) this.#freed(machineId, name, former);

@@ -40,7 +40,7 @@ function placeGlobal(draft: Draft, name: string, machine: Machine): void {
   const unit = model.readableUnit(name);
   if (unit === undefined || unit.target === "inactive" || model.isAssigned(machine.id, name)) return;
   // Still stopping there. A machine that has not been told to stop anything yet may simply keep it.
-  if (model.isHeld(machine.id, name) && (draft.isLeaving(machine.id, name) || model.isSettled(machine)))
+  if (model.isHeld(machine.id, name) && (draft.isLeaving(machine.id, name) || !model.mayKeep(machine, name)))
     return;
   if (obstacle(model, unit, machine) !== undefined) return;
   draft.assign(

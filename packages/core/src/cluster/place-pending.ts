@@ -66,7 +66,7 @@ export function boundTo(model: ClusterModel, unit: string): Machine | "free" | "
   const [holder, ...others] = new Set([...model.holders(unit), ...keptFrom(model, unit)]);
   if (holder === undefined) return "free";
   const machine = model.machine(holder);
-  if (others.length > 0 || machine === undefined || model.isSettled(machine)) return "waits";
+  if (others.length > 0 || machine === undefined || !model.mayKeep(machine, unit)) return "waits";
   return model.isOpen(holder) ? machine : "waits";
 }
 

@@ -6,6 +6,8 @@ import { leaveMachines, scopeOf, updateInPlace } from "./leave.ts";
 import { sorted } from "./order.ts";
 import { placeGlobals } from "./place-globals.ts";
 import { placePending } from "./place-pending.ts";
+import type { Machine, Spared } from "./records.ts";
+import { sameSpared, sparedUnits } from "./settlements.ts";
 import type { PendingUnit, Plan, Step } from "./step.ts";
 
 // What must change, then where it goes:
@@ -86,7 +88,21 @@ function isPlainPlacement(model: ClusterModel, step: Step): boolean {
 function settle(draft: Draft, dirty: Dirty): void {
   for (const machineId of sorted(dirty.settles)) {
     const machine = draft.model.machine(machineId);
-    if (machine === undefined || draft.model.isSettled(machine)) continue;
-    draft.steps.push({ kind: "settle", machineId, registration: machine.registration });
+    if (machine === undefined) continue;
+    const spared = sparedOn(draft.model, machine);
+    if (draft.model.isSettled(machine) && sameSpared(spared, draft.model.spared(machineId))) continue;
+    draft.steps.push({ kind: "settle", machineId, registration: machine.registration, spared });
   }
+}
+
+/**
+ * A machine that has been away has lost its assignments, and what cannot be read is not assigned anew: that is no reason to
+ * stop it. Once it has been told, what becomes unreadable is not spared: it was taken away while it could be read.
+ */
+function sparedOn(model: ClusterModel, machine: Machine): Spared {
+  const told = model.isSettled(machine) ? model.spared(machine.id) : "all";
+  const names = told === "all" ? model.undecided : told;
+  return sparedUnits(
+    sorted(names).filter((unit) => model.undecided.has(unit) && !model.isAssigned(machine.id, unit)),
+  );
 }

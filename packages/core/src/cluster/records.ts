@@ -93,6 +93,19 @@ export interface UnitState {
   readonly launched: boolean;
 }
 
+/**
+ * Units that a machine keeps although they are not assigned to it, sorted: nobody can read what is wanted of them. `all`: they
+ * are too many to be named.
+ */
+export type Spared = readonly string[] | "all";
+
+/** What the engine tells a machine: this registration is taken into account, and what is not assigned is to go. */
+export interface Settled {
+  readonly registration: number;
+  /** None unless given. */
+  readonly spared?: Spared;
+}
+
 /** The part of an assignment that only repeats what is wanted of the unit. */
 export function orderOf(
   { hash, generation, retryOf }: Unit,

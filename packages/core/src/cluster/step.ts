@@ -1,6 +1,6 @@
 import type { Hints } from "./dirty.ts";
 import type { PendingCause } from "./explain.ts";
-import type { Assignment } from "./records.ts";
+import type { Assignment, Spared } from "./records.ts";
 
 /** Why a unit has to leave a machine. */
 export type LeaveReason =
@@ -43,8 +43,13 @@ export type Step =
     }
   | { readonly kind: "update"; readonly assignment: Assignment; readonly reason: UpdateReason }
   | { readonly kind: "assign"; readonly assignment: Assignment; readonly reason: AssignReason }
-  /** Tell the machine's agent that all it should run under this registration is assigned. */
-  | { readonly kind: "settle"; readonly machineId: string; readonly registration: number };
+  /** Tell the machine's agent that all it should run under this registration is assigned, and what it is to keep besides. */
+  | {
+      readonly kind: "settle";
+      readonly machineId: string;
+      readonly registration: number;
+      readonly spared: Spared;
+    };
 
 /** A unit that is to run and found no machine. */
 export interface PendingUnit {

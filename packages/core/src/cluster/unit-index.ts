@@ -9,11 +9,13 @@ import { isExacting, type ReadableUnit, readable } from "./unit-standing.ts";
  * Invariants:
  * - `globals` and `unplaced` hold only units that are to run and whose requirements can be read;
  * - `exacting` holds every readable unit with Conflicts or Replaces, whatever its target: a unit that is
- *   being stopped still keeps others away.
+ *   being stopped still keeps others away;
+ * - `undecided` holds every unit that may be meant to run and of which nobody can read where it may.
  */
 export class UnitIndex {
   readonly globals = new Set<string>();
   readonly exacting = new Set<string>();
+  readonly undecided = new Set<string>();
   readonly unplaced = {
     all: new Set<string>(),
     conflicting: new Set<string>(),
@@ -51,6 +53,8 @@ export class UnitIndex {
     else this.#readable.set(name, unit);
     for (const peer of unit?.requirements.machineOf ?? []) this.#followers.add(peer, name);
     put(this.exacting, name, unit !== undefined && isExacting(unit));
+    const unknown = unit === undefined && record !== undefined;
+    put(this.undecided, name, unknown && (record === unreadable || record.target !== "inactive"));
     put(this.globals, name, unit?.requirements.global === true && unit.target !== "inactive");
     this.setPlaced(name, placed);
   }

@@ -1,4 +1,4 @@
-import type { Assignment } from "../cluster/records.ts";
+import type { Assignment, Spared } from "../cluster/records.ts";
 import type { JournalEntry } from "./journal-entry.ts";
 
 /** One thing for an agent to do about one unit, with the reason for it. */
@@ -51,6 +51,8 @@ export interface AgentView {
   readonly journal: ReadonlyMap<string, JournalEntry>;
   /** The engine has taken this registration into account: a missing assignment means that the unit is to go. */
   readonly settled: boolean;
+  /** Units that are kept all the same, see `Settled`. */
+  readonly spared?: Spared;
   /** Exclusive units that systemd's timer has stopped: their intent is to be carried out anew. */
   readonly fired?: ReadonlySet<string>;
   /** The machine is leaving the cluster: everything goes. */
@@ -101,7 +103,8 @@ function taskFor(unit: string, view: AgentView): AgentTask | undefined {
 
   const assignment = view.assignments.get(unit);
   if (assignment === undefined) {
-    return entry === undefined || !view.settled ? undefined : { kind: "unload", unit, reason: "unassigned" };
+    const kept = !view.settled || view.spared === "all" || view.spared?.includes(unit) === true;
+    return entry === undefined || kept ? undefined : { kind: "unload", unit, reason: "unassigned" };
   }
   if (entry === undefined) {
     const waits = assignment.awaits.some((name) => view.journal.has(name));

@@ -7,6 +7,7 @@ import {
   metadataMismatch,
   type Occupant,
   replacesUnit,
+  type Settled,
   type Step,
   type Unit,
 } from "@fleet/core";
@@ -21,7 +22,7 @@ export interface World {
     readonly assignment: Assignment | undefined;
   }[];
   readonly rows: readonly { readonly machineId: string; readonly unit: string }[];
-  readonly settled: readonly { readonly machineId: string; readonly registration: number }[];
+  readonly settled: readonly ({ readonly machineId: string } & Settled)[];
 }
 
 type Readable = Unit & { readonly requirements: NonNullable<Unit["requirements"]> };
@@ -159,8 +160,8 @@ class NaiveScheduler {
       for (const unit of this.#unitsToRun().filter(({ requirements }) => requirements.global)) {
         if (this.#isOn(machineId, unit.name)) continue;
         const holds = this.#isHeld(machineId, unit.name);
-        if (holds && (this.#leaving.includes(`${machineId}/${unit.name}`) || this.#isSettled(machine)))
-          continue;
+        const leaves = this.#leaving.includes(`${machineId}/${unit.name}`);
+        if (holds && (leaves || !this.#mayKeep(machine, unit.name))) continue;
         if (!this.#able(unit, machine)) continue;
         const assignment = this.#put(machineId, unit, unit.target);
         this.#steps.push({ kind: "assign", assignment, reason: { kind: "global" } });
@@ -176,7 +177,7 @@ class NaiveScheduler {
       const [holder] = holders;
       if (holders.length > 1) continue;
       const open = this.#openMachines().filter((machine) => holder === undefined || machine.id === holder);
-      if (holder !== undefined && open.some((machine) => this.#isSettled(machine))) continue;
+      if (holder !== undefined && open.some((machine) => !this.#mayKeep(machine, unit.name))) continue;
       const machine = open
         .filter((candidate) => this.#able(unit, candidate))
         .sort(
@@ -258,8 +259,15 @@ class NaiveScheduler {
   #settle(): void {
     for (const machineId of this.#machineIds()) {
       const machine = this.#machine(machineId);
-      if (machine === undefined || this.#isSettled(machine)) continue;
-      this.#steps.push({ kind: "settle", machineId, registration: machine.registration });
+      if (machine === undefined) continue;
+      const told = this.#isSettled(machine) ? (this.#told(machineId)?.spared ?? []) : undefined;
+      const spared = unique(
+        this.#world.units.filter((entry) => this.#isUndecided(entry)).map(({ name }) => name),
+      )
+        .filter((name) => told === undefined || told.includes(name))
+        .filter((name) => !this.#isOn(machineId, name));
+      if (told !== undefined && told.length === spared.length) continue;
+      this.#steps.push({ kind: "settle", machineId, registration: machine.registration, spared });
     }
   }
 
@@ -315,10 +323,20 @@ class NaiveScheduler {
     return this.#world.machines.flatMap(({ machine }) => (machine && !machine.leaving ? [machine] : []));
   }
 
+  #told(machineId: string): Settled | undefined {
+    return this.#world.settled.find((entry) => entry.machineId === machineId);
+  }
+
   #isSettled(machine: Machine): boolean {
-    return this.#world.settled.some(
-      ({ machineId, registration }) => machineId === machine.id && registration === machine.registration,
-    );
+    return this.#told(machine.id)?.registration === machine.registration;
+  }
+
+  #mayKeep(machine: Machine, unit: string): boolean {
+    return !this.#isSettled(machine) || this.#told(machine.id)?.spared?.includes(unit) === true;
+  }
+
+  #isUndecided({ unit }: World["units"][number]): boolean {
+    return unit === undefined || (unit.requirements === undefined && unit.target !== "inactive");
   }
 
   #unit(name: string): Readable | undefined {

@@ -88,7 +88,9 @@ class Cluster {
 function line(step: Step): string {
   switch (step.kind) {
     case "settle":
-      return `settle ${step.machineId}`;
+      return ["settle", step.machineId, ...(step.spared.length === 0 ? [] : ["sparing", step.spared])].join(
+        " ",
+      );
     case "withdraw":
       return `withdraw ${step.unit} from ${step.machineId}: ${step.reason.kind}`;
     case "update":
@@ -454,6 +456,56 @@ describe("records that cannot be read", () => {
     cluster.registry.corruptUnit("b.service");
     expect(cluster.step()).toEqual([]);
     expect(cluster.where()).toEqual({ "a.service": "m1" });
+  });
+
+  test.each([
+    ["global", ["Global=true"]],
+    ["ordinary", ["MachineID=m1"]],
+  ])("a machine that comes back keeps what it has of a %s unit, until that can be read", (_, xFleet) => {
+    const cluster = three().unit("g.service", xFleet).settle();
+    const unit = cluster.registry.units.get("g.service");
+    cluster.registry.removeMachine("m1");
+    cluster.step();
+    cluster.registry.corruptUnit("g.service");
+    cluster.step();
+    cluster.machine("m1");
+    expect(cluster.step()).toEqual(["settle m1 sparing g.service"]);
+    // It tells of what it has as soon as it is registered, which may be later than this.
+    cluster.registry.setRow("m1", "g.service");
+    expect(cluster.step()).toEqual([]);
+    if (unit !== undefined) cluster.registry.setUnit(unit);
+    expect(cluster.step()).toEqual(["assign g.service to m1", "settle m1"]);
+    expect(cluster.settle().step()).toEqual([]);
+  });
+
+  test("a unit that was taken away while it could be read has to go, whatever becomes of its record", () => {
+    const cluster = three().unit("g.service", ["Global=true"]).settle();
+    cluster.target("g.service", "inactive").step();
+    cluster.registry.corruptUnit("g.service");
+    expect(cluster.step()).toEqual([]);
+  });
+
+  test("a unit that comes to be destroyed, or to be for another machine, is not kept any longer", () => {
+    const cluster = three();
+    cluster.registry.corruptUnit("gone.service");
+    cluster.registry.corruptUnit("other.service");
+    expect(cluster.step()).toContain("settle m1 sparing gone.service,other.service");
+    cluster.registry.setRow("m1", "gone.service");
+    cluster.registry.setRow("m1", "other.service");
+    cluster.registry.removeUnit("gone.service");
+    expect(cluster.step()).toContain("settle m1 sparing other.service");
+    cluster.unit("other.service", ["MachineID=m2"]);
+    expect(cluster.step()).toEqual(["settle m1", "settle m2", "settle m3"]);
+    expect(cluster.settle().where()).toEqual({ "other.service": "m2" });
+  });
+
+  test("are a thousand at most that a machine is told the names of", () => {
+    const cluster = new Cluster().machine("m1");
+    for (let number = 0; number < 1001; number += 1) cluster.registry.corruptUnit(`u${number}.service`);
+    expect(cluster.step()).toEqual(["settle m1 sparing all"]);
+    cluster.registry.removeUnit("u0.service");
+    expect(cluster.step()[0]?.split(",")).toHaveLength(1000);
+    expect(cluster.step()).toEqual([]);
   });
 
   test("a machine keeps its units, and gets none", () => {

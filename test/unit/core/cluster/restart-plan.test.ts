@@ -26,7 +26,7 @@ class World {
   machine(id: string): void {
     const registration = this.#next();
     this.model.setMachine({ id, publicIp: "", metadata: new Map(), registration, leaving: false });
-    this.model.setSettled(id, registration);
+    this.model.setSettled(id, { registration });
   }
 
   leave(id: string): void {

@@ -1,4 +1,4 @@
-import { type Assignment, ClusterModel, type Machine, type Step, type Unit } from "@fleet/core";
+import { type Assignment, ClusterModel, type Machine, type Settled, type Step, type Unit } from "@fleet/core";
 import type { World } from "./naive-scheduler.ts";
 
 type Pair = `${string}/${string}`;
@@ -13,7 +13,7 @@ export class SimulatedRegistry {
     { machineId: string; unit: string; assignment: Assignment | undefined }
   >();
   readonly rows = new Map<Pair, { machineId: string; unit: string }>();
-  readonly settled = new Map<string, number>();
+  readonly settled = new Map<string, Settled>();
 
   world(): World {
     return {
@@ -21,16 +21,14 @@ export class SimulatedRegistry {
       units: [...this.units].map(([name, unit]) => ({ name, unit })),
       assignments: [...this.assignments.values()],
       rows: [...this.rows.values()],
-      settled: [...this.settled].map(([machineId, registration]) => ({ machineId, registration })),
+      settled: [...this.settled].map(([machineId, settled]) => ({ machineId, ...settled })),
     };
   }
 
   /** A model of the same records, filled in the opposite order, in which everything is dirty. */
   rebuilt(): ClusterModel {
     const model = new ClusterModel();
-    for (const [machineId, registration] of [...this.settled].reverse()) {
-      model.setSettled(machineId, registration);
-    }
+    for (const [machineId, settled] of [...this.settled].reverse()) model.setSettled(machineId, settled);
     for (const { machineId, unit } of [...this.rows.values()].reverse()) model.setState(machineId, unit);
     for (const [name, unit] of [...this.units].reverse()) {
       if (unit === undefined) model.setUnitUnreadable(name);
@@ -117,8 +115,9 @@ export class SimulatedRegistry {
     for (const step of steps) {
       if (step.kind === "withdraw") this.removeAssignment(step.machineId, step.unit);
       else if (step.kind === "settle") {
-        this.settled.set(step.machineId, step.registration);
-        this.model.setSettled(step.machineId, step.registration);
+        const { machineId, registration, spared } = step;
+        this.settled.set(machineId, { registration, spared });
+        this.model.setSettled(machineId, { registration, spared });
       } else this.setAssignment(step.assignment);
     }
   }
@@ -126,7 +125,8 @@ export class SimulatedRegistry {
   /** What the agents of settled machines do in the end: rows for what is assigned, and for nothing else. */
   letAgentsFollow(): void {
     for (const { machineId, unit } of [...this.rows.values()]) {
-      if (!this.isAssigned(machineId, unit)) this.removeRow(machineId, unit);
+      const spared = this.settled.get(machineId)?.spared?.includes(unit) === true;
+      if (!this.isAssigned(machineId, unit) && !spared) this.removeRow(machineId, unit);
     }
     for (const { machineId, unit, assignment } of [...this.assignments.values()]) {
       if (!this.machines.has(machineId) || assignment === undefined) continue;

@@ -1,4 +1,11 @@
-import { type AgentView, type Assignment, diff, fenceTasks, type JournalEntry } from "@fleet/core";
+import {
+  type AgentView,
+  type Assignment,
+  diff,
+  fenceTasks,
+  type JournalEntry,
+  type Spared,
+} from "@fleet/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 
@@ -16,6 +23,7 @@ function view(overrides: {
   assignments?: readonly Assignment[];
   journal?: readonly JournalEntry[];
   unreadable?: readonly string[];
+  spared?: Spared;
   settled?: boolean;
   leaving?: boolean;
 }): AgentView {
@@ -24,6 +32,7 @@ function view(overrides: {
     journal: new Map((overrides.journal ?? []).map((item) => [item.unit, item])),
     unreadable: new Set(overrides.unreadable ?? []),
     settled: overrides.settled ?? true,
+    spared: overrides.spared ?? [],
     leaving: overrides.leaving ?? false,
   };
 }
@@ -73,6 +82,25 @@ const cases: readonly {
     name: "an unreadable assignment is not a missing one",
     view: view({ journal: [entry()], unreadable: [unit] }),
     tasks: [],
+  },
+  {
+    name: "a spared unit stays without an assignment, and only that one",
+    view: view({ journal: [entry(), entry({ unit: "b.service" })], spared: [unit] }),
+    tasks: ["unload b.service unassigned"],
+  },
+  {
+    name: "where all are spared nothing goes for want of an assignment",
+    view: view({ journal: [entry()], spared: "all" }),
+    tasks: [],
+  },
+  {
+    name: "a spared unit follows its assignment all the same",
+    view: view({
+      assignments: [assignment({ generation: 8, target: "loaded" })],
+      journal: [entry()],
+      spared: [unit],
+    }),
+    tasks: ["stop a.service intent"],
   },
   {
     name: "an interrupted load is taken up again",
