@@ -72,6 +72,31 @@ describe("an exclusive unit of a machine that is cut off", () => {
     ["with fleetd stopped", (machine) => machine.stopProcess()],
   ];
 
+  test.each(
+    faults.flatMap(([what, fault]) => [12_000, 90_000].map((awayMs) => [awayMs, what, fault] as const)),
+  )(
+    "is not started by a job that waited while its lease ended, and is when it is back after %i ms, %s",
+    async (awayMs, _, fault) => {
+      const machine = cluster.machines[2] ?? expect.fail("there is no third machine");
+      const here = `[X-Fleet]\nMachineID=${machine.id}\n`;
+      const slow = `[Service]\nExecStartPre=/bin/sleep 60\nExecStart=/bin/sleep infinity\n${here}`;
+      await cluster.ask("slow.service", "launched", slow);
+      await watchUntil(() => machine.systemd.running().includes("slow.service"), 5_000);
+      await cluster.ask(unit, "launched", `[Unit]\nAfter=slow.service\n${service}${here}Exclusive=true\n`);
+      await watchUntil(() => machine.systemd.status(unit).starting === true, 5_000);
+      // The fence is set anew meanwhile, by what systemd says of the unit then.
+      await watch(ttlMs);
+      fault(machine);
+      machine.cutOff();
+      await watch(awayMs);
+      expect(life(machine)).toEqual(["start-cancelled"]);
+      machine.heal();
+      machine.resume();
+      machine.start();
+      await watchUntil(() => homes().includes(machine), 90_000);
+    },
+  );
+
   test("is stopped by fleetd before systemd's timer is due", async () => {
     const machine = await launch();
     machine.cutOff();

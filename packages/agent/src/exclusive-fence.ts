@@ -1,6 +1,6 @@
 import type { JournalEntry } from "@fleet/core";
 import { type Clock, type Counter, errorCode, errorMessage, FleetError, type Logger } from "@fleet/runtime";
-import type { UnitManager } from "@fleet/systemd";
+import type { UnitManager, UnitStatus } from "@fleet/systemd";
 import type { Registration } from "./ports.ts";
 
 /** Share of the TTL between the end of the lease as fleetd counts it and the moment at which systemd acts by itself. */
@@ -186,7 +186,7 @@ export class ExclusiveFence {
       return;
     }
     const states = await manager.status(units);
-    const running = units.filter((unit) => this.#starting.has(unit) || !hasEnded(states.get(unit)?.active));
+    const running = units.filter((unit) => this.#starting.has(unit) || !hasEnded(states.get(unit)));
     // Read last: a keep-alive may have been answered meanwhile.
     const registration = this.#registration;
     if (registration === undefined || registration.lost.aborted) return;
@@ -219,8 +219,10 @@ export class ExclusiveFence {
   }
 }
 
-function hasEnded(active: string | undefined): boolean {
-  return active === undefined || active === "inactive" || active === "failed";
+/** It does not run, and will not by itself. */
+export function hasEnded(status: UnitStatus | undefined): boolean {
+  if (status === undefined) return true;
+  return (status.active === "inactive" || status.active === "failed") && status.starting !== true;
 }
 
 function leaseNotHeld(unit: string): FleetError {

@@ -12,7 +12,7 @@ import {
 } from "@fleet/core";
 import { FleetError, type Logger } from "@fleet/runtime";
 import type { UnitDirectory, UnitManager } from "@fleet/systemd";
-import type { ExclusiveFence } from "./exclusive-fence.ts";
+import { type ExclusiveFence, hasEnded } from "./exclusive-fence.ts";
 import type { AgentRegistry, Registration } from "./ports.ts";
 import type { Publisher } from "./publisher.ts";
 import type { UnitJournal } from "./unit-journal.ts";
@@ -247,8 +247,7 @@ export class UnitExecutor {
       fence.lookedAfter(unit);
       return done;
     }
-    const active = (await manager.status([unit])).get(unit)?.active;
-    const ended = active === undefined || active === "inactive" || active === "failed";
+    const ended = hasEnded((await manager.status([unit])).get(unit));
     if (!ended) {
       await journal.put(undone);
       publisher.touch(unit);

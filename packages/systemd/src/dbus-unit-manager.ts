@@ -217,10 +217,10 @@ export class DbusUnitManager implements UnitManager {
     const listed = await session.list(names);
     return new Map(
       names.map((name) => {
-        const { load, active, sub } = listed.get(name) ?? notFound;
+        const { load, active, sub, starting } = listed.get(name) ?? notFound;
         if (this.#toldStates.answered(name, { active, sub })) this.#tellChange(name);
         if (load === "not-found" && active === "inactive") this.#toldStates.forget(name);
-        return [name, { load, active, sub }];
+        return [name, { load, active, sub, ...(starting ? { starting } : {}) }];
       }),
     );
   }

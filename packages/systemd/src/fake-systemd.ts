@@ -31,6 +31,8 @@ interface LoadedUnit {
   cancelStep: CancelTimer | undefined;
   /** A start asked for while the unit was still deactivating. */
   startAfterStop: boolean;
+  /** A start that waits for other units: until then the unit is inactive. */
+  startWaits: boolean;
 }
 
 const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead" };
@@ -40,8 +42,8 @@ const notFound: UnitStatus = { load: "not-found", active: "inactive", sub: "dead
  * FakeUnitManager and FakeUnitDirectory; tests script it and read `history`.
  *
  * Invariants:
- * - `#units` holds exactly the units systemd would keep in memory: not inactive. An inactive unit is read anew
- *   from its file whenever it is asked for, so only a unit that is not inactive can run outdated content;
+ * - `#units` holds exactly the units systemd would keep in memory: not inactive, or with a job. Any other unit is read
+ *   anew from its file whenever it is asked for, so only one of these can run outdated content;
  * - every state change happens on a call or a timer of the clock, and is told to the watchers after it.
  */
 export class FakeSystemd {
@@ -73,7 +75,7 @@ export class FakeSystemd {
   /** Names of the units that are not inactive or failed (ExecStop still under way counts), sorted. */
   running(): readonly string[] {
     return [...this.#units.values()]
-      .filter((unit) => unit.active !== "failed")
+      .filter((unit) => unit.active !== "failed" && unit.active !== "inactive")
       .map((unit) => unit.name)
       .sort();
   }
@@ -142,7 +144,10 @@ export class FakeSystemd {
 
   status(name: string): UnitStatus {
     const unit = this.#units.get(name);
-    if (unit !== undefined) return { load: "loaded", active: unit.active, sub: unit.sub };
+    if (unit !== undefined) {
+      const starting = unit.startWaits || unit.startAfterStop || unit.active === "activating";
+      return { load: "loaded", active: unit.active, sub: unit.sub, ...(starting ? { starting } : {}) };
+    }
     const text = this.#files.get(name);
     if (text === undefined) return notFound;
     return { load: this.#behaviour(name, text).load, active: "inactive", sub: "dead" };
@@ -178,9 +183,10 @@ export class FakeSystemd {
     return this.#units.get(name)?.invocation ?? "";
   }
 
-  /** A start that is to follow the stop under way, of a restart or another one. */
+  /** A start that has not begun: it waits, or is to follow the stop under way, of a restart or another one. */
   startIsQueued(name: string): boolean {
-    return this.#units.get(name)?.startAfterStop ?? false;
+    const unit = this.#units.get(name);
+    return unit?.startAfterStop === true || unit?.startWaits === true;
   }
 
   restart(name: string): void {
@@ -288,7 +294,7 @@ export class FakeSystemd {
 
   /** Nothing to do for a unit that is deactivating already. */
   #beginStop(unit: LoadedUnit): void {
-    if (unit.active === "activating") {
+    if (unit.active === "activating" || unit.active === "inactive") {
       this.#cancelStep(unit);
       this.#end(unit, "start-cancelled");
     } else if (unit.active === "active") {
@@ -308,13 +314,16 @@ export class FakeSystemd {
       sub: "dead",
       cancelStep: undefined,
       startAfterStop: false,
+      startWaits: false,
     };
     this.#units.set(name, unit);
     return unit;
   }
 
   #begin(unit: LoadedUnit): void {
-    const { startPreMs, startLimit } = this.#behaviour(unit.name, unit.text);
+    const { after, startPreMs, startLimit } = this.#behaviour(unit.name, unit.text);
+    unit.startWaits = after.some((name) => this.#units.get(name)?.active === "activating");
+    if (unit.startWaits) return;
     const starts = (this.#starts.get(unit.name) ?? 0) + 1;
     if (starts > startLimit) {
       this.#fail(unit);
@@ -390,6 +399,7 @@ export class FakeSystemd {
 
   #tell(name: string): void {
     for (const { changed } of [...this.#watchers]) changed(name);
+    for (const unit of [...this.#units.values()]) if (unit.startWaits) this.#begin(unit);
   }
 
   #record(kind: FakeSystemdEventKind, unit: string): void {

@@ -7,6 +7,8 @@ import { parseUnitFile } from "@fleet/core";
 export interface FakeUnitBehaviour {
   /** LoadState: `loaded`, or what systemd makes of a file it cannot use. */
   readonly load: "loaded" | "bad-setting";
+  /** After=: a start waits while one of these is activating. */
+  readonly after: readonly string[];
   /** How long ExecStartPre keeps the unit activating (start-pre). */
   readonly startPreMs: number;
   /** The main process ends by itself after this time; Infinity: it runs until it is stopped. */
@@ -55,6 +57,7 @@ export function behaviourOf(name: string, text: string): FakeUnitBehaviour {
   const main = values("ExecStart");
   return {
     load: isService && main.length === 0 ? "bad-setting" : "loaded",
+    after: values("After").flatMap((names) => names.split(" ")),
     startPreMs: total(values("ExecStartPre").map(sleepMs)),
     runMs: isService ? mainDurationMs(main, oneshot) : Number.POSITIVE_INFINITY,
     stopMs: total(values("ExecStop").map(sleepMs)),

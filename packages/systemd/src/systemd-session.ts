@@ -42,11 +42,23 @@ const propertiesChangedBody = z
   .rest(z.unknown());
 const reloadingBody = z.tuple([z.boolean()]);
 const propertyReply = z.tuple([z.object({ value: z.unknown() })]);
-/** Name, description, load, active and sub state, the unit that it follows, object path; its job is not asked for. */
+/** Name, description, load, active and sub state, the unit that it follows, object path, number and type of its job. */
 const unitRow = z
-  .tuple([z.string(), z.string(), z.string(), z.string(), z.string(), z.string(), z.string()])
+  .tuple([
+    z.string(),
+    z.string(),
+    z.string(),
+    z.string(),
+    z.string(),
+    z.string(),
+    z.string(),
+    z.number(),
+    z.string(),
+  ])
   .rest(z.unknown());
 const unitRowsReply = z.tuple([z.array(unitRow)]);
+
+const startingJobs: ReadonlySet<string> = new Set(["start", "restart"]);
 
 /** A setting of a transient unit: name, and signature and value of it. */
 export type TransientProperty = readonly [name: string, value: readonly [signature: string, value: unknown]];
@@ -186,10 +198,10 @@ export class SystemdSession {
   async list(names: readonly string[]): Promise<ReadonlyMap<string, ListedUnit>> {
     const [rows] = parsed(unitRowsReply, await this.#call("ListUnitsByNames", "as", [names]));
     const listed = new Map<string, ListedUnit>();
-    rows.forEach(([id, , load, active, sub, , path], index) => {
+    rows.forEach(([id, , load, active, sub, , path, , job], index) => {
       // An alias is listed under the unit's main name; rows come in the order asked for.
       const name = rows.length === names.length ? (names[index] ?? id) : id;
-      listed.set(name, { load, active, sub, path });
+      listed.set(name, { load, active, sub, path, ...(startingJobs.has(job) ? { starting: true } : {}) });
     });
     return listed;
   }

@@ -82,6 +82,8 @@ export interface UnitStatus {
   readonly active: string;
   /** SubState, e.g. `running`, `start-pre`, `dead`. */
   readonly sub: string;
+  /** A job that starts it has not ended: also one that is inactive may begin at any moment, without anybody's doing. */
+  readonly starting?: true;
 }
 
 export interface UnitListener {

@@ -99,6 +99,30 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       expect(await manager.fence("m", undefined)).toEqual([]);
     });
 
+    test("a start that waits for another unit is told of, and taken back by a stop or a fence", async () => {
+      const { manager } = world;
+      const isStarting = async (): Promise<boolean> => (await statusOf("waits.service"))?.starting === true;
+      await load("slow.service", "[Service]\nExecStartPre=/bin/sleep 60\nExecStart=/bin/sleep infinity\n");
+      await load("waits.service", `[Unit]\nAfter=slow.service\n${running}`);
+      await manager.start("slow.service");
+      await untilActive("slow.service", "activating");
+      expect(await isStarting()).toBe(false);
+      await manager.start("waits.service");
+      expect(await statusOf("waits.service")).toMatchObject({ active: "inactive", starting: true });
+      await manager.stop("waits.service", never);
+      expect(await isStarting()).toBe(false);
+      await manager.start("waits.service");
+      const units = { stop: ["waits.service"], running: ["waits.service"], noted: [] };
+      await manager.fence("m", { number: 1, atMs: performance.now() + 100, ...units });
+      await until(async () => !(await isStarting()));
+      const later = { ...units, number: 2, atMs: performance.now() + 60_000 };
+      await until(async () => (await manager.fence("m", later)).includes("waits.service"));
+      await manager.fence("m", undefined);
+      await unload("slow.service");
+      expect(await statusOf("waits.service")).toMatchObject({ active: "inactive" });
+      await unload("waits.service");
+    });
+
     test("a fence that was taken away stops nothing", async () => {
       const { manager } = world;
       await load("a.service", running);
