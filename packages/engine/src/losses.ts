@@ -60,8 +60,11 @@ export class Losses {
   #record: MassLossRecord | undefined;
   /** The record as it was last read or written. */
   #stored: string | undefined;
-  #confirmed: { readonly machines: Set<string>; readonly modRevision: number } | undefined;
-  /** Mod revision of the confirmed losses that are to be forgotten already. */
+  /** `machines`: those of the record's `named` machines that have not been back. */
+  #confirmed:
+    | { readonly machines: Set<string>; readonly named: number; readonly modRevision: number }
+    | undefined;
+  /** Mod revision of the confirmed losses of which some, or all, are to be forgotten already. */
   #forgotten: number | undefined;
   #open = false;
   /** The share of the machines that was overdue when they were last asked about. */
@@ -120,13 +123,14 @@ export class Losses {
     }
     const confirmed = this.#confirmed;
     if (confirmed === undefined || this.#forgotten === confirmed.modRevision) return writes;
-    const { machines, model } = this.#options;
-    const done = [...confirmed.machines].every(
-      (id) => machines.hasRecord(id) || (!model.isAway(id) && model.assignedOn(id).size === 0),
-    );
-    if (done) {
-      this.#forgotten = confirmed.modRevision;
-      writes.push({ op: "forget-confirmed-losses", modRevision: confirmed.modRevision });
+    const { model } = this.#options;
+    const { machines, named, modRevision } = confirmed;
+    const done = [...machines].every((id) => !model.isAway(id) && model.assignedOn(id).size === 0);
+    // One that has been back must not wait for the others, which may take as long as a record cannot be read: the next time
+    // it vanishes nobody has confirmed that.
+    if (done || machines.size < named) {
+      this.#forgotten = modRevision;
+      writes.push({ op: "forget-confirmed-losses", modRevision, left: done ? [] : [...machines].sort() });
     }
     return writes;
   }
@@ -150,10 +154,13 @@ export class Losses {
       }
       case "confirmed-losses": {
         const { entry } = change;
-        const readable = entry.status === "present";
-        this.#confirmed = readable
-          ? { machines: new Set(entry.value.machines), modRevision: entry.modRevision }
-          : undefined;
+        if (entry.status !== "present") this.#confirmed = undefined;
+        else {
+          const named = entry.value.machines;
+          const away = named.filter((id) => !this.#options.machines.hasRecord(id));
+          const { modRevision } = entry;
+          this.#confirmed = { machines: new Set(away), named: named.length, modRevision };
+        }
         return;
       }
       default:

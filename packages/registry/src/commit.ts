@@ -7,6 +7,7 @@ import { operationBatches } from "./operation-batches.ts";
 import {
   type AssignmentRecord,
   assignmentCodec,
+  confirmedLossesCodec,
   exclusiveHoldCodec,
   type MassLossRecord,
   massLossCodec,
@@ -64,8 +65,12 @@ export type EngineWrite =
   | { readonly op: "forget-restart"; readonly id: string; readonly modRevision: number }
   /** For which machines what they ran is not placed elsewhere; undefined: for none. */
   | { readonly op: "hold-losses"; readonly record: MassLossRecord | undefined }
-  /** Nothing confirmed is left to be done, unless more was confirmed since `modRevision`. */
-  | { readonly op: "forget-confirmed-losses"; readonly modRevision: number };
+  /** Of what was confirmed only these machines are left to be seen to, unless more was confirmed since `modRevision`. */
+  | {
+      readonly op: "forget-confirmed-losses";
+      readonly modRevision: number;
+      readonly left: readonly string[];
+    };
 
 export type CommitOutcome =
   | { readonly outcome: "committed"; readonly revision: number }
@@ -184,7 +189,11 @@ export class Committer {
         }
         case "forget-confirmed-losses": {
           const key = this.#keys.confirmedLosses();
-          conditional.push(unlessChanged(write.modRevision, { op: "delete", from: key }));
+          const { modRevision, left } = write;
+          const value = confirmedLossesCodec.encode({ machines: left });
+          const operation =
+            left.length === 0 ? ({ op: "delete", from: key } as const) : ({ op: "put", key, value } as const);
+          conditional.push(unlessChanged(modRevision, operation));
           break;
         }
       }

@@ -46,15 +46,17 @@ export function describeLosses(bench: RegistryBench): void {
     test("that is confirmed is forgotten by the engine, unless more was confirmed meanwhile", async () => {
       const at = prefix();
       const { registry, term } = await held(at);
-      const forget = (modRevision: number) =>
-        registry.commit(term, [{ op: "forget-confirmed-losses", modRevision }], signal);
+      const forget = (modRevision: number, left: readonly string[] = []) =>
+        registry.commit(term, [{ op: "forget-confirmed-losses", modRevision, left }], signal);
       await registry.losses.confirm(["m3"]);
       const before = (await confirmedAt(at))?.modRevision ?? 0;
       await registry.losses.confirm(["m4"]);
       expect(await forget(before)).toMatchObject({ outcome: "committed" });
       const now = (await confirmedAt(at))?.modRevision ?? 0;
       expect(now).toBeGreaterThan(before);
-      await forget(now);
+      await forget(now, ["m3"]);
+      expect(await registry.losses.read()).toMatchObject({ ...record, machines: ["m4", "m5"] });
+      await forget((await confirmedAt(at))?.modRevision ?? 0);
       expect(await confirmedAt(at)).toBeUndefined();
     });
 

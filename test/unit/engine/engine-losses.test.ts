@@ -92,7 +92,7 @@ function word(write: EngineWrite): string[] {
     case "hold-losses":
       return [`hold ${write.record?.machines.join(",") ?? "nothing"}`];
     case "forget-confirmed-losses":
-      return ["forget"];
+      return [write.left.length === 0 ? "forget" : `forget all but ${write.left.join(",")}`];
     default:
       return [];
   }
@@ -259,6 +259,48 @@ describe("machines that vanish together", () => {
     await quiet();
     expect(words().filter((each) => each.startsWith("withdraw"))).toHaveLength(4);
     expect(engine.status().losses?.held).toBeUndefined();
+  });
+});
+
+describe("a machine that was confirmed as lost and whose assignment cannot be read", () => {
+  beforeEach(async () => {
+    await sixMachines();
+    registry.set(...["m3", "m4", "m5", "m6"].map(gone), {
+      kind: "assignment",
+      machineId: "m3",
+      unit: "c.service",
+      entry: { status: "corrupt", problem: "not JSON", modRevision: registry.revision },
+    });
+    await quiet();
+    confirm("m3", "m4", "m5", "m6");
+    await quiet();
+    words();
+  });
+
+  test("is remembered as lost until that is gone", async () => {
+    await pass(10 * ttlMs);
+    expect(words()).toEqual([]);
+    registry.set({
+      kind: "assignment",
+      machineId: "m3",
+      unit: "c.service",
+      entry: { status: "absent", modRevision: registry.revision },
+    });
+    await quiet();
+    expect(words()).toContain("forget");
+  });
+
+  test("does not keep others that have been back since from being held when they vanish anew", async () => {
+    registry.set(machine("m4"), machine("m5"), machine("m6"));
+    await quiet();
+    expect(words()).toContain("forget all but m3");
+    registry.set(...["m4", "m5", "m6"].map(gone));
+    await quiet();
+    expect(words()).toContain("hold m4,m5,m6");
+    await newLeader();
+    await pass(10 * ttlMs);
+    expect(words()).toEqual([]);
+    expect(engine.status().losses?.held?.machines).toEqual(["m4", "m5", "m6"]);
   });
 });
 

@@ -166,8 +166,8 @@ export class FakeRegistry {
         return there ? [{ kind: "assignment", machineId, unit, entry: absent }] : [];
       }
       case "settle": {
-        const { machineId, registration } = write;
-        return [{ kind: "settled", machineId, entry: this.entry({ registration }) }];
+        const { machineId, registration, spared = [] } = write;
+        return [{ kind: "settled", machineId, entry: this.entry({ registration, spared }) }];
       }
       case "collect-body": {
         const body = this.#present.get(`body/${write.hash}`);
@@ -194,7 +194,11 @@ export class FakeRegistry {
       }
       case "forget-confirmed-losses": {
         const same = this.#present.get("confirmed-losses")?.entry.modRevision === write.modRevision;
-        return same ? [{ kind: "confirmed-losses", entry: absent }] : [];
+        if (!same) return [];
+        const machines = write.left;
+        return [
+          { kind: "confirmed-losses", entry: machines.length === 0 ? absent : this.entry({ machines }) },
+        ];
       }
       case "forget-restart": {
         const { id, modRevision } = write;
