@@ -1,6 +1,13 @@
 import type { Random } from "@fleet/runtime";
 import { type Action, nothing, refusal } from "./requests.ts";
-import { contentsFor, isExclusive, longestStopMs, requirements, unitFile } from "./scenery.ts";
+import {
+  contentsFor,
+  isExclusive,
+  longestStopMs,
+  requirements,
+  startsAfterPlain,
+  unitFile,
+} from "./scenery.ts";
 import { pick } from "./seeded-random.ts";
 import type { SimulatedCluster } from "./simulated-cluster.ts";
 import { agentTtlMs, type SimulatedMachine } from "./simulated-machine.ts";
@@ -15,6 +22,8 @@ export interface NarrowWindowsOptions {
 /** Longest wait for what is expected to come about. */
 const patienceMs = 8000;
 const slowWatchMs = 1500;
+/** Outlasts two leases. */
+const slowStartMs = 20_000;
 
 /** What has to happen at one moment of another thing, which chance alone hits too rarely. */
 export function narrowWindows({ cluster, random, pass }: NarrowWindowsOptions): readonly Action[] {
@@ -92,7 +101,49 @@ export function narrowWindows({ cluster, random, pass }: NarrowWindowsOptions): 
     machine.start();
     return `${machine.id.slice(0, 8)} ${unit}`;
   };
+
+  /** A machine loses its lease while the start of an exclusive unit waits for a unit that is slow to start. */
+  const cutOffWhileAStartWaits = async (): Promise<string> => {
+    const pairs = inOrder(cluster).flatMap((machine) => {
+      const there = cluster.assignments().flatMap((key) => {
+        const [machineId, unit = ""] = key.split("/");
+        return machineId === machine.id && cluster.acknowledged.has(unit) ? [unit] : [];
+      });
+      const first = there.find((unit) => unit.startsWith("plain"));
+      return first === undefined ? [] : there.filter(isExclusive).map((unit) => ({ machine, first, unit }));
+    });
+    if (pairs.length === 0) return nothing;
+    const { machine, first, unit } = pick(random, pairs);
+    const { systemd } = machine;
+    const reload = (name: string, content?: string): Promise<string | undefined> => {
+      const [one, other] = files(name, content);
+      return refusal(
+        cluster.ask(name, "launched", cluster.acknowledged.get(name)?.text === one ? other : one),
+      );
+    };
+    systemd.behave(first, { startPreMs: slowStartMs });
+    try {
+      const problem = await reload(first);
+      if (problem !== undefined) return problem;
+      if (!(await until(() => systemd.status(first).active === "activating", 10)))
+        return `${first}, which nobody starts`;
+      const refused = await reload(unit, startsAfterPlain);
+      if (refused !== undefined) return refused;
+      const waits = (): boolean =>
+        systemd.status(unit).active === "inactive" && systemd.status(unit).starting === true;
+      if (!(await until(waits, 10))) return `${unit}, whose start does not wait`;
+      // The fence is set anew meanwhile.
+      await pass(agentTtlMs * 0.5);
+      machine.cutOff();
+      await pass(agentTtlMs * 1.2);
+      machine.heal();
+      return `${machine.id.slice(0, 8)} ${unit} after ${first}`;
+    } finally {
+      systemd.behave(first, { startPreMs: 0 });
+    }
+  };
   return [
+    { weight: 1.5, name: "cut off while a start waits", act: cutOffWhileAStartWaits },
     { weight: 1.5, name: "kill fleetd while it restarts a unit", act: killedWhileRestarting },
     { weight: 1.5, name: "back while a unit stops", act: backWhileItStops },
     { weight: 1.5, name: "change what is being loaded", act: changedWhileItLoads },
@@ -122,11 +173,10 @@ export async function leavesWhileItStops({
   }
 }
 
-/** Two unit files of the unit that differ. */
-function files(unit: string): readonly [string, string] {
+/** Two unit files of the unit that differ and do the same: the first of what it may do unless given. */
+function files(unit: string, content = contentsFor(unit)[0] ?? ""): readonly [string, string] {
   const xFleet = requirements.find(([name]) => name === unit)?.[1] ?? "";
-  const [one = ""] = contentsFor(unit);
-  const file = unitFile(one, xFleet);
+  const file = unitFile(content, xFleet);
   return [file, `${file}\n[Unit]\nDescription=another\n`];
 }
 

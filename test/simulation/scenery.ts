@@ -19,13 +19,15 @@ export const longestStopMs = 6000;
 const bounded = `${sleeper}TimeoutStopSec=${longestStopMs / 1000}\n`;
 /** Ordered after units of which some are slow to start: its own start waits for those on its machine. */
 const ordered = `[Unit]\nAfter=${Array.from({ length: 18 }, (_, index) => `plain-${index + 1}.service`).join(" ")}\n`;
+/** An exclusive unit whose start may have to wait. */
+export const startsAfterPlain = `${ordered}${bounded}ExecStop=/bin/sleep 4\n`;
 /** Of exclusive units: how long their stop may take is known, and they take from nothing to all of it. */
 const boundedContents: readonly string[] = [
   bounded,
   `${bounded}ExecStop=/bin/sleep 1\n`,
   `${bounded}ExecStop=/bin/sleep 6\n`,
   `${bounded}ExecStartPre=/bin/sleep 3\n`,
-  `${ordered}${bounded}ExecStop=/bin/sleep 4\n`,
+  startsAfterPlain,
 ];
 /** Of units that are moved when they fail. */
 const failingContents: readonly string[] = [
