@@ -2,6 +2,7 @@ import { parseUnitFile, unitHash } from "@fleet/core";
 import type { FakeSystemdEvent } from "@fleet/systemd";
 import { ExclusiveInvariants } from "./exclusive-invariants.ts";
 import { HandoverInvariants } from "./handover-invariants.ts";
+import { OrderHistory } from "./order-history.ts";
 import { RegistryInvariants, requirementsIn } from "./registry-invariants.ts";
 import { RescheduleInvariants } from "./reschedule-invariants.ts";
 import { RestartInvariants } from "./restart-invariants.ts";
@@ -45,6 +46,7 @@ export class Invariants {
   readonly #exclusive: ExclusiveInvariants;
   readonly #reschedules: RescheduleInvariants;
   readonly #handover: HandoverInvariants;
+  readonly #orders: OrderHistory;
   /** Revision of the store at moments of the recent past, the oldest first. */
   readonly #recent: { readonly atMs: number; readonly revision: number }[] = [];
 
@@ -56,6 +58,7 @@ export class Invariants {
     this.#registry = new RegistryInvariants(cluster, plainFiles);
     this.#exclusive = new ExclusiveInvariants(cluster);
     this.#handover = new HandoverInvariants(cluster);
+    this.#orders = new OrderHistory(cluster);
     const limits = [...plainFiles].flatMap(([unit, text]) => {
       const { reschedule } = requirementsIn(unit, text);
       return reschedule === undefined ? [] : [[unit, reschedule] as const];
@@ -176,29 +179,11 @@ export class Invariants {
     // When its lease is about to end is known on the machine alone; where nothing fails it never is.
     if (isExclusive(unit) && !this.#calm) return true;
     // No machine here ever stops fitting a global unit: only what was asked for can be a reason.
-    const order = isGlobal(unit)
-      ? this.#order("units/", unit)
-      : this.#order("assignments/", `${machine.id}/${unit}`);
-    if (order === undefined) return isGlobal(unit) || this.#registry.maySay(machine.id, unit, run.since);
-    if (order.modRevision > run.since) return true;
-    return order.target !== "launched" || order.hash !== hashOf(machine.systemd.read(unit));
+    const key = isGlobal(unit) ? `units/${unit}` : `assignments/${machine.id}/${unit}`;
+    const isOrdered = this.#cluster.etcd.truth.range({ from: `${prefix}${key}` }).rows.length > 0;
+    if (!isOrdered) return isGlobal(unit) || this.#registry.maySay(machine.id, unit, run.since);
+    return this.#orders.hasReason(key, hashOf(machine.systemd.read(unit)), run.since);
   }
-
-  /** What was last said that could be read; undefined: that the unit is to go. */
-  #order(below: string, key: string): Order | undefined {
-    const row = this.#cluster.rows(below).find((other) => other.key === key);
-    if (row === undefined) return undefined;
-    const before = this.#cluster.corrupted.get(`${prefix}${below}${key}`);
-    const { target, hash } = JSON.parse(before ?? row.value);
-    // Making it unreadable was no order.
-    return { target, hash, modRevision: before === undefined ? row.modRevision : 0 };
-  }
-}
-
-interface Order {
-  readonly target: string;
-  readonly hash: string;
-  readonly modRevision: number;
 }
 
 function hashOf(text: string | undefined): string | undefined {

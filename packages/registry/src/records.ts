@@ -117,7 +117,7 @@ export interface ContributionRecord {
   readonly machineId: string;
   /** Units that are in the registry on this machine's word, or that it runs by the word of another. */
   readonly units: number;
-  /** Units on this machine that the registry does not know of there: once an engine leads, they are unloaded. */
+  /** Units on this machine that the registry does not know of there: once an engine leads, and can read them, they are unloaded. */
   readonly left: readonly LeftUnit[];
 }
 
