@@ -22,6 +22,8 @@ export interface NarrowWindowsOptions {
 /** Longest wait for what is expected to come about. */
 const patienceMs = 8000;
 const slowWatchMs = 1500;
+/** By then a write that is delayed has been reported as failed (`faulty-store.ts`). */
+const reportedFailedMs = 1100;
 /** Outlasts two leases. */
 const slowStartMs = 20_000;
 
@@ -31,6 +33,16 @@ export function narrowWindows({ cluster, random, pass }: NarrowWindowsOptions): 
     for (let passedMs = 0; passedMs < patienceMs && !happened(); passedMs += stepMs) await pass(stepMs);
     return happened();
   };
+
+  /** Plain units that run on machines in order. */
+  const plainRunning = (): readonly { readonly machine: SimulatedMachine; readonly unit: string }[] =>
+    inOrder(cluster).flatMap((machine) =>
+      [...cluster.acknowledged].flatMap(([unit, { target }]) =>
+        target === "launched" && unit.startsWith("plain") && isActive(machine, unit)
+          ? [{ machine, unit }]
+          : [],
+      ),
+    );
 
   /** A machine loses its lease under an exclusive unit and is back before the unit has stopped, and before it tells of it. */
   const backWhileItStops = async (): Promise<string> => {
@@ -80,13 +92,7 @@ export function narrowWindows({ cluster, random, pass }: NarrowWindowsOptions): 
   };
   /** fleetd dies between a restart and its note that the restart was carried out. */
   const killedWhileRestarting = async (): Promise<string> => {
-    const running = inOrder(cluster).flatMap((machine) =>
-      [...cluster.acknowledged].flatMap(([unit, { target }]) =>
-        target === "launched" && unit.startsWith("plain") && isActive(machine, unit)
-          ? [{ machine, unit }]
-          : [],
-      ),
-    );
+    const running = plainRunning();
     if (running.length === 0) return nothing;
     const { machine, unit } = pick(random, running);
     const begun = machine.systemd.history.length;
@@ -142,7 +148,21 @@ export function narrowWindows({ cluster, random, pass }: NarrowWindowsOptions): 
       systemd.behave(first, { startPreMs: 0 });
     }
   };
+
+  /** A state row is written, reported as failed, and arrives when its unit is gone. */
+  const rowThatArrivesLate = async (): Promise<string> => {
+    const running = plainRunning();
+    if (running.length === 0) return nothing;
+    const { machine, unit } = pick(random, running);
+    machine.delayWrites(1);
+    machine.systemd.crash(unit);
+    await pass(reportedFailedMs);
+    machine.delayWrites(0);
+    const problem = await refusal(cluster.destroy(unit));
+    return problem ?? `${machine.id.slice(0, 8)} ${unit}`;
+  };
   return [
+    { weight: 1.5, name: "row that arrives late", act: rowThatArrivesLate },
     { weight: 1.5, name: "cut off while a start waits", act: cutOffWhileAStartWaits },
     { weight: 1.5, name: "kill fleetd while it restarts a unit", act: killedWhileRestarting },
     { weight: 1.5, name: "back while a unit stops", act: backWhileItStops },
