@@ -1,4 +1,4 @@
-import type { SimulatedCluster } from "./simulated-cluster.ts";
+import { type SimulatedCluster, unreadable } from "./simulated-cluster.ts";
 import { prefix } from "./simulated-machine.ts";
 
 /** What was said of a unit from `revision` on; undefined: nothing. */
@@ -18,7 +18,7 @@ export class OrderHistory {
         if (!/^(units|assignments)\//.test(key) || key.endsWith("@settled")) continue;
         if (event.type === "delete") this.#note(key, { revision, says: undefined });
         // Making it unreadable was no order.
-        else if (!cluster.corrupted.has(event.row.key)) {
+        else if (event.row.value !== unreadable) {
           const { target, hash } = JSON.parse(event.row.value);
           this.#note(key, { revision, says: { target, hash } });
         }

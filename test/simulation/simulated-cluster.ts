@@ -18,7 +18,7 @@ export interface AcknowledgedIntent {
 export const user: Caller = { name: "user" };
 
 /** What becomes of a value that is corrupted. */
-const unreadable = "{garbage";
+export const unreadable = "{garbage";
 /** Wall clocks differ by up to this; nothing may depend on them. */
 const maxOffsetMs = 3_600_000;
 /** Monotonic clocks run this much too fast or too slow at most: far more than real ones. */
