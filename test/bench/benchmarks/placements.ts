@@ -41,13 +41,13 @@ async function place(
       agentTtlMs: 30_000,
     });
     try {
-      const { atMs: loadedAtMs } = await leader.until("loaded");
+      const { atMs: loadedAtMs, cpuMs: cpuBefore } = await leader.until("loaded");
       const { atMs: decidedAtMs } = await leader.until("deciding");
-      const { atMs: doneAtMs } = await leader.until("committed", ({ assigned }) => assigned >= units);
+      const { atMs: doneAtMs, cpuMs } = await leader.until("committed", ({ assigned }) => assigned >= units);
       const seconds = (doneAtMs - loadedAtMs) / 1_000;
       const memoryMiB = leader.peakMemoryMiB();
       progress(
-        `loaded after ${((loadedAtMs - leader.startedAtMs) / 1_000).toFixed(1)} s, placed ${seconds.toFixed(1)} s later`,
+        `loaded after ${((loadedAtMs - leader.startedAtMs) / 1_000).toFixed(1)} s, placed ${seconds.toFixed(1)} s later with ${((cpuMs - cpuBefore) / 1_000).toFixed(1)} s of CPU time`,
       );
       const assignments = await storedAssignments(etcd);
       if (assignments.length !== units)
