@@ -19,14 +19,14 @@ export interface EngineProcessOptions {
   readonly agentTtlMs: number;
 }
 
-/** What it tells; times are those of `wallMs`. */
+/** What it tells; times are those of `wallMs`, `cpuMs` is the CPU time of the process so far, all threads together. */
 export type EngineMessage =
   /** The first batch, which is all that is in etcd, has been handed to the model. */
-  | { readonly kind: "loaded"; readonly atMs: number }
+  | { readonly kind: "loaded"; readonly atMs: number; readonly cpuMs: number }
   /** A plan's first write is about to be sent. */
   | { readonly kind: "deciding"; readonly atMs: number }
   /** So many assignments have been written since it began. */
-  | { readonly kind: "committed"; readonly assigned: number; readonly atMs: number };
+  | { readonly kind: "committed"; readonly assigned: number; readonly atMs: number; readonly cpuMs: number };
 
 const options: EngineProcessOptions = JSON.parse(process.argv[2] ?? "{}");
 const log = createWriteStream(options.logFile, { flags: "a" });
@@ -47,6 +47,11 @@ const registry = new Registry({
   prefix: "/fleet-bench/",
   memory: { load: async () => undefined, save: async () => {} },
 });
+
+function cpuMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1_000;
+}
 
 function tell(message: EngineMessage): void {
   process.send?.(message);
@@ -70,7 +75,7 @@ await new Engine({
       let first = true;
       for await (const batch of registry.followCluster(signal, observer)) {
         yield batch;
-        if (first) tell({ kind: "loaded", atMs: wallMs() });
+        if (first) tell({ kind: "loaded", atMs: wallMs(), cpuMs: cpuMs() });
         first = false;
       }
     },
@@ -79,7 +84,7 @@ await new Engine({
       if (placed > 0) tell({ kind: "deciding", atMs: wallMs() });
       const result = await registry.commit(term, writes, signal);
       if (result.outcome === "committed") assigned += placed;
-      if (placed > 0) tell({ kind: "committed", assigned, atMs: wallMs() });
+      if (placed > 0) tell({ kind: "committed", assigned, atMs: wallMs(), cpuMs: cpuMs() });
       return result;
     },
   },

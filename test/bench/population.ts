@@ -68,6 +68,15 @@ function templates(): readonly Template[] {
   ];
 }
 
+/** One instance more of the first template, whose file is there already. */
+export function oneUnitMore(index: number): { readonly name: string; readonly row: Operation } {
+  const [template] = templates();
+  if (template === undefined) throw new Error("there is no template");
+  const name = `t0@more-${index}.service`;
+  const value = record({ hash: unitHash(template.options), target: "launched", generation: 1 });
+  return { name, row: { op: "put", key: keys.unit(name), value } };
+}
+
 /** Units to be launched: instances of some fifty templates, with metadata and conflicts in the mix. */
 export function* unitRows(count: number): Generator<Operation> {
   const all = templates();

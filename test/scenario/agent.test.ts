@@ -51,6 +51,37 @@ describe("an agent", () => {
     expect(rowAt + startedAfter).toBeGreaterThan(rowAt);
   });
 
+  test("publishes the row of a unit to be launched while its file is written", async () => {
+    agent.directory.fail("ENOSPC", "write");
+    await bench.assign("a.service", sleeper, "launched");
+    await bench.clock.advance(200);
+    expect(bench.row("a.service")).toBe("inactive dead");
+    expect(bench.starts("a.service")).toBe(0);
+    agent.directory.fail(undefined);
+    await bench.clock.advanceUntil(() => bench.row("a.service") === "active running launched", 20_000);
+  });
+
+  test("takes the row of a unit away whose file could not be written", async () => {
+    agent.directory.fail("ENOSPC", "write");
+    await bench.assign("a.service", sleeper, "launched");
+    await bench.clock.advance(200);
+    await bench.withdraw("a.service");
+    await bench.clock.advanceUntil(() => bench.row("a.service") === undefined, 20_000);
+    agent.directory.fail(undefined);
+    await bench.clock.advance(20_000);
+    expect(bench.starts("a.service")).toBe(0);
+    expect(agent.agent.report().journal).toEqual([]);
+  });
+
+  test("publishes the row of a unit to be loaded only once it is: it counts as loaded then", async () => {
+    agent.directory.fail("ENOSPC", "write");
+    await bench.assign("a.service", sleeper, "loaded");
+    await bench.clock.advance(200);
+    expect(bench.row("a.service")).toBeUndefined();
+    agent.directory.fail(undefined);
+    await bench.clock.advanceUntil(() => bench.row("a.service") === "inactive dead", 20_000);
+  });
+
   test("does not start a unit that is withdrawn before its row is written", async () => {
     agent.store.cut();
     await bench.assign("a.service", sleeper, "launched");

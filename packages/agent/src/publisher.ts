@@ -163,7 +163,7 @@ export class Publisher {
     if (registration === undefined || units.length === 0) return;
     this.#dirty.clear();
     try {
-      const present = units.filter((unit) => journal.has(unit));
+      const present = units.filter((unit) => journal.has(unit) && !this.#isNew(unit));
       const restarts = new Map(present.map((unit) => [unit, journal.get(unit)?.restart]));
       const statuses = present.length === 0 ? new Map<string, UnitStatus>() : await manager.status(present);
       for (const [unit, status] of statuses) {
@@ -178,6 +178,12 @@ export class Publisher {
       if (isRefusedByRegistry(error)) this.#options.onRefused(error);
       throw error;
     }
+  }
+
+  /** It is being loaded, and has not been seen. A systemd that is asked for a unit before its file is there may remember that. */
+  #isNew(unit: string): boolean {
+    const loading = this.#options.journal.get(unit)?.phase === "loading";
+    return loading && this.#admissions.has(unit) && !this.#status.has(unit);
   }
 
   async #publish(registration: Registration, units: readonly string[]): Promise<void> {

@@ -42,6 +42,13 @@ interface Started {
   readonly needless?: true;
 }
 
+/** A unit's row under way. */
+interface Admission {
+  /** What it was asked for under; it may be admitted under a later one. */
+  readonly registration: Registration | undefined;
+  readonly outcome: Promise<"admitted" | "stale">;
+}
+
 const done: TaskOutcome = { status: "done" };
 const stale: TaskOutcome = { status: "stale" };
 
@@ -63,7 +70,8 @@ export interface UnitExecutorOptions {
  *   carried out only after systemd took it: a crash in between repeats a step, it never skips one;
  * - a restart is not repeated either: the journal names the invocation to be replaced before systemd is asked, and that a
  *   restart was carried out only once systemd has begun another one;
- * - systemd is asked to start a unit only after its state row is in the registry (see Publisher);
+ * - systemd is asked to start a unit only after its state row is in the registry (see Publisher), which is on its way there
+ *   while the unit's file is written;
  * - a unit file is removed only after the unit's stop job has ended, ExecStop included.
  */
 export class UnitExecutor {
@@ -81,6 +89,7 @@ export class UnitExecutor {
     const { manager, journal } = this.#options;
     const outcomes = new Map<string, TaskOutcome>();
     const files = new Map<string, readonly UnitOption[]>();
+    const admissions = new Map<string, Admission>();
     const attempt = async (unit: string, step: () => Promise<void>): Promise<void> => {
       if (outcomes.has(unit)) return;
       try {
@@ -95,7 +104,10 @@ export class UnitExecutor {
     await all(async (task) => {
       const file = await this.#body(task);
       files.set(task.unit, file);
-      await this.#write(task, file);
+      await this.#write(task, file, () => {
+        // One that is only to be loaded counts as loaded once it has a row.
+        if (task.assignment.target === "launched") admissions.set(task.unit, this.#admit(task));
+      });
     });
     // One call for the whole batch: if it fails, it fails for each unit of it.
     const prepared = manager.prepare([...files.keys()].filter((unit) => !outcomes.has(unit)).sort());
@@ -107,7 +119,11 @@ export class UnitExecutor {
       const waits = entry !== undefined && isRestartDue(task.assignment, entry);
       outcomes.set(
         task.unit,
-        waits ? done : await this.#carryOut(task, (entry, admitted) => this.#start(entry, admitted)),
+        waits
+          ? done
+          : await this.#carryOut(task, admissions.get(task.unit) ?? this.#admit(task), (entry, admitted) =>
+              this.#start(entry, admitted),
+            ),
       );
     });
     return outcomes;
@@ -118,7 +134,7 @@ export class UnitExecutor {
    * that is due. The signal ends the waiting for a restart.
    */
   carryOut(task: StartTask | RestartTask, signal: AbortSignal): Promise<TaskOutcome> {
-    return this.#carryOut(task, async (entry, admitted) => {
+    return this.#carryOut(task, this.#admit(task), async (entry, admitted) => {
       if (isRestartDue(task.assignment, entry)) return await this.#restart(entry, task, admitted, signal);
       if (task.reason === "retry" && !(await this.#hasFailed(entry.unit))) return { needless: true };
       return await this.#start(entry, admitted);
@@ -130,19 +146,27 @@ export class UnitExecutor {
     return (await this.#options.manager.status([unit])).get(unit)?.active === "failed";
   }
 
+  #admit({ unit, assignedAt }: LoadTask | StartTask | RestartTask): Admission {
+    const { publisher, fence } = this.#options;
+    const { registration } = fence;
+    const outcome = publisher.admit(unit, assignedAt);
+    // Nobody waits for it when the unit cannot be loaded.
+    outcome.catch(() => {});
+    return { registration, outcome };
+  }
+
   async #carryOut(
     task: LoadTask | StartTask | RestartTask,
+    admission: Admission,
     start: (entry: JournalEntry, admitted: Registration | undefined) => Promise<Started>,
   ): Promise<TaskOutcome> {
-    const { journal, publisher, logger, fence } = this.#options;
+    const { journal, publisher, logger } = this.#options;
     const { unit, assignment, reason } = task;
-    // Before it is asked for: what is admitted is admitted under this registration, or a later one.
-    const admitted = fence.registration;
-    if ((await publisher.admit(unit, task.assignedAt)) === "stale") return stale;
+    if ((await admission.outcome) === "stale") return stale;
     const entry = journal.entries.get(unit);
     if (entry === undefined) return stale;
     const launched = assignment.target === "launched";
-    const { restart, refused, needless } = launched ? await start(entry, admitted) : {};
+    const { restart, refused, needless } = launched ? await start(entry, admission.registration) : {};
     const { restarting, refusal, fenced, ...carriedOut } = entry;
     await journal.put({
       ...carriedOut,
@@ -285,7 +309,8 @@ export class UnitExecutor {
     });
   }
 
-  async #write(task: LoadTask, options: readonly UnitOption[]): Promise<void> {
+  /** `noted`: the journal has the unit, and its file may not be there yet. */
+  async #write(task: LoadTask, options: readonly UnitOption[], noted: () => void): Promise<void> {
     const { journal, directory } = this.#options;
     const { unit, hash } = task.assignment;
     const text = serializeUnitFile(options);
@@ -308,6 +333,7 @@ export class UnitExecutor {
       ...(restart === undefined ? {} : { restart }),
       ...(restarting === undefined ? {} : { restarting }),
     });
+    noted();
     // Writing what is there already would make systemd ask for a reload.
     if (present !== text) await directory.write(unit, text);
   }

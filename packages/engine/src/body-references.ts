@@ -24,14 +24,16 @@ export class BodyReferences {
   }
 
   applyReferrer(referrer: Referrer, entry: Entry<{ readonly hash: string }>): void {
-    const former = this.#referredBy.get(referrer);
-    if (former !== undefined) this.#count(former, -1);
-    this.#referredBy.delete(referrer);
-    this.#unreadable.delete(referrer);
     if (entry.status === "corrupt") this.#unreadable.add(referrer);
-    if (entry.status === "present") {
-      this.#referredBy.set(referrer, entry.value.hash);
-      this.#count(entry.value.hash, 1);
+    else this.#unreadable.delete(referrer);
+    const former = this.#referredBy.get(referrer);
+    const hash = entry.status === "present" ? entry.value.hash : undefined;
+    if (former === hash) return;
+    if (former !== undefined) this.#count(former, -1);
+    if (hash === undefined) this.#referredBy.delete(referrer);
+    else {
+      this.#referredBy.set(referrer, hash);
+      this.#count(hash, 1);
     }
   }
 
@@ -56,6 +58,7 @@ export class BodyReferences {
     const count = (this.#counts.get(hash) ?? 0) + by;
     if (count > 0) this.#counts.set(hash, count);
     else this.#counts.delete(hash);
+    // Between one and many nothing changes.
     this.#review(hash);
   }
 

@@ -13,7 +13,7 @@ import {
   type Random,
   sleep,
 } from "@fleet/runtime";
-import { type EngineMetrics, labelsOf, type WorkOverview } from "./engine-metrics.ts";
+import type { EngineMetrics, WorkOverview } from "./engine-metrics.ts";
 import type { EngineRegistry } from "./engine-port.ts";
 import { ExclusiveHolds } from "./exclusive-holds.ts";
 import { Losses, type LossStatus } from "./losses.ts";
@@ -21,6 +21,7 @@ import { explanationsAtOnce, PendingReport } from "./pending-report.ts";
 import { planWrites } from "./plan-writes.ts";
 import { Projection } from "./projection.ts";
 import { RescheduleOnFailure } from "./rescheduling.ts";
+import { tellSteps } from "./step-report.ts";
 
 export interface LeadingOptions {
   readonly registry: EngineRegistry;
@@ -296,7 +297,7 @@ export class Leading {
   /** Sends placements off while the next ones are planned. */
   async #placeMeanwhile(decided: Plan, signal: AbortSignal): Promise<void> {
     const placing = this.#commit(planWrites(decided.steps).writes, signal).then((revision) => {
-      this.#tell(decided);
+      tellSteps(decided.steps, this.#options);
       return revision;
     });
     // It is waited for later; until then its failure, which ends the term, is nobody's.
@@ -321,7 +322,7 @@ export class Leading {
       this.#holds.assignment(assignment),
     );
     const revision = await this.#commit(writes, signal);
-    this.#tell(decided);
+    tellSteps(decided.steps, this.#options);
     await this.#caughtUp(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
     // Others were planned around these; that they are gone again, or never came, is an event no watch will tell of.
     const refused = decided.steps.flatMap((step) => (this.#wasRefused(step) ? [step.assignment] : []));
@@ -427,42 +428,6 @@ export class Leading {
       signal.addEventListener("abort", onAbort, { once: true });
       if (signal.aborted) onAbort();
     });
-  }
-
-  #tell({ steps }: Plan): void {
-    for (const step of steps) {
-      this.#logStep(step);
-      this.#options.metrics.steps.add(labelsOf(step));
-    }
-  }
-
-  #logStep(step: Step): void {
-    const { logger } = this.#options;
-    switch (step.kind) {
-      case "withdraw":
-        logger.info("unit_withdrawn", {
-          unit: step.unit,
-          machine: step.machineId,
-          reason: step.reason.kind,
-        });
-        return;
-      case "assign":
-      case "update":
-        logger.info(step.kind === "assign" ? "unit_assigned" : "unit_updated", {
-          unit: step.assignment.unit,
-          machine: step.assignment.machineId,
-          target: step.assignment.target,
-          restart: step.assignment.restart,
-          reason: step.reason.kind,
-        });
-        return;
-      case "settle":
-        logger.info("machine_settled", {
-          machine: step.machineId,
-          registration: step.registration,
-          ...(step.spared.length === 0 ? {} : { spared: step.spared }),
-        });
-    }
   }
 
   #reportFinding(decided: Plan): void {

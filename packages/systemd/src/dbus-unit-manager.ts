@@ -118,15 +118,14 @@ export class DbusUnitManager implements UnitManager {
     if (names.length === 0) return;
     const { session, links } = this.#mustBeConnected();
     if (links) await this.#link(session, names);
-    const listed = await session.list(names);
-    const outdated = await Promise.all(
-      names.map((name) => {
-        const unit = listed.get(name);
-        // Old systemds (< 246) remember that there was no such file.
-        return unit === undefined || unit.load === "not-found" || session.needsReload(unit);
-      }),
-    );
-    if (outdated.includes(true)) await this.#reload(session);
+    // Asked without waiting in between: systemd answers in order.
+    const [listed, ...outdated] = await Promise.all([
+      session.list(names),
+      ...names.map((name) => needsReload(session, name)),
+    ]);
+    // Old systemds (< 246) remember that there was no such file.
+    const missing = names.some((name) => (listed.get(name)?.load ?? "not-found") === "not-found");
+    if (missing || outdated.includes(true)) await this.#reload(session);
   }
 
   async start(name: string): Promise<void> {
@@ -386,6 +385,16 @@ export class DbusUnitManager implements UnitManager {
 
 async function activeState(session: SystemdSession, name: string): Promise<string> {
   return ((await session.list([name])).get(name) ?? notFound).active;
+}
+
+async function needsReload(session: SystemdSession, name: string): Promise<boolean> {
+  try {
+    return await session.needsReload(name);
+  } catch (error) {
+    // What it does not take for a unit's name it does not list either.
+    if (isRefused(error, invalidArguments)) return true;
+    throw error;
+  }
 }
 
 function hasEnded(active: string): boolean {

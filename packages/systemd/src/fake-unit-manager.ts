@@ -208,14 +208,16 @@ export class FakeUnitManager implements UnitManager {
 export class FakeUnitDirectory implements UnitDirectory {
   readonly #systemd: FakeSystemd;
   #failure: string | undefined;
+  #failing: string | undefined;
 
   constructor(systemd: FakeSystemd) {
     this.#systemd = systemd;
   }
 
-  /** Every call fails with this errno (`ENOSPC`) until called with undefined. */
-  fail(errno: string | undefined): void {
+  /** Every call, or every one of that name, fails with this errno (`ENOSPC`) until called with undefined. */
+  fail(errno: string | undefined, call?: "write"): void {
     this.#failure = errno;
+    this.#failing = call;
   }
 
   async write(name: string, text: string): Promise<void> {
@@ -234,7 +236,7 @@ export class FakeUnitDirectory implements UnitDirectory {
   }
 
   #mustWork(action: string, name: string): void {
-    if (this.#failure === undefined) return;
+    if (this.#failure === undefined || (this.#failing ?? action) !== action) return;
     throw new FleetError("unit_directory_failed", `cannot ${action} unit file ${name}: ${this.#failure}`);
   }
 }

@@ -6,7 +6,7 @@ import { z } from "zod";
 import { DbusConnection, DbusRefusal, type DbusSignal } from "./dbus-connection.ts";
 import type { UnitState } from "./told-states.ts";
 import type { UnitStatus } from "./unit-manager.ts";
-import { unitNameOf } from "./unit-object-path.ts";
+import { unitNameOf, unitObjectPath } from "./unit-object-path.ts";
 
 const systemd = "org.freedesktop.systemd1";
 const managerPath = "/org/freedesktop/systemd1";
@@ -206,9 +206,9 @@ export class SystemdSession {
     return listed;
   }
 
-  /** Whether what systemd has in memory of a unit is older than its file. */
-  async needsReload(unit: ListedUnit): Promise<boolean> {
-    return parsed(z.boolean(), await this.#property(unit.path, unitInterface, "NeedDaemonReload"));
+  /** Whether what systemd has in memory of a unit is older than its file. A unit not in memory is loaded for it. */
+  async needsReload(name: string): Promise<boolean> {
+    return parsed(z.boolean(), await this.#property(unitObjectPath(name), unitInterface, "NeedDaemonReload"));
   }
 
   async reload(): Promise<void> {

@@ -1,6 +1,7 @@
 import { BenchEtcd } from "../bench-etcd.ts";
-import type { Benchmark, Measurement, Progress } from "../benchmark.ts";
+import { type Benchmark, type Measurement, type Progress, spreadOf } from "../benchmark.ts";
 import { Leader } from "../leader.ts";
+import { oneUnitMoreTimes } from "../one-unit-more.ts";
 import { keys, machineRows, unitRows } from "../population.ts";
 
 const MACHINES = 10_000;
@@ -41,17 +42,18 @@ async function place(
       agentTtlMs: 30_000,
     });
     try {
-      const { atMs: loadedAtMs } = await leader.until("loaded");
+      const { atMs: loadedAtMs, cpuMs: cpuBefore } = await leader.until("loaded");
       const { atMs: decidedAtMs } = await leader.until("deciding");
-      const { atMs: doneAtMs } = await leader.until("committed", ({ assigned }) => assigned >= units);
+      const { atMs: doneAtMs, cpuMs } = await leader.until("committed", ({ assigned }) => assigned >= units);
       const seconds = (doneAtMs - loadedAtMs) / 1_000;
       const memoryMiB = leader.peakMemoryMiB();
       progress(
-        `loaded after ${((loadedAtMs - leader.startedAtMs) / 1_000).toFixed(1)} s, placed ${seconds.toFixed(1)} s later`,
+        `loaded after ${((loadedAtMs - leader.startedAtMs) / 1_000).toFixed(1)} s, placed ${seconds.toFixed(1)} s later with ${((cpuMs - cpuBefore) / 1_000).toFixed(1)} s of CPU time`,
       );
       const assignments = await storedAssignments(etcd);
       if (assignments.length !== units)
         throw new Error(`${assignments.length} of ${units} units are assigned`);
+      const more = await oneUnitMoreTimes(etcd);
       const raw = assignments.map(({ key, value }) => ({ key: `/raw${key}`, value }));
       const rawSeconds = await etcd.rawWriteSeconds(raw);
       return {
@@ -72,6 +74,13 @@ async function place(
             value: (decidedAtMs - leader.startedAtMs) / 1_000,
             unit: "s",
             bars: [{ of: "value", atMost: 10 }],
+          },
+          {
+            figure: "one unit more, intent to assignment",
+            value: spreadOf(more.assigned).median,
+            unit: "ms",
+            limit: { what: "one put until a watch shows it", value: spreadOf(more.put).median },
+            bars: [{ of: "ratio", atMost: 3 }],
           },
           { figure: "engine memory", value: memoryMiB, unit: "MiB", bars: [{ of: "value", atMost: 1_024 }] },
         ],

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { unitNameOf } from "../../../packages/systemd/src/unit-object-path.ts";
+import { unitNameOf, unitObjectPath } from "../../../packages/systemd/src/unit-object-path.ts";
 
 test.each([
   ["/org/freedesktop/systemd1/unit/hello_2eservice", "hello.service"],
@@ -11,4 +11,5 @@ test.each([
   ["/org/freedesktop/systemd1", undefined],
 ])("%s is the object of %s", (path, name) => {
   expect(unitNameOf(path)).toBe(name);
+  if (name !== undefined) expect(unitObjectPath(name)).toBe(path);
 });

@@ -282,7 +282,7 @@ export class ClusterModel {
     const { machineId, unit } = assignment;
     const former = this.assignment(machineId, unit);
     if (former !== undefined && former !== unreadable && sameAssignment(former, assignment)) return;
-    this.#recordAssignment(machineId, unit, assignment);
+    this.#recordAssignment(machineId, unit, former, assignment);
     const known = this.#units.record(unit);
     if (known === undefined || known === unreadable || known.hash !== assignment.hash) {
       // Planned for a unit that has changed since: what the plan took to be in the way may not be.
@@ -291,12 +291,13 @@ export class ClusterModel {
   }
 
   setAssignmentUnreadable(machineId: string, unit: string): void {
-    this.#recordAssignment(machineId, unit, unreadable);
+    this.#recordAssignment(machineId, unit, this.assignment(machineId, unit), unreadable);
   }
 
   removeAssignment(machineId: string, unit: string): void {
-    if (!this.isAssigned(machineId, unit)) return;
-    this.#writeAssignment(machineId, unit, undefined);
+    const former = this.assignment(machineId, unit);
+    if (former === undefined) return;
+    this.#writeAssignment(machineId, unit, former, undefined);
     for (const follower of this.#units.followers(unit)) {
       if (this.isAssigned(machineId, follower)) this.#dirty.suspect(machineId, follower);
     }
@@ -451,17 +452,26 @@ export class ClusterModel {
     for (const each of global ? [machineId] : this.machinesOf(unit)) this.#dirty.suspect(each, unit);
   }
 
-  #recordAssignment(machineId: string, unit: string, entry: Assignment | Unreadable): void {
-    this.#writeAssignment(machineId, unit, entry);
-    this.#dirty.suspect(machineId, unit);
+  #recordAssignment(
+    machineId: string,
+    unit: string,
+    former: Assignment | Unreadable | undefined,
+    entry: Assignment | Unreadable,
+  ): void {
+    this.#writeAssignment(machineId, unit, former, entry);
+    // This machine is one of them now.
     for (const other of this.machinesOf(unit)) this.#dirty.suspect(other, unit);
     for (const awaiting of this.#occupancy.awaiting(machineId, unit))
       this.#dirty.suspect(machineId, awaiting);
     for (const follower of this.#units.followers(unit)) this.#retry(follower, machineId);
   }
 
-  #writeAssignment(machineId: string, unit: string, entry: Assignment | Unreadable | undefined): void {
-    const former = this.#occupancy.assignment(machineId, unit);
+  #writeAssignment(
+    machineId: string,
+    unit: string,
+    former: Assignment | Unreadable | undefined,
+    entry: Assignment | Unreadable | undefined,
+  ): void {
     this.#undo?.push({ machineId, unit, former: { assignment: former } });
     this.#applyAssignment(machineId, unit, entry);
   }

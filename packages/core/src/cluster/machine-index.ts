@@ -16,7 +16,7 @@ const noMachines = new LoadIndex();
 export class MachineIndex {
   readonly loads = new LoadIndex();
   /** A pair that no unit has asked for is not ordered by load: machines have more metadata than units ask for. */
-  readonly #loadsWith = new Map<string, LoadIndex>();
+  readonly #loadsWith = new Map<string, Map<string, LoadIndex>>();
   readonly #byMetadata = new Multimap();
   readonly #byShortId = new Multimap();
 
@@ -30,29 +30,29 @@ export class MachineIndex {
     this.loads.delete(machine.id);
     this.#byShortId.delete(machine.id.slice(0, shortIdLength), machine.id);
     for (const [key, value] of machine.metadata) {
-      const shared = pair(key, value);
-      this.#byMetadata.delete(shared, machine.id);
-      this.#loadsWith.get(shared)?.delete(machine.id);
+      this.#byMetadata.delete(pair(key, value), machine.id);
+      this.#loadsWith.get(key)?.get(value)?.delete(machine.id);
     }
   }
 
   setLoad(machine: Machine, load: number): void {
     this.loads.set(machine.id, load);
     if (this.#loadsWith.size === 0) return;
-    for (const [key, value] of machine.metadata) this.#loadsWith.get(pair(key, value))?.set(machine.id, load);
+    for (const [key, value] of machine.metadata) this.#loadsWith.get(key)?.get(value)?.set(machine.id, load);
   }
 
   /** The machines with this metadata, by load. */
   loadsWith(key: string, value: string): LoadIndex {
-    const shared = pair(key, value);
-    const known = this.#loadsWith.get(shared);
+    const known = this.#loadsWith.get(key)?.get(value);
     if (known !== undefined) return known;
-    const machines = this.#byMetadata.get(shared);
+    const machines = this.#byMetadata.get(pair(key, value));
     // What no machine has is not kept: units may ask for anything.
     if (machines.size === 0) return noMachines;
     const loads = new LoadIndex();
     for (const machineId of [...machines].sort(compareText)) loads.set(machineId, this.loads.of(machineId));
-    this.#loadsWith.set(shared, loads);
+    const ofKey = this.#loadsWith.get(key);
+    if (ofKey === undefined) this.#loadsWith.set(key, new Map([[value, loads]]));
+    else ofKey.set(value, loads);
     return loads;
   }
 

@@ -31,24 +31,14 @@ export function insertSorted<Item>(
   else items.splice(lowerBound(items, item, compare), 0, item);
 }
 
-/** Removes an item from an ascending array, if it is there. */
-export function removeSorted<Item>(
-  items: Item[],
-  item: Item,
-  compare: (left: Item, right: Item) => number,
-): void {
-  const first = items[0];
-  const at = first !== undefined && compare(first, item) === 0 ? 0 : lowerBound(items, item, compare);
-  const found = items[at];
-  if (found !== undefined && compare(found, item) === 0) items.splice(at, 1);
-}
-
-function lowerBound<Item>(
+/** Where the first item is, at `from` or later, that does not come before this one. */
+export function lowerBound<Item>(
   items: readonly Item[],
   item: Item,
   compare: (left: Item, right: Item) => number,
+  from = 0,
 ): number {
-  let low = 0;
+  let low = from;
   let high = items.length;
   while (low < high) {
     const middle = (low + high) >>> 1;

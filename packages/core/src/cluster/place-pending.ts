@@ -121,12 +121,14 @@ function assignTo(draft: Draft, unit: ReadableUnit, machine: Machine, why: "leas
   );
 }
 
-/** Unplaced units to try, the one changed first in front; a unit is in it at most once. */
+/** Unplaced units to try, the one changed first in front; a unit is in it at most once. Their records do not change meanwhile. */
 class RetryQueue {
   readonly #model: ClusterModel;
   readonly #hints = new Map<string, Hints>();
-  /** Descending, so that the next one is taken from the end. Undefined until the first one is asked for. */
-  #order: Seniority[] | undefined;
+  /** Descending, so that the next one is taken from the end. */
+  readonly #order: ReadableUnit[] = [];
+  /** Until the first one is asked for they come in any order. */
+  #sorted = false;
 
   constructor(model: ClusterModel) {
     this.#model = model;
@@ -138,7 +140,8 @@ class RetryQueue {
     const known = this.#hints.get(name);
     if (known === undefined) {
       this.#hints.set(name, hints);
-      if (this.#order !== undefined) insertSorted(this.#order, unit, descending);
+      if (this.#sorted) insertSorted(this.#order, unit, descending);
+      else this.#order.push(unit);
     } else if (known !== everywhere && known !== hints) {
       this.#hints.set(name, hints === everywhere ? everywhere : new Set([...known, ...hints]));
     }
@@ -149,17 +152,14 @@ class RetryQueue {
   }
 
   next(): { readonly unit: ReadableUnit; readonly hints: Hints } | undefined {
-    this.#order ??= this.#model
-      .bySeniority(this.#hints.keys())
-      .reverse()
-      .flatMap((name) => this.#model.readableUnit(name) ?? []);
+    if (!this.#sorted) this.#order.sort(descending);
+    this.#sorted = true;
     for (;;) {
-      const name = this.#order.pop()?.name;
-      if (name === undefined) return undefined;
-      const unit = this.#model.readableUnit(name);
-      const hints = this.#hints.get(name);
-      this.#hints.delete(name);
-      if (unit !== undefined && hints !== undefined && this.#model.unplaced.has(name)) return { unit, hints };
+      const unit = this.#order.pop();
+      if (unit === undefined) return undefined;
+      const hints = this.#hints.get(unit.name);
+      this.#hints.delete(unit.name);
+      if (hints !== undefined && this.#model.unplaced.has(unit.name)) return { unit, hints };
     }
   }
 }
