@@ -26,8 +26,8 @@ afterEach(async () => {
   await served.stop();
 });
 
-function follow(client: FleetClient, names: readonly string[] = []) {
-  const updates = client.watch(names, stopping.signal)[Symbol.asyncIterator]();
+function follow(client: FleetClient, units: readonly string[] = []) {
+  const updates = client.watch({ units }, stopping.signal)[Symbol.asyncIterator]();
   return {
     next: async (): Promise<WatchUpdate> => {
       const result = await updates.next();
