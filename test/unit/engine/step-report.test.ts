@@ -49,7 +49,7 @@ describe("what is told of the steps that were carried out", () => {
   });
 
   test("of very many how many there were of each kind, and each for who looks closely", async () => {
-    const settled: Step = { kind: "settle", machineId: "m1", registration: 7 };
+    const settled: Step = { kind: "settle", machineId: "m1", registration: 7, spared: [] };
     const { info, debug, counted } = await told([...assigned(2_000), settled]);
     expect(info).toEqual([
       'steps_carried_out {"step":"assign","reason":"least_loaded","count":2000}',

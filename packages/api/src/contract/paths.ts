@@ -16,4 +16,16 @@ export const query = {
   unitName: "unitName",
   /** Names, comma-separated, a watch is limited to. */
   units: "units",
+  /** Of a watch: which kinds of rows, comma-separated. */
+  kinds: "kinds",
+  /** Of a watch: `none` for summaries instead of units with their files. */
+  options: "options",
+  /** Of a watch: revision of the last message of a stream that is to be resumed. */
+  since: "since",
+  /** Of a watch that resumes: the cluster that its snapshot named. */
+  cluster: "cluster",
+  /** Of the list of events: only those of one unit, of one machine, at most so many. */
+  unit: "unit",
+  machine: "machine",
+  limit: "limit",
 } as const;
