@@ -79,6 +79,11 @@ export class SimulatedEtcd {
     return this.#serving === this.truth ? this.#leftAtMs : this.#clock.monotonic();
   }
 
+  /** Since when clients find the store that they find now, in milliseconds; from the beginning: minus infinity. */
+  get servedSinceMs(): number {
+    return this.#leftAtMs;
+  }
+
   /** Its space is used up (NOSPACE): it reads, deletes and keeps leases, and stores nothing. */
   fill(): void {
     this.#isFull = true;

@@ -65,6 +65,7 @@ export class SimulatedMachine {
   #token: string | undefined;
   #process: Process | undefined;
   #processes = 0;
+  #startedAtMs = Number.NEGATIVE_INFINITY;
   #leaves = 0;
   #cut = false;
   #leavingSinceMs: number | undefined;
@@ -101,6 +102,11 @@ export class SimulatedMachine {
   /** Why fleetd acts on nothing it reads, if so. */
   get frozen(): string | undefined {
     return this.#process?.registry.guard.frozen?.code;
+  }
+
+  /** When fleetd was last started, in milliseconds of the world. */
+  get startedAtMs(): number {
+    return this.#startedAtMs;
   }
 
   /** How often fleetd was told to leave. What it had begun to unload is unloaded, also by the fleetd after it. */
@@ -142,6 +148,7 @@ export class SimulatedMachine {
     const { etcd, random, logger, metadata } = this.#options;
     this.#token ??= randomHex(random, 32);
     this.#processes += 1;
+    this.#startedAtMs = this.#options.clock.monotonic();
     const formats = formatsOf[this.#version];
     const caller: Caller = { name: `${this.id.slice(0, 8)}#${this.#processes}`, formats };
     const clock = new ProcessClock(this.#clock);
