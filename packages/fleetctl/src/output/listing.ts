@@ -28,8 +28,8 @@ export interface Row<Item> {
 
 /** What a command lists, whether once or for as long as one looks. */
 export interface Listing<Item> {
-  /** What a row stands for, for people: `units`. */
-  readonly things: string;
+  /** What a row stands for, for people: `unit`. */
+  readonly thing: string;
   readonly columns: Columns<Row<Item>>;
   /** Tells an item from all others; without --sort, and among rows alike, it is the order. */
   readonly keyOf: (item: Item) => string;
@@ -71,6 +71,11 @@ export async function list<Item>(call: Invocation, listing: Listing<Item>): Prom
     full: call.flags.on("full"),
     legend: !call.flags.on("no-legend"),
   };
+  if (call.flags.on("watch")) {
+    // Only here: a listing should not wait for what it has no use for.
+    const { watchListing } = await import("../live/watch-listing.ts");
+    return await watchListing(call, listing, view);
+  }
   const rows = sortedRows(view.order, await chosenRows(call, listing));
   if (call.flags.on("json")) {
     const shown = rows.map(({ item }) => listing.json(item));

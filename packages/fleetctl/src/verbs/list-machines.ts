@@ -22,7 +22,7 @@ export async function listMachines(call: Invocation): Promise<number> {
   const isChosen = await chosenByArguments(call.args);
   let massLoss: ApiMassLoss | undefined;
   const code = await list<ClientMachine>(call, {
-    things: "machines",
+    thing: "machine",
     columns,
     keyOf: ({ id }) => id,
     machineOf: ({ id }) => id,

@@ -62,7 +62,7 @@ export async function listUnitFiles(call: Invocation): Promise<number> {
   const states = call.flags.text("state");
   const wanted = states === "" ? undefined : targetStatesOf(states);
   return await list<UnitFile>(call, {
-    things: "units",
+    thing: "unit",
     columns,
     keyOf: ({ unit }) => unit.name,
     machineOf: ({ unit }) => unit.machineID,

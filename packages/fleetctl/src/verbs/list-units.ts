@@ -31,7 +31,7 @@ function activeLook({ systemdActiveState }: ApiUnitState): Look | undefined {
 export async function listUnits(call: Invocation): Promise<number> {
   const isNamed = unitMatcher(call.args);
   return await list<ApiUnitState>(call, {
-    things: "units",
+    thing: "unit",
     columns,
     keyOf,
     machineOf: ({ machineID }) => machineID,

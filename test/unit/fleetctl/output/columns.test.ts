@@ -20,6 +20,7 @@ function sorting(keys: string): Invocation {
     connect: () => Promise.reject(new Error("nothing to ask")),
     clock: systemClock,
     signal: new AbortController().signal,
+    unread: new AbortController().signal,
   };
 }
 

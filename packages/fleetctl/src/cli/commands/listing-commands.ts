@@ -14,6 +14,13 @@ const full: Flag = {
   fallback: "false",
   help: "Do not ellipsize fields on output",
 };
+const watch: Flag = {
+  name: "watch",
+  short: "w",
+  kind: "switch",
+  fallback: "false",
+  help: "Stay, and show what changes: in place on a terminal, else as lines",
+};
 const machine: Flag = {
   name: "machine",
   kind: "text",
@@ -67,6 +74,7 @@ export const listingCommands: readonly Command[] = [
       sort(machineFields, "machine id"),
       full,
       noLegend,
+      watch,
     ],
     takes: ["machine"],
     examples: [
@@ -92,6 +100,7 @@ export const listingCommands: readonly Command[] = [
       sort(fileFields, "unit"),
       full,
       noLegend,
+      watch,
     ],
     takes: ["unit", "template"],
     examples: [
@@ -120,6 +129,7 @@ export const listingCommands: readonly Command[] = [
       sort(stateFields, "unit and machine"),
       full,
       noLegend,
+      watch,
     ],
     takes: ["unit"],
     examples: [
