@@ -5,6 +5,7 @@ import type { ChangeBatch, FollowObserver } from "./changes.ts";
 import { ClusterGuard, type ClusterMemory } from "./cluster-guard.ts";
 import { type CommitOutcome, Committer, type EngineWrite } from "./commit.ts";
 import { DataFormat } from "./data-format.ts";
+import { EventRecords, type EventsOutcome, type EventsWrite } from "./event-records.ts";
 import { Follow } from "./follow.ts";
 import { Keyspace } from "./keyspace.ts";
 import { Leadership, type Term } from "./leadership.ts";
@@ -57,6 +58,7 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #keys: Keyspace;
   readonly #committer: Committer;
+  readonly #events: EventRecords;
   readonly #dataFormat: DataFormat;
   readonly #survey: LeaseSurvey;
   readonly #metrics: FollowMetrics;
@@ -79,6 +81,7 @@ export class Registry {
     this.#dataFormat = new DataFormat({ guard, keys, logger, formats });
     this.losses = new LossConfirmations(guard, keys);
     this.#committer = new Committer(guard, keys, this.leadership);
+    this.#events = new EventRecords(guard, keys, this.leadership);
     this.#survey = new LeaseSurvey(store, guard, keys);
   }
 
@@ -102,6 +105,11 @@ export class Registry {
   /** See `Committer.commit`. */
   commit(term: Term, writes: readonly EngineWrite[], signal: AbortSignal): Promise<CommitOutcome> {
     return this.#committer.commit(term, writes, signal);
+  }
+
+  /** See `EventRecords.record`. */
+  recordEvents(term: Term, write: EventsWrite, signal: AbortSignal): Promise<EventsOutcome> {
+    return this.#events.record(term, write, signal);
   }
 
   /** See `LeaseSurvey.overdue`. */

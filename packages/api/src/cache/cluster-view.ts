@@ -189,6 +189,7 @@ export class ClusterView {
         this.#applyState(change.unit, change.machineId, change.entry, changed);
         return;
       case "cluster":
+      case "events":
       case "leader":
       case "exclusive-hold":
       case "reschedule":

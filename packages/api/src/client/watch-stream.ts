@@ -57,14 +57,11 @@ export async function* watchUnits(
       yield { type: "unsupported" };
       return;
     }
-    const updates = updatesOf(opened, options.requestTimeoutMs, signal);
-    let end = await updates.next();
-    for (; end.done !== true; end = await updates.next()) {
-      since = positionAfter(end.value, since);
-      yield end.value;
-    }
-    if (end.value !== watchClose.resync) {
-      throw new FleetUnreachableError(`the server ended the stream (code ${end.value})`);
+    const end = yield* updatesOf(opened, options.requestTimeoutMs, signal, (update) => {
+      since = positionAfter(update, since);
+    });
+    if (end !== watchClose.resync) {
+      throw new FleetUnreachableError(`the server ended the stream (code ${end})`);
     }
   }
 }
@@ -218,6 +215,7 @@ async function* updatesOf(
   inbox: Inbox,
   answerWithinMs: number,
   signal: AbortSignal,
+  heard: (update: WatchUpdate) => void,
 ): AsyncGenerator<WatchUpdate, number> {
   let silent = false;
   const abort = (): void => inbox.wake();
@@ -233,7 +231,9 @@ async function* updatesOf(
       if (typeof next === "number") return next;
       if (next !== undefined) {
         const update = readUpdate(next);
-        if (update !== undefined) yield update;
+        if (update === undefined) continue;
+        heard(update);
+        yield update;
       } else if (silent) throw new FleetUnreachableError(`no answer within ${answerWithinMs / 1000} s`);
       else await inbox.woken();
     }
