@@ -1,9 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import { ScreenTerminal } from "../../unit/fleetctl/live/screen-terminal.ts";
-import { acceleratedClock, fleetctl, type Outcome } from "./command-line.ts";
 import { options } from "./fleet-shell.ts";
 import { ScriptedFleet } from "./scripted-fleet.ts";
 import { StreamServer, stateOf } from "./stream-server.ts";
+import { Watching } from "./watching.ts";
 
 const one = { id: "1acdd9bf0000", primaryIP: "10.0.0.1", metadata: { region: "eu" } };
 const two = { id: "2acdd9bf0000", primaryIP: "10.0.0.2", metadata: {} };
@@ -22,59 +21,9 @@ beforeEach(async () => {
 
 afterEach(() => server.close());
 
-/** A command that goes on until it is told to stop. */
-class Watching {
-  readonly terminal = new ScreenTerminal(8, 90);
-  readonly ended: Promise<Outcome>;
-  stdout = "";
-  readonly #stop = new AbortController();
-  readonly #unread = new AbortController();
-  #wake: () => void = () => {};
-
-  constructor(line: string, around: { readonly terminal?: boolean; readonly endpoint?: string } = {}) {
-    this.ended = fleetctl(around.endpoint ?? endpoint, line.split(" "), {
-      clock: acceleratedClock(10),
-      signal: this.#stop.signal,
-      unread: this.#unread.signal,
-      ...(around.terminal === true ? { terminal: this.terminal } : {}),
-      printed: (text) => {
-        this.stdout += text;
-        this.#wake();
-      },
-    });
-  }
-
-  /** Resolves when this many lines have been printed, with those after the first `from`. */
-  async lines(count: number, from = 0): Promise<readonly string[]> {
-    for (;;) {
-      const lines = this.stdout.split("\n").slice(0, -1);
-      if (lines.length >= count) return lines.slice(from);
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
-    }
-  }
-
-  /** Resolves when the screen has a text. */
-  async shows(text: string): Promise<void> {
-    while (!this.terminal.screen.join("\n").includes(text))
-      await new Promise((resolve) => setImmediate(resolve));
-  }
-
-  interrupt(): Promise<Outcome> {
-    this.#stop.abort("SIGINT");
-    return this.ended;
-  }
-
-  close(): Promise<Outcome> {
-    this.#unread.abort();
-    return this.ended;
-  }
-}
-
 describe("--watch, when it is piped", () => {
   it("prints the rows, then a line for each change", async () => {
-    const watching = new Watching("list-units --watch");
+    const watching = new Watching(endpoint, "list-units --watch");
     expect(await watching.lines(3)).toEqual([
       "CHANGE\tUNIT\t\tMACHINE\t\t\tACTIVE\tSUB",
       "listed\ta.service\t1acdd9bf.../10.0.0.1\tactive\trunning",
@@ -96,7 +45,7 @@ describe("--watch, when it is piped", () => {
   });
 
   it("prints each as an object with --json", async () => {
-    const watching = new Watching("--json list-machines -w region=*");
+    const watching = new Watching(endpoint, "--json list-machines -w region=*");
     const [listed = ""] = await watching.lines(1);
     expect(JSON.parse(listed)).toEqual({ change: "listed", row: one });
     server.tell({ machines: { put: [{ ...two, metadata: { region: "us" } }], removed: [one.id] } });
@@ -117,6 +66,7 @@ describe("--watch, when it is piped", () => {
     } as const;
     server.rows = { ...server.rows, summaries: [{ ...summary, machineID: one.id }] };
     const watching = new Watching(
+      endpoint,
       "list-unit-files -w --no-legend --fields=unit,hash,desc,state,target,global",
     );
     expect(await watching.lines(1)).toEqual([
@@ -130,6 +80,7 @@ describe("--watch, when it is piped", () => {
   it("holds on to what the flags choose", async () => {
     const opened = server.opened();
     const watching = new Watching(
+      endpoint,
       "list-units -w --no-legend --fields=unit,active --state=failed --machine=10.0.0.1 [ab]*",
     );
     await opened;
@@ -147,13 +98,13 @@ describe("--watch, when it is piped", () => {
     ["list-units -w --machine=3", '--machine: no machine has the id or IP "3"'],
     ["list-machines -w --sort=nope", 'Invalid key to sort by: "nope"'],
   ])("%s fails at once", async (line, message) => {
-    const { code, stderr } = await new Watching(line).ended;
+    const { code, stderr } = await new Watching(endpoint, line).ended;
     expect([code, stderr.startsWith(message)]).toEqual([1, true]);
   });
 
   it("fails when nobody answers to begin with", async () => {
     await server.close();
-    const { code, stderr } = await new Watching("list-units -w").ended;
+    const { code, stderr } = await new Watching(endpoint, "list-units -w").ended;
     expect([code, stderr]).toEqual([
       1,
       expect.stringMatching(/^Error following the cluster: .*ECONNREFUSED.*\n {2}Is fleetd running there/),
@@ -162,7 +113,7 @@ describe("--watch, when it is piped", () => {
   });
 
   it("ends when nobody reads on", async () => {
-    const watching = new Watching("list-units -w");
+    const watching = new Watching(endpoint, "list-units -w");
     await watching.lines(3);
     expect((await watching.close()).code).toBe(0);
   });
@@ -170,7 +121,7 @@ describe("--watch, when it is piped", () => {
 
 describe("--watch, when the connection is lost", () => {
   it("says so, goes on where it was, and tells what it missed", async () => {
-    const watching = new Watching("list-units -w --no-legend --fields=unit,active");
+    const watching = new Watching(endpoint, "list-units -w --no-legend --fields=unit,active");
     await watching.lines(2);
     server.missed = { states: { put: [stateOf("a.service", one.id, "failed")], removed: [] } };
     server.cut();
@@ -181,7 +132,7 @@ describe("--watch, when the connection is lost", () => {
   });
 
   it("compares with a whole picture when what it missed is too old", async () => {
-    const watching = new Watching("list-units -w --no-legend --fields=unit,active");
+    const watching = new Watching(endpoint, "list-units -w --no-legend --fields=unit,active");
     await watching.lines(2);
     server.missed = "too old";
     server.rows = { ...server.rows, states: [stateOf("b.service", two.id), stateOf("c.service", two.id)] };
@@ -191,7 +142,7 @@ describe("--watch, when the connection is lost", () => {
   });
 
   it("says when the daemon has lost etcd, once", async () => {
-    const watching = new Watching("list-units -w --no-legend --fields=unit");
+    const watching = new Watching(endpoint, "list-units -w --no-legend --fields=unit");
     await watching.lines(2);
     for (let n = 0; n < 3; n += 1) server.say("stale", "etcd is away");
     server.say("connected");
@@ -206,9 +157,7 @@ describe("--watch, when the connection is lost", () => {
   it("looks every so often where the server has no streams", async () => {
     const fleet = new ScriptedFleet();
     fleet.add("a.service", options(), "launched");
-    const watching = new Watching("list-unit-files -w --no-legend --fields=unit,state", {
-      endpoint: await fleet.listen(),
-    });
+    const watching = new Watching(await fleet.listen(), "list-unit-files -w --no-legend --fields=unit,state");
     expect(await watching.lines(1)).toEqual(["listed\ta.service\tlaunched"]);
     fleet.add("b.service", options(), "inactive");
     expect(await watching.lines(2, 1)).toEqual(["added\tb.service\tinactive"]);
@@ -225,7 +174,7 @@ describe("--watch, when the connection is lost", () => {
 
 describe("--watch, on a terminal", () => {
   it("shows a table in place until q", async () => {
-    const watching = new Watching("list-units -w", { terminal: true });
+    const watching = new Watching(endpoint, "list-units -w", { terminal: true });
     await watching.shows("a.service");
     server.tell({ states: { put: [stateOf("a.service", one.id, "failed", "failed")], removed: [] } });
     await watching.shows("* a.service  1acdd9bf.../10.0.0.1  failed  failed");
@@ -238,21 +187,21 @@ describe("--watch, on a terminal", () => {
   });
 
   it("gives the terminal back on Ctrl-C and on a signal", async () => {
-    const typed = new Watching("list-units -w", { terminal: true });
+    const typed = new Watching(endpoint, "list-units -w", { terminal: true });
     await typed.shows("a.service");
     typed.terminal.type("\u0003");
     expect(await typed.ended).toEqual({ code: 130, stdout: "", stderr: "" });
-    const signalled = new Watching("list-units -w", { terminal: true });
+    const signalled = new Watching(endpoint, "list-units -w", { terminal: true });
     await signalled.shows("a.service");
     expect(await signalled.interrupt()).toMatchObject({ code: 130, stderr: "" });
     expect([typed, signalled].map(({ terminal }) => terminal.isAlternate)).toEqual([false, false]);
   });
 
   it("leaves the terminal alone with --json, and when it cannot begin", async () => {
-    const json = new Watching("list-units -w --json", { terminal: true });
+    const json = new Watching(endpoint, "list-units -w --json", { terminal: true });
     await json.lines(2);
     await json.interrupt();
-    const failed = new Watching("list-units -w --state=nope", { terminal: true });
+    const failed = new Watching(endpoint, "list-units -w --state=nope", { terminal: true });
     expect((await failed.ended).code).toBe(1);
     expect([json, failed].map(({ terminal }) => terminal.written)).toEqual(["", ""]);
   });

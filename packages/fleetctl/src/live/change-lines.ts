@@ -1,5 +1,6 @@
 import type { Invocation } from "../invocation.ts";
 import { type Cell, TabColumns } from "../output/tab-table.ts";
+import { ConnectionTalk } from "./connection-talk.ts";
 import type { Change, LiveRow, RowChange } from "./live-rows.ts";
 import type { ListingOutput } from "./watch-listing.ts";
 
@@ -11,14 +12,15 @@ export class ChangeLines implements ListingOutput {
   readonly #call: Invocation;
   readonly #json: boolean;
   readonly #columns: TabColumns;
+  readonly #talk: ConnectionTalk;
   #heading: readonly Cell[];
-  #isStale = false;
 
   /** @param heading Heads of the columns; none: no heading. */
   constructor(call: Invocation, heading: readonly Cell[]) {
     this.#call = call;
     this.#json = call.flags.on("json");
     this.#columns = new TabColumns(call.paint);
+    this.#talk = new ConnectionTalk(call.say);
     this.#heading = this.#json ? [] : heading;
   }
 
@@ -27,14 +29,12 @@ export class ChangeLines implements ListingOutput {
   }
 
   changed(changes: readonly RowChange[]): void {
-    if (this.#isStale) this.#call.say("Connected again.");
-    this.#isStale = false;
+    this.#talk.heard();
     this.#print(changes);
   }
 
   stale(reason: string): void {
-    if (!this.#isStale) this.#call.say(`Connection lost: ${reason}. Trying again.`);
-    this.#isStale = true;
+    this.#talk.lost(reason);
   }
 
   close(): void {}

@@ -5,6 +5,7 @@ import type { LiveRow, RowChange } from "./live-rows.ts";
 import { Screen } from "./screen.ts";
 import { ColumnWidths, headingLine, rowLine } from "./table-lines.ts";
 import type { Terminal } from "./terminal.ts";
+import type { Leave } from "./until-left.ts";
 import type { ListingOutput } from "./watch-listing.ts";
 
 /** Between two redraws, those aside that a key asks for. */
@@ -27,7 +28,7 @@ export interface LiveTableParts {
   /** What a row stands for, for people: `unit`. */
   readonly thing: string;
   /** The user leaves. */
-  readonly quit: (how: "asked" | "interrupted") => void;
+  readonly leave: (how: Leave) => void;
 }
 
 /**
@@ -92,8 +93,8 @@ export class LiveTable implements ListingOutput {
   }
 
   #act(action: KeyAction): void {
-    if (action === "quit") this.#parts.quit("asked");
-    else if (action === "interrupt") this.#parts.quit("interrupted");
+    if (action === "quit") this.#parts.leave("asked");
+    else if (action === "interrupt") this.#parts.leave("interrupted");
     else if (action === "suspend") this.#suspend();
     else this.#scrollTo(this.#topAfter(action));
   }

@@ -1,7 +1,6 @@
 import type { ClientMachine, WatchDelta } from "@fleet/api/client";
 import { Backoff, errorMessage, sleep, systemRandom } from "@fleet/runtime";
 import { isInterrupt } from "../api-failure.ts";
-import { codeOfSignal, signalOf } from "../interrupt.ts";
 import type { Invocation } from "../invocation.ts";
 import { headingOf } from "../output/columns.ts";
 import type { Changes, Listing, View } from "../output/listing.ts";
@@ -11,6 +10,7 @@ import { ChangeLines } from "./change-lines.ts";
 import { clusterStream, retry } from "./cluster-stream.ts";
 import { type LiveRow, LiveRows, type RowChange } from "./live-rows.ts";
 import { LiveTable } from "./live-table.ts";
+import { untilLeft } from "./until-left.ts";
 
 /** Where the rows of a listing go, and what becomes of them. */
 export interface ListingOutput {
@@ -38,8 +38,7 @@ export async function watchListing<Item>(
   listing: Listing<Item>,
   view: View<Item>,
 ): Promise<number> {
-  const quit = new AbortController();
-  const signal = AbortSignal.any([call.signal, call.unread, quit.signal]);
+  const leave = new AbortController();
   const terminal = call.flags.on("json") ? undefined : await call.terminal?.();
   const rows = new LiveRows(listing, view, {
     machine: call.flags.text("machine"),
@@ -47,24 +46,13 @@ export async function watchListing<Item>(
     markMs: terminal === undefined ? 0 : MARK_MS,
   });
   const heading = view.legend ? headingOf(view.fields) : [];
+  const { thing } = listing;
   const output =
     terminal === undefined
       ? new ChangeLines(call, heading)
-      : new LiveTable({
-          call,
-          terminal,
-          rows,
-          heading,
-          thing: listing.thing,
-          quit: (how) => quit.abort(how),
-        });
+      : new LiveTable({ call, terminal, rows, heading, thing, leave: (how) => leave.abort(how) });
   try {
-    await show(call, listing, rows, output, signal);
-    return 0;
-  } catch (error) {
-    if (!isInterrupt(error)) throw error;
-    if (call.signal.aborted) return codeOfSignal(signalOf(call.signal));
-    return quit.signal.reason === "interrupted" ? codeOfSignal("SIGINT") : 0;
+    return await untilLeft(call, leave.signal, (signal) => show(call, listing, rows, output, signal));
   } finally {
     output.close();
   }

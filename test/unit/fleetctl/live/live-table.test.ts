@@ -25,7 +25,7 @@ function show(count: number, color = "never"): void {
     rows,
     heading: ["UNIT", "MACHINE", "ACTIVE"].map((text) => ({ text })),
     thing: "unit",
-    quit: (how) => left.push(how),
+    leave: (how) => left.push(how),
   });
   const states = Array.from({ length: count }, (_, n) => stateOf(nameOf(n), "1"));
   rows.replace(states, [], clock.monotonic());

@@ -137,4 +137,46 @@ export const listingCommands: readonly Command[] = [
       ["list-units --machine=10.0.2.15 'apache@*'", "List the apache instances on one machine"],
     ],
   },
+  {
+    name: "events",
+    usage: "[-f|--follow] [--lines=N] [--unit=PATTERN] [--machine=M]",
+    summary: "Show what the cluster has decided and noticed lately",
+    description:
+      "Prints a line for each event, the latest last: units that were placed, moved, withdrawn, or wait for a machine, machines that joined, left or were lost, another leader; each with its time and why. The cluster keeps only the latest of them. With --json each is an object on a line of its own.",
+    flags: [
+      {
+        name: "follow",
+        short: "f",
+        kind: "switch",
+        fallback: "false",
+        help: "Go on with new events as they come, until Ctrl-C",
+      },
+      {
+        name: "lines",
+        short: "n",
+        kind: "count",
+        fallback: "",
+        help: "Show so many of the latest events. Otherwise all that are kept, with --follow ten",
+      },
+      {
+        name: "unit",
+        kind: "text",
+        fallback: "",
+        suggests: "unit",
+        help: "Only what is about these units, comma-separated: names or patterns ('apache@*', in quotes)",
+      },
+      {
+        name: "machine",
+        kind: "text",
+        fallback: "",
+        suggests: "machine",
+        help: "Only what is about these machines, comma-separated: each by the beginning of its id or by its IP",
+      },
+    ],
+    examples: [
+      ["events --unit='apache@*' --lines=20", "Show what became of the apache instances lately"],
+      ["events -f", "Follow what the cluster does"],
+    ],
+    isNew: true,
+  },
 ];
