@@ -15,6 +15,7 @@ import { MachineMetadata } from "./machine-metadata.ts";
 import { readableFormats } from "./records.ts";
 import { Registrations } from "./registrations.ts";
 import { type FollowMetrics, registryMetrics } from "./registry-metrics.ts";
+import { replay } from "./replay.ts";
 import { Reseeding } from "./reseeding.ts";
 import { RestartRequests } from "./restart-requests.ts";
 import type { KeyRange, Store } from "./store.ts";
@@ -100,6 +101,12 @@ export class Registry {
     observer?: FollowObserver,
   ): AsyncIterable<ChangeBatch> {
     return this.#follow(this.#keys.assignmentsOf(machineId), signal, observer);
+  }
+
+  /** See `replay`. */
+  replay(fromRevision: number, signal: AbortSignal): AsyncIterable<ChangeBatch> {
+    const { store } = this.#options;
+    return replay({ store, guard: this.guard, keys: this.#keys }, fromRevision, signal);
   }
 
   /** See `Committer.commit`. */

@@ -275,6 +275,33 @@ describe("watch", () => {
     for (const socket of silent.clients) socket.terminate();
   });
 
+  test("goes on after the last message when the server cuts it off to resynchronise", async () => {
+    const cutting = new WebSocketServer({ server });
+    const asked: string[] = [];
+    const empty = { units: [], states: [], machines: [] };
+    cutting.on("connection", (socket, request) => {
+      asked.push(request.url ?? "");
+      const send = (message: object): void => socket.send(JSON.stringify(message));
+      if (asked.length === 1) {
+        send({ type: "snapshot", revision: 5, cluster: "c1.1", ...empty });
+        send({ type: "delta", revision: 7 });
+        send({ type: "status", status: "stale" });
+      } else send({ type: "delta", revision: 9 });
+      socket.close(4001, "too slow");
+    });
+    const filter = { kinds: ["units", "events"], options: "none" } as const;
+    const stream = client.watch(filter, new AbortController().signal)[Symbol.asyncIterator]();
+    for (const revision of [5, 7, undefined, 9, 9]) {
+      expect((await stream.next()).value?.revision).toBe(revision);
+    }
+    expect(asked).toEqual([
+      "/fleet/v1/watch?kinds=units,events&options=none",
+      "/fleet/v1/watch?kinds=units,events&options=none&since=7&cluster=c1.1",
+      "/fleet/v1/watch?kinds=units,events&options=none&since=9&cluster=c1.1",
+    ]);
+    await stream.return?.(undefined);
+  });
+
   test("stays open for as long as the server answers", async () => {
     const quiet = new WebSocketServer({ server });
     quiet.on("connection", (socket) => {

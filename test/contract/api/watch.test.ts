@@ -57,6 +57,7 @@ describe("a stream", () => {
       units: [unit("a.service")],
       states: [],
       machines: [{ id: m1, primaryIP: "10.0.0.1", metadata: { a: "b" } }],
+      cluster: "c1.1",
     });
     await submit("b.service");
     expect(await stream.next()).toEqual({

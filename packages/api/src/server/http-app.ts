@@ -9,6 +9,7 @@ import { type ApiMetrics, operationsByRoute, otherOperation, routeUrl } from "./
 import { backupHandlers } from "./backup-routes.ts";
 import { compressed } from "./compression.ts";
 import { documentHandlers } from "./document-routes.ts";
+import { eventHandlers } from "./event-routes.ts";
 import { addExposition, type Exposition } from "./exposition.ts";
 import { lossHandlers } from "./loss-routes.ts";
 import { machineHandlers } from "./machine-routes.ts";
@@ -90,6 +91,7 @@ export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInst
     ...backupHandlers(context),
     ...reseedHandlers(context),
     ...lossHandlers(context),
+    ...eventHandlers(context),
     ...documentHandlers(),
   };
   for (const prefix of apiPrefixes) {
