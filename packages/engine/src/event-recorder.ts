@@ -2,7 +2,7 @@ import type { Assignment, ClusterModel, PendingCause, Step } from "@fleet/core";
 import type { Change } from "@fleet/registry";
 import type { ClusterEvent } from "./cluster-event.ts";
 import { EventWriter, type EventWriterOptions } from "./event-writer.ts";
-import { MachineEvents } from "./machine-events.ts";
+import { type MachineEvent, MachineEvents } from "./machine-events.ts";
 import { UnitEvents } from "./unit-events.ts";
 
 export interface EventRecorderOptions extends EventWriterOptions {
@@ -10,6 +10,13 @@ export interface EventRecorderOptions extends EventWriterOptions {
   /** The machine that leads. */
   readonly machineId: string;
 }
+
+/** Machines that come and go are logged here: nothing else notices them. All other events are logged where they are decided. */
+const logged: Readonly<Record<MachineEvent["kind"], string>> = {
+  "machine-joined": "machine_joined",
+  "machine-leaving": "machine_leaving",
+  "machine-left": "machine_left",
+};
 
 /** What one term has to tell: made of what is decided and noticed, and written down. */
 export class EventRecorder {
@@ -21,7 +28,10 @@ export class EventRecorder {
     const note = (event: ClusterEvent): void => this.note(event);
     this.#writer = new EventWriter(options);
     this.#units = new UnitEvents(options.model, options.clock, note);
-    this.#machines = new MachineEvents(note);
+    this.#machines = new MachineEvents((event) => {
+      options.logger.info(logged[event.kind], { machine: event.machineId });
+      note(event);
+    });
     this.note({ kind: "leader-elected", machineId: options.machineId });
   }
 

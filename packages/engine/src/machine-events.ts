@@ -1,14 +1,19 @@
 import type { Change } from "@fleet/registry";
 import type { ClusterEvent } from "./cluster-event.ts";
 
+export type MachineEvent = Extract<
+  ClusterEvent,
+  { kind: "machine-joined" | "machine-leaving" | "machine-left" }
+>;
+
 type Standing = "staying" | "leaving" | "away";
 
 /** Notices machines that come and go in order. Which are lost is decided elsewhere. */
 export class MachineEvents {
-  readonly #note: (event: ClusterEvent) => void;
+  readonly #note: (event: MachineEvent) => void;
   readonly #standings = new Map<string, Standing>();
 
-  constructor(note: (event: ClusterEvent) => void) {
+  constructor(note: (event: MachineEvent) => void) {
     this.#note = note;
   }
 

@@ -1,6 +1,7 @@
 import type { FleetClient } from "@fleet/api/client";
 import type { Clock } from "@fleet/runtime";
 import type { FlagValues } from "./cli/flag.ts";
+import type { Terminal } from "./live/terminal.ts";
 import type { Paint } from "./output/colors.ts";
 
 /** What a command gets to work with. */
@@ -29,6 +30,10 @@ export interface Invocation {
   readonly clock: Clock;
   /** Fires on Ctrl-C and on other signals that end a program; the reason is the signal's name. */
   readonly signal: AbortSignal;
+  /** Fires when nobody reads stdout any more: what goes on and on may end. */
+  readonly unread: AbortSignal;
+  /** The terminal that stdout is, for what stays on its screen; absent where stdout is none, or one that can only go forward. */
+  readonly terminal?: () => Promise<Terminal>;
 }
 
 /** A command: resolves to its exit code; throws CommandFailure (1) and UsageError (2). */

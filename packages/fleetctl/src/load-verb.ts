@@ -13,6 +13,7 @@ const loaders: Readonly<Record<CommandName, () => Promise<Verb>>> = {
   completion: async () => (await import("./verbs/completion.ts")).completion,
   "confirm-loss": async () => (await import("./verbs/confirm-loss.ts")).confirmLoss,
   destroy: async () => (await import("./verbs/destroy.ts")).destroy,
+  events: async () => (await import("./verbs/events.ts")).events,
   "fd-forward": async () => (await import("./verbs/fd-forward.ts")).fdForward,
   help: async () => (await import("./verbs/help.ts")).help,
   import: async () => (await import("./verbs/import.ts")).importUnits,

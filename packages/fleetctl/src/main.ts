@@ -2,15 +2,20 @@ import { once } from "node:events";
 import { isatty } from "node:tty";
 import { systemClock } from "@fleet/runtime";
 import { endingSignals } from "./interrupt.ts";
+import type { Terminal } from "./live/terminal.ts";
 import { run } from "./run.ts";
 
 const interrupt = new AbortController();
 // A second one ends the process at once.
 for (const signal of endingSignals) process.once(signal, () => interrupt.abort(signal));
 // `fleetctl list-units | head -1` closes stdout early. Nobody is left to be told; what was asked for is done all the same.
-const unread: readonly unknown[] = ["EPIPE", "ERR_STREAM_DESTROYED"];
+const closed: readonly unknown[] = ["EPIPE", "ERR_STREAM_DESTROYED"];
+const unread = new AbortController();
 process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (unread.includes(error.code)) return;
+  if (closed.includes(error.code)) {
+    unread.abort();
+    return;
+  }
   process.stderr.write(`fleetctl: cannot write to stdout: ${error.message}\n`);
   process.exit(1);
 });
@@ -34,6 +39,10 @@ async function ask(question: string): Promise<string> {
   }
 }
 
+async function terminal(): Promise<Terminal> {
+  return (await import("./live/process-terminal.ts")).processTerminal(process.stdin, process.stdout);
+}
+
 const exited = run(process.argv.slice(2), {
   environment: process.env,
   print: (text) => {
@@ -49,6 +58,8 @@ const exited = run(process.argv.slice(2), {
   ...(isatty(0) && isatty(2) ? { ask } : {}),
   clock: systemClock,
   signal: interrupt.signal,
+  unread: unread.signal,
+  ...(isatty(1) && process.env.TERM !== "dumb" ? { terminal } : {}),
 });
 // Not awaited, for the bundle is CommonJS. The process is left to end by itself: stdout may be a pipe still being read.
 void exited.then((exitCode) => {

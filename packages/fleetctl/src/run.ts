@@ -6,6 +6,7 @@ import { flagsFromEnvironment, globalFlags } from "./cli/global-flags.ts";
 import { parseFlags, parseLeadingFlags, splitAtCommand } from "./cli/parse-flags.ts";
 import { CommandFailure } from "./failure.ts";
 import { codeOfSignal, signalOf } from "./interrupt.ts";
+import type { Terminal } from "./live/terminal.ts";
 import { loadVerb } from "./load-verb.ts";
 import { paintFor } from "./output/colors.ts";
 
@@ -25,6 +26,10 @@ export interface Surroundings {
   readonly ask?: (question: string) => Promise<string>;
   /** Fires on Ctrl-C and on other signals that end a program; the reason is the signal's name. */
   readonly signal: AbortSignal;
+  /** Fires when nobody reads stdout any more. */
+  readonly unread: AbortSignal;
+  /** The terminal that stdout is; absent where it is none, or one that can only go forward. */
+  readonly terminal?: () => Promise<Terminal>;
 }
 
 /** Exit codes. */

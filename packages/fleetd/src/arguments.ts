@@ -15,7 +15,7 @@ Usage: fleetd [--config FILE]
 
 Every option of the configuration can be set in the environment too, as FLEET_<OPTION>.
 Signals: SIGHUP reloads the configuration, SIGUSR1 prints the state as JSON,
-SIGTERM and SIGINT unload the local units and leave the cluster.
+SIGUSR2 has more logged, or no longer; SIGTERM and SIGINT unload the local units and leave the cluster.
 `;
 
 /** Reads the command line, without the program's name. One dash does for a flag, as it did in fleet 1.0. */

@@ -1,6 +1,8 @@
 export interface SignalHandlers {
   readonly reload: () => void;
   readonly dump: () => void;
+  /** Log details, or no longer. */
+  readonly switchDetails: () => void;
   /** The first SIGTERM or SIGINT. */
   readonly stop: () => void;
   /** A second one: somebody does not want to wait. */
@@ -24,6 +26,7 @@ export function handleSignals(source: SignalSource, handlers: SignalHandlers): (
   const routes: readonly (readonly [NodeJS.Signals, () => void])[] = [
     ["SIGHUP", handlers.reload],
     ["SIGUSR1", handlers.dump],
+    ["SIGUSR2", handlers.switchDetails],
     ["SIGTERM", stop],
     ["SIGINT", stop],
   ];

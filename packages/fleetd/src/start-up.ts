@@ -8,6 +8,7 @@ import { takeInheritedSockets } from "./inherited-sockets.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { Listeners } from "./listeners.ts";
+import { LogDetails } from "./log-details.ts";
 import { readMachineId } from "./machine-id.ts";
 import { addProcessMetrics } from "./process-metrics.ts";
 import { PrometheusMetrics } from "./prometheus-metrics.ts";
@@ -44,8 +45,8 @@ export async function runFleetd(configPath: string | undefined, host: ProcessHos
   let lifecycle: Lifecycle | undefined;
   const inherited = takeInheritedSockets(environment, pid);
   const { config, warnings } = await loadConfig({ path: configPath, environment });
-  const verbosity = (): number => (lifecycle?.config ?? config).verbosity;
-  const logger = lineLogger(host, () => (verbosity() >= 1 ? "debug" : "info"));
+  const details = new LogDetails(() => (lifecycle?.config ?? config).verbosity);
+  const logger = lineLogger(host, () => (details.areLogged ? "debug" : "info"));
   for (const message of warnings) logger.warn("config_warning", { message });
 
   const machineId = await readMachineId(machineIdPath);
@@ -70,16 +71,23 @@ export async function runFleetd(configPath: string | undefined, host: ProcessHos
       print: host.print,
       abandon: () => host.exit(1),
     });
-    return await untilStopped(lifecycle, host);
+    return await untilStopped(lifecycle, host, () => {
+      logger.info("log_level_switched", { level: details.switch() ? "debug" : "info" });
+    });
   } finally {
     await listeners.close(0);
     await runDirectory.close();
   }
 }
 
-async function untilStopped(lifecycle: Lifecycle, host: ProcessHost): Promise<number> {
+async function untilStopped(
+  lifecycle: Lifecycle,
+  host: ProcessHost,
+  switchDetails: () => void,
+): Promise<number> {
   const stopAsked = new Promise<void>((resolve) => {
     handleSignals(host.signals, {
+      switchDetails,
       reload: () => lifecycle.reload(),
       dump: () => lifecycle.dump(),
       stop: resolve,

@@ -62,16 +62,24 @@ describe("fleetd", () => {
     expect(helpText).toContain(argument);
   });
 
-  it("takes fleet 1.0's signals and no other", () => {
+  it("takes fleet 1.0's signals, and one more", () => {
     const heard: string[] = [];
     const source = { on: (signal: string) => heard.push(signal), off: () => undefined };
     const ignore = (): void => {};
-    handleSignals(source, { reload: ignore, dump: ignore, stop: ignore, abandon: ignore });
-    expect(heard.sort()).toEqual([...fleetSurface.signals].sort());
+    handleSignals(source, {
+      reload: ignore,
+      dump: ignore,
+      switchDetails: ignore,
+      stop: ignore,
+      abandon: ignore,
+    });
+    expect(heard.sort()).toEqual([...fleetSurface.signals, "SIGUSR2"].sort());
   });
 
   it("has its arguments and signals on the page", () => {
     const named = rows("fleetd").map(({ what }) => what);
-    expect(named).toEqual(expect.arrayContaining([...fleetSurface.fleetdArguments, ...fleetSurface.signals]));
+    expect(named).toEqual(
+      expect.arrayContaining([...fleetSurface.fleetdArguments, ...fleetSurface.signals, "SIGUSR2"]),
+    );
   });
 });

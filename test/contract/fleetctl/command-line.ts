@@ -1,4 +1,5 @@
 import { type Clock, systemClock } from "@fleet/runtime";
+import type { Terminal } from "../../../packages/fleetctl/src/live/terminal.ts";
 import { run, type Surroundings } from "../../../packages/fleetctl/src/run.ts";
 
 export interface Outcome {
@@ -26,6 +27,10 @@ export async function fleetctl(
   around: {
     readonly clock?: Clock;
     readonly signal?: AbortSignal;
+    readonly unread?: AbortSignal;
+    readonly terminal?: Terminal;
+    /** Called with each text for stdout. */
+    readonly printed?: (text: string) => void;
     readonly environment?: Readonly<Record<string, string>>;
     readonly isTerminal?: Surroundings["isTerminal"];
     readonly ask?: (question: string) => Promise<string>;
@@ -33,10 +38,12 @@ export async function fleetctl(
 ): Promise<Outcome> {
   let stdout = "";
   let stderr = "";
+  const { terminal } = around;
   const code = await run(args, {
     environment: { FLEETCTL_ENDPOINT: endpoint, ...around.environment },
     print: (text) => {
       stdout += text;
+      around.printed?.(text);
     },
     say: (line) => {
       stderr += `${line}\n`;
@@ -48,6 +55,8 @@ export async function fleetctl(
     ...(around.ask === undefined ? {} : { ask: around.ask }),
     clock: around.clock ?? systemClock,
     signal: around.signal ?? new AbortController().signal,
+    unread: around.unread ?? new AbortController().signal,
+    ...(terminal === undefined ? {} : { terminal: async () => terminal }),
   });
   return { code, stdout, stderr };
 }

@@ -9,6 +9,7 @@ import { VERSION } from "../../../packages/fleetctl/src/version.ts";
 import { bundleProgram, installProgram } from "./installed-program.ts";
 import { OneMachineCluster } from "./one-machine-cluster.ts";
 import { ScriptedFleet } from "./scripted-fleet.ts";
+import { StreamServer, stateOf } from "./stream-server.ts";
 
 const run = promisify(execFile);
 
@@ -130,6 +131,44 @@ describe("the bundled program", () => {
     expect(shown).toContain("Matched 1 unit: a.service");
     expect(fleet.units.has("a.service")).toBe(stays);
     await fleet.close();
+  });
+
+  it.each([
+    ["q", 0],
+    // Ctrl-C
+    ["\u0003", 130],
+  ])("has a terminal's screen for --watch, and gives it back on %j", async (typed, code) => {
+    const line = `'${process.execPath}' '${program}' --endpoint=${cluster.endpoint} list-machines --watch; echo "code $?"; stty -a`;
+    const child = spawn("script", ["-qec", line, "/dev/null"], { env: { ...process.env, TERM: "xterm" } });
+    const exited = once(child, "exit");
+    let shown = "";
+    child.stdout.on("data", (text) => {
+      const before = shown;
+      shown += String(text);
+      if (shown.includes("q leaves") && !before.includes("q leaves")) child.stdin.write(typed);
+    });
+    expect(await exited).toEqual([0, null]);
+    const [before, screen = "", after = ""] = shown.split("\u001b[?1049");
+    expect(before).toBe("");
+    expect(screen).toContain("0acdd9bf...");
+    expect(after).toContain(`code ${code}`);
+    // Lines are edited and Ctrl-C is a signal again.
+    expect(after).toMatch(/\bisig icanon .* echo /);
+  });
+
+  it("ends --watch when nobody reads on", async () => {
+    const server = new StreamServer();
+    server.rows = { states: [stateOf("a.service", "1")] };
+    const endpoint = await server.listen();
+    const watch = `"${process.execPath}" "${program}" --endpoint=${endpoint} list-units --watch | head -n 1`;
+    let n = 0;
+    const ticking = setInterval(() => {
+      n += 1;
+      server.tell({ states: { put: [stateOf("a.service", "1", `s${n}`)], removed: [] } });
+    }, 20);
+    expect((await run("sh", ["-c", watch])).stdout).toBe("CHANGE\tUNIT\t\tMACHINE\tACTIVE\tSUB\n");
+    clearInterval(ticking);
+    await server.close();
   });
 
   it("says so when its output cannot be written", async () => {

@@ -98,6 +98,7 @@ describe("events", () => {
     expect(await told()).toEqual(["machine-lost m1 silent", "moved a.service m1 m2 machine_gone"]);
     registry.set(bench.machine("m1"));
     expect(await told()).toEqual(["machine-joined m1"]);
+    expect(bench.log).toContainEqual({ event: "machine_joined", fields: { machine: "m1" } });
   });
 
   test("of a machine that leaves tell that, one move per unit once it has stopped, and that it has left", async () => {
@@ -111,6 +112,11 @@ describe("events", () => {
     expect(await told()).toEqual(["moved a.service m1 m2 machine_leaving"]);
     registry.set(gone("m1"));
     expect(await told()).toEqual(["machine-left m1"]);
+    const lines = bench.log.filter(({ event }) => event.startsWith("machine_le"));
+    expect(lines).toEqual([
+      { event: "machine_leaving", fields: { machine: "m1" } },
+      { event: "machine_left", fields: { machine: "m1" } },
+    ]);
   });
 
   test("a unit that takes long to stop is told to be withdrawn meanwhile", async () => {

@@ -246,11 +246,12 @@ describe("handleSignals", () => {
     const release = handleSignals(source, {
       reload: () => received.push("reload"),
       dump: () => received.push("dump"),
+      switchDetails: () => received.push("details"),
       stop: () => received.push("stop"),
       abandon: () => received.push("abandon"),
     });
-    for (const signal of ["SIGHUP", "SIGUSR1", "SIGTERM", "SIGINT"]) source.emit(signal);
-    expect(received).toEqual(["reload", "dump", "stop", "abandon"]);
+    for (const signal of ["SIGHUP", "SIGUSR1", "SIGUSR2", "SIGTERM", "SIGINT"]) source.emit(signal);
+    expect(received).toEqual(["reload", "dump", "details", "stop", "abandon"]);
     release();
     expect(source.eventNames()).toEqual([]);
   });

@@ -88,6 +88,32 @@ describe("runFleetd, with neither etcd nor systemd", () => {
     await expect(get("/fleet/v1/units")).rejects.toMatchObject({ code: "ENOENT" });
   });
 
+  test("logs details from one SIGUSR2 to the next, or to a reload with another verbosity", async () => {
+    const ended = fleetd();
+    await vi.waitFor(() => expect(signals.listenerCount("SIGTERM")).toBe(1));
+    const refused = async (): Promise<number> => {
+      // Each is logged as a detail.
+      await get("/fleet/v1/units");
+      return log.split("<7>api_request_refused").length - 1;
+    };
+    expect(await refused()).toBe(0);
+    signals.emit("SIGUSR2");
+    expect(log).toContain("<6>log_level_switched level=debug");
+    expect(await refused()).toBe(1);
+    signals.emit("SIGHUP");
+    await vi.waitFor(() => expect(log).toContain("<6>config_reloaded"));
+    expect(await refused()).toBe(2);
+    signals.emit("SIGUSR2");
+    expect(log).toContain("<6>log_level_switched level=info");
+    expect(await refused()).toBe(2);
+    await writeFile(config, "verbosity=1\n");
+    signals.emit("SIGHUP");
+    await vi.waitFor(() => expect(log.split("<6>config_reloaded")).toHaveLength(3));
+    expect(await refused()).toBe(3);
+    signals.emit("SIGINT");
+    expect(await ended).toBe(0);
+  });
+
   test("dumps its state, reloads, and keeps the present configuration when the new one is bad", async () => {
     const ended = fleetd();
     await vi.waitFor(() => expect(signals.listenerCount("SIGTERM")).toBe(1));

@@ -12,4 +12,10 @@ export type { FailoverOptions } from "./failover.ts";
 export { type EventFilter, FleetClient, type StateFilter, type UnitChange } from "./fleet-client.ts";
 export type { ClientMachine } from "./readers.ts";
 export type { ClientTls, TransportOptions } from "./transport.ts";
-export type { WatchFilter, WatchKind, WatchPosition, WatchUpdate } from "./watch-stream.ts";
+export {
+  positionAfter,
+  type WatchFilter,
+  type WatchKind,
+  type WatchPosition,
+  type WatchUpdate,
+} from "./watch-stream.ts";

@@ -66,8 +66,14 @@ export async function* watchUnits(
   }
 }
 
-/** Undefined where the stream cannot be resumed: the server has not named its cluster. */
-function positionAfter(update: WatchUpdate, before: WatchPosition | undefined): WatchPosition | undefined {
+/**
+ * Where a stream can be taken up again after an update; `before`: where it could until then. Undefined where it cannot: the
+ * server has not named its cluster.
+ */
+export function positionAfter(
+  update: WatchUpdate,
+  before: WatchPosition | undefined,
+): WatchPosition | undefined {
   switch (update.type) {
     case "snapshot":
       return update.cluster === undefined

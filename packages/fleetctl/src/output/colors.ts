@@ -1,14 +1,21 @@
 import { styleText } from "node:util";
 
-/** What the colour of a text says: something failed, is on its way, or is no longer there. */
-export type Look = "failed" | "underway" | "gone";
+/** What the colour of a text says: something failed, is on its way, is no longer there, is new, has just changed; or it is a heading. */
+export type Look = "failed" | "underway" | "gone" | "fresh" | "changed" | "heading";
 
 /** Colours a text, or leaves it as it is. */
 export type Paint = (look: Look | undefined, text: string) => string;
 
 export const colorChoices = ["auto", "always", "never"] as const;
 
-const styles = { failed: "red", underway: "yellow", gone: "dim" } as const;
+const styles = {
+  failed: "red",
+  underway: "yellow",
+  gone: "dim",
+  fresh: "green",
+  changed: "inverse",
+  heading: "bold",
+} as const;
 
 const plain: Paint = (_look, text) => text;
 

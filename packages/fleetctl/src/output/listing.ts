@@ -1,87 +1,105 @@
-import { CommandFailure } from "../failure.ts";
+import type { FleetClient, WatchDelta, WatchSnapshot } from "@fleet/api/client";
 import type { Invocation } from "../invocation.ts";
-import type { Look } from "./colors.ts";
+import {
+  type Columns,
+  cellsOf,
+  chosenFields,
+  type Fields,
+  headingOf,
+  type Order,
+  orderOf,
+  sortedRows,
+} from "./columns.ts";
+import { MachineBook } from "./machine-book.ts";
+import { knownMachines, machinesNamed } from "./machine-filter.ts";
 import { tabTable } from "./tab-table.ts";
 
-/** A column of a table, its field's name apart. */
-interface Column<Row> {
-  /** The text of its cell for a row; `full` shows ids and hashes whole. */
-  readonly text: (row: Row, full: boolean) => string;
-  /** How its cell looks on a terminal with colours. */
-  readonly look?: (row: Row) => Look | undefined;
+/** The machines that rows name, as far as they are present. */
+export interface PresentMachines {
+  /** The machine with its address; without one when the machine is not present. */
+  legend(id: string, full: boolean): string;
+  isPresent(id: string): boolean;
 }
 
-/** The columns of a listing, by field. */
-export type Columns<Row> = Readonly<Record<string, Column<Row>>>;
-
-type Fields<Row> = readonly (readonly [string, Column<Row>])[];
-
-/** The columns chosen with --fields. Throws CommandFailure for an unknown one. */
-export function chosenFields<Row>(call: Invocation, columns: Columns<Row>): Fields<Row> {
-  return call.flags
-    .text("fields")
-    .split(",")
-    .map((field) => {
-      const column = columnOf(columns, field);
-      if (column === undefined) {
-        throw new CommandFailure(`Invalid key in output format: ${JSON.stringify(field)}`);
-      }
-      return [field, column] as const;
-    });
+export interface Row<Item> {
+  readonly item: Item;
+  readonly machines: PresentMachines;
 }
 
-/**
- * Sorts by the columns of --sort, the first one first: `-field` reverses, and numbers within a text count as such
- * (`apache@9` before `apache@10`). Rows alike keep their order. Throws CommandFailure for an unknown column.
- */
-export function sortedRows<Row>(
-  call: Invocation,
-  columns: Columns<Row>,
-  rows: readonly Row[],
-): readonly Row[] {
-  const text = call.flags.text("sort");
-  if (text === "") return rows;
-  const keys = text.split(",").map((key) => sortKey(key, columns));
-  // Always the same language: a listing must not depend on the user's.
-  const { compare } = new Intl.Collator("en", { numeric: true });
-  const cells = rows.map((row) => ({ row, texts: keys.map(({ column }) => column.text(row, true)) }));
-  cells.sort((left, right) => {
-    for (const [index, { sign }] of keys.entries()) {
-      const order = compare(left.texts[index] ?? "", right.texts[index] ?? "") * sign;
-      if (order !== 0) return order;
-    }
-    return 0;
-  });
-  return cells.map(({ row }) => row);
+/** What a command lists, whether once or for as long as one looks. */
+export interface Listing<Item> {
+  /** What a row stands for, for people: `unit`. */
+  readonly thing: string;
+  readonly columns: Columns<Row<Item>>;
+  /** Tells an item from all others; without --sort, and among rows alike, it is the order. */
+  readonly keyOf: (item: Item) => string;
+  /** The machine that it is on, or is. */
+  readonly machineOf: (item: Item) => string | undefined;
+  /** What the arguments and --state choose. Throws CommandFailure for a state that neither systemd nor any item has. */
+  readonly chosen: (all: readonly Item[]) => (item: Item) => boolean;
+  readonly json: (item: Item) => unknown;
+  /** Reads all there are, and the machines if they come along. Throws CommandFailure. */
+  readonly read: (
+    client: FleetClient,
+    signal: AbortSignal,
+  ) => Promise<{ readonly all: readonly Item[]; readonly machines?: MachineBook }>;
+  /** Which rows of a stream it is made of. */
+  readonly kind: "units" | "states" | "machines";
+  /** What a message of the stream says of the items; `removed` has their keys. */
+  readonly changes: (message: WatchSnapshot | WatchDelta) => Changes<Item>;
 }
 
-function sortKey<Row>(key: string, columns: Columns<Row>) {
-  const field = key.replace(/^-/, "");
-  const column = columnOf(columns, field);
-  if (column === undefined) {
-    const known = Object.keys(columns).join(", ");
-    throw new CommandFailure(`Invalid key to sort by: ${JSON.stringify(field)}. Known: ${known}`);
+export interface Changes<Item> {
+  readonly put: readonly Item[];
+  readonly removed: readonly string[];
+}
+
+/** How the user wants a listing to look. */
+export interface View<Item> {
+  readonly fields: Fields<Row<Item>>;
+  readonly order: Order<Row<Item>>;
+  /** Ids and hashes whole. */
+  readonly full: boolean;
+  readonly legend: boolean;
+}
+
+/** Lists once, or with --watch for as long as one looks. Resolves to the exit code; throws CommandFailure. */
+export async function list<Item>(call: Invocation, listing: Listing<Item>): Promise<number> {
+  const view: View<Item> = {
+    fields: chosenFields(call, listing.columns),
+    order: orderOf(call, listing.columns),
+    full: call.flags.on("full"),
+    legend: !call.flags.on("no-legend"),
+  };
+  if (call.flags.on("watch")) {
+    // Only here: a listing should not wait for what it has no use for.
+    const { watchListing } = await import("../live/watch-listing.ts");
+    return await watchListing(call, listing, view);
   }
-  return { column, sign: key.startsWith("-") ? -1 : 1 };
+  const rows = sortedRows(view.order, await chosenRows(call, listing));
+  if (call.flags.on("json")) {
+    const shown = rows.map(({ item }) => listing.json(item));
+    call.print(`${JSON.stringify(shown, undefined, 2)}\n`);
+  } else {
+    const heading = view.legend ? [headingOf(view.fields)] : [];
+    const body = rows.map((row) => cellsOf(view.fields, row, view.full));
+    call.print(tabTable([...heading, ...body], call.paint));
+  }
+  return 0;
 }
 
-function columnOf<Row>(columns: Columns<Row>, field: string): Column<Row> | undefined {
-  return Object.hasOwn(columns, field) ? columns[field] : undefined;
-}
-
-/** Prints the rows as a table, with a heading unless --no-legend is given. */
-export function printTable<Row>(call: Invocation, fields: Fields<Row>, rows: readonly Row[]): void {
-  const full = call.flags.on("full");
-  const heading = call.flags.on("no-legend")
-    ? []
-    : [fields.map(([field]) => ({ text: field.toUpperCase() }))];
-  const body = rows.map((row) =>
-    fields.map(([, column]) => ({ text: column.text(row, full), look: column.look?.(row) })),
-  );
-  call.print(tabTable([...heading, ...body], call.paint));
-}
-
-/** Prints the listing for programs: one JSON list. */
-export function printJson(call: Invocation, rows: readonly unknown[]): void {
-  call.print(`${JSON.stringify(rows, undefined, 2)}\n`);
+async function chosenRows<Item>(call: Invocation, listing: Listing<Item>): Promise<readonly Row<Item>[]> {
+  const { keyOf, machineOf } = listing;
+  const client = await call.connect();
+  const { all, machines: read } = await listing.read(client, call.signal);
+  const wanted = all.filter(listing.chosen(all)).sort((left, right) => (keyOf(left) < keyOf(right) ? -1 : 1));
+  const named = call.flags.text("machine");
+  // Asked for the machines only when a row shows one: JSON shows ids alone.
+  const shown = call.flags.on("json") ? [] : wanted;
+  const isNeeded = named !== "" || shown.some((item) => !["", undefined].includes(machineOf(item)));
+  const machines = read ?? (isNeeded ? await MachineBook.read(client, call.signal) : MachineBook.empty);
+  if (named === "") return wanted.map((item) => ({ item, machines }));
+  // Rows tell of machines that are gone.
+  const ids = machinesNamed(named, knownMachines(machines.machines, all.map(machineOf)));
+  return wanted.filter((item) => ids.has(machineOf(item) ?? "")).map((item) => ({ item, machines }));
 }

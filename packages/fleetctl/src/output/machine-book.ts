@@ -4,6 +4,8 @@ import { machineLegend } from "./machine-legend.ts";
 
 /** The machines present, for showing rows that name one. */
 export class MachineBook {
+  static readonly empty = new MachineBook([]);
+
   readonly machines: readonly ClientMachine[];
   /** For which units are not placed elsewhere; undefined when there is none. */
   readonly massLoss: ApiMassLoss | undefined;
@@ -26,16 +28,6 @@ export class MachineBook {
       reading,
     );
     return new MachineBook(machines, massLoss);
-  }
-
-  /** Asks for the machines only when a row names one. Throws CommandFailure. */
-  static async for(
-    rows: readonly { readonly machineID?: string | undefined }[],
-    client: FleetClient,
-    signal: AbortSignal,
-  ): Promise<MachineBook> {
-    const named = rows.some(({ machineID }) => machineID !== undefined && machineID !== "");
-    return named ? await MachineBook.read(client, signal) : new MachineBook([]);
   }
 
   /** The machine with its address; without one when the machine is no longer present. */

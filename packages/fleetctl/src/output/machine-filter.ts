@@ -1,6 +1,4 @@
 import { CommandFailure } from "../failure.ts";
-import type { Invocation } from "../invocation.ts";
-import { MachineBook } from "./machine-book.ts";
 import { machineIdLegend } from "./machine-legend.ts";
 import { meansMachine, type NamedMachine } from "./machine-name.ts";
 
@@ -12,37 +10,15 @@ export function machinesNamed(list: string, known: readonly NamedMachine[]): Rea
   return new Set(list.split(",").flatMap((name) => machineNamed(name.trim(), known)));
 }
 
-interface OnMachine {
-  readonly machineID?: string | undefined;
-}
-
-/**
- * Of the rows wanted those on the machines of --machine, and the machines to show them with. `all` rows tell of
- * machines that are gone. Throws CommandFailure.
- */
-export async function rowsOnMachines<Row extends OnMachine>(
-  call: Invocation,
-  wanted: readonly Row[],
-  all: readonly Row[],
-): Promise<{ readonly rows: readonly Row[]; readonly machines: MachineBook }> {
-  const client = await call.connect();
-  const list = call.flags.text("machine");
-  if (list === "") {
-    // JSON shows ids only.
-    const shown = call.flags.on("json") ? [] : wanted;
-    return { rows: wanted, machines: await MachineBook.for(shown, client, call.signal) };
-  }
-  const machines = await MachineBook.read(client, call.signal);
-  const known = new Map(all.map(({ machineID = "" }) => [machineID, { id: machineID }]));
-  known.delete("");
-  const chosen = machinesNamed(list, [
-    ...new Map<string, NamedMachine>([
-      ...known,
-      ...machines.machines.map((each) => [each.id, each] as const),
-    ]).values(),
-  ]);
-  const rows = wanted.filter(({ machineID }) => machineID !== undefined && chosen.has(machineID));
-  return { rows, machines };
+/** The machines that can be named: those present, and those that rows tell of. */
+export function knownMachines(
+  present: readonly NamedMachine[],
+  mentioned: readonly (string | undefined)[],
+): readonly NamedMachine[] {
+  const known = new Map<string, NamedMachine>();
+  for (const id of mentioned) if (id !== undefined && id !== "") known.set(id, { id });
+  for (const machine of present) known.set(machine.id, machine);
+  return [...known.values()];
 }
 
 function machineNamed(name: string, known: readonly NamedMachine[]): readonly string[] {

@@ -14,29 +14,47 @@ const TAB_STOP = 8;
  * Every row must have as many cells as the first. Ends in a newline unless there are no rows.
  */
 export function tabTable(cells: readonly (readonly Cell[])[], paint: Paint): string {
-  const rows = cells.map(shownInOneLine);
-  const columns = rows[0]?.length ?? 0;
-  const widths = Array.from({ length: columns }, (_, column) => {
-    const widest = rows.reduce((width, row) => Math.max(width, textWidth(row[column]?.text ?? "")), 0);
-    return Math.ceil((widest + 1) / TAB_STOP) * TAB_STOP;
-  });
+  const columns = new TabColumns(paint);
+  const rows = cells.map(oneLine);
+  for (const row of rows) columns.widen(row);
   let table = "";
-  for (const row of rows) {
-    for (const [column, cell] of row.entries()) table += padded(cell, column);
-    table += "\n";
-  }
+  for (const row of rows) table += columns.line(row);
   return table;
+}
 
-  function padded({ text, look }: Cell, column: number): string {
-    // Colours take no room on the screen: what is padded is the text without them.
-    const shown = paint(look, text);
-    if (column === columns - 1) return shown;
-    const missing = (widths[column] ?? 0) - textWidth(text);
-    return shown + "\t".repeat(Math.ceil(missing / TAB_STOP));
+/** The columns of such a table, for one whose rows are not all known when the first is printed. */
+export class TabColumns {
+  readonly #paint: Paint;
+  readonly #widest: number[] = [];
+
+  constructor(paint: Paint) {
+    this.#paint = paint;
+  }
+
+  /** Makes room for a row. */
+  widen(row: readonly Cell[]): void {
+    for (const [column, { text }] of row.entries())
+      this.#widest[column] = Math.max(this.#widest[column] ?? 0, textWidth(text));
+  }
+
+  line(row: readonly Cell[]): string {
+    let line = "";
+    for (const [column, { text, look }] of row.entries()) {
+      // Colours take no room on the screen: what is padded is the text without them.
+      line += this.#paint(look, text);
+      if (column < row.length - 1) line += this.#padding(text, column);
+    }
+    return `${line}\n`;
+  }
+
+  #padding(text: string, column: number): string {
+    const width = Math.ceil(((this.#widest[column] ?? 0) + 1) / TAB_STOP) * TAB_STOP;
+    return "\t".repeat(Math.ceil((width - textWidth(text)) / TAB_STOP));
   }
 }
 
-function shownInOneLine(row: readonly Cell[]): readonly Cell[] {
+/** The cells without what would break out of their row. */
+export function oneLine(row: readonly Cell[]): readonly Cell[] {
   if (row.every(({ text }) => isPlain(text))) return row;
   return row.map(({ text, look }) => ({ text: inOneLine(text), look }));
 }
@@ -47,12 +65,12 @@ function inOneLine(text: string): string {
 }
 
 /** In code points, as tabwriter counts. */
-function textWidth(text: string): number {
+export function textWidth(text: string): number {
   if (isPlain(text)) return text.length;
   return [...text].length;
 }
 
 /** Printable ASCII: nearly every cell, of which large listings have tens of thousands. */
-function isPlain(text: string): boolean {
+export function isPlain(text: string): boolean {
   return /^[ -~]*$/.test(text);
 }

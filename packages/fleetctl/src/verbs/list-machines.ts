@@ -1,16 +1,17 @@
-import type { ClientMachine } from "@fleet/api/client";
+import type { ApiMassLoss, ClientMachine } from "@fleet/api/client";
 import type { Invocation } from "../invocation.ts";
-import { type Columns, chosenFields, printJson, printTable, sortedRows } from "../output/listing.ts";
+import type { Columns } from "../output/columns.ts";
+import { list, type Row } from "../output/listing.ts";
 import { MachineBook } from "../output/machine-book.ts";
-import { machinesNamed } from "../output/machine-filter.ts";
 import { machineIdLegend } from "../output/machine-legend.ts";
+import { streamedMachine } from "../output/streamed-machine.ts";
 
-const columns: Columns<ClientMachine> = {
-  machine: { text: ({ id }, full) => machineIdLegend(id, full) },
-  ip: { text: ({ primaryIP }) => primaryIP || "-" },
+const columns: Columns<Row<ClientMachine>> = {
+  machine: { text: ({ item }, full) => machineIdLegend(item.id, full) },
+  ip: { text: ({ item }) => item.primaryIP || "-" },
   metadata: {
-    text: ({ metadata }) =>
-      Object.entries(metadata ?? {})
+    text: ({ item }) =>
+      Object.entries(item.metadata)
         .sort(([left], [right]) => (left < right ? -1 : 1))
         .map(([key, value]) => `${key}=${value}`)
         .join(",") || "-",
@@ -18,25 +19,35 @@ const columns: Columns<ClientMachine> = {
 };
 
 export async function listMachines(call: Invocation): Promise<number> {
-  const fields = chosenFields(call, columns);
-  const client = await call.connect();
-  const { machines, massLoss } = await MachineBook.read(client, call.signal);
-  const rows = sortedRows(call, columns, await chosenMachines(call, machines));
-  if (call.flags.on("json")) printJson(call, rows);
-  else printTable(call, fields, rows);
+  const isChosen = await chosenByArguments(call.args);
+  let massLoss: ApiMassLoss | undefined;
+  const code = await list<ClientMachine>(call, {
+    thing: "machine",
+    columns,
+    keyOf: ({ id }) => id,
+    machineOf: ({ id }) => id,
+    chosen: () => isChosen,
+    json: (machine) => machine,
+    read: async (client, signal) => {
+      const machines = await MachineBook.read(client, signal);
+      massLoss = machines.massLoss;
+      return { all: machines.machines, machines };
+    },
+    kind: "machines",
+    changes: (message) => {
+      if (message.type === "snapshot") return { put: message.machines.map(streamedMachine), removed: [] };
+      return {
+        put: message.machines?.put.map(streamedMachine) ?? [],
+        removed: message.machines?.removed ?? [],
+      };
+    },
+  });
   if (massLoss !== undefined) call.say((await import("../output/mass-loss.ts")).massLossNotice(massLoss));
-  return 0;
+  return code;
 }
 
-async function chosenMachines(
-  call: Invocation,
-  machines: readonly ClientMachine[],
-): Promise<readonly ClientMachine[]> {
-  const named = call.flags.text("machine");
-  const ids = named === "" ? undefined : machinesNamed(named, machines);
-  const rows = ids === undefined ? machines : machines.filter(({ id }) => ids.has(id));
-  if (call.args.length === 0) return rows;
+async function chosenByArguments(args: readonly string[]): Promise<(machine: ClientMachine) => boolean> {
+  if (args.length === 0) return () => true;
   // Only here: a plain listing should not wait for more code to be read.
-  const { machineMatcher } = await import("../output/machine-arguments.ts");
-  return rows.filter(machineMatcher(call.args));
+  return (await import("../output/machine-arguments.ts")).machineMatcher(args);
 }

@@ -1,79 +1,99 @@
-import type { ApiUnit } from "@fleet/api/client";
+import type { ApiUnit, UnitSummary, WatchDelta, WatchSnapshot } from "@fleet/api/client";
 import { unitHash } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
 import type { Invocation } from "../invocation.ts";
 import type { Look } from "../output/colors.ts";
-import { type Columns, chosenFields, printJson, printTable, sortedRows } from "../output/listing.ts";
-import type { MachineBook } from "../output/machine-book.ts";
-import { rowsOnMachines } from "../output/machine-filter.ts";
+import type { Columns } from "../output/columns.ts";
+import { type Changes, list, type Row } from "../output/listing.ts";
 import { targetStatesOf } from "../output/state-filter.ts";
 import { isGlobal } from "../units/find-units.ts";
 import { unitMatcher } from "../units/patterns.ts";
 
-interface Row {
-  readonly unit: ApiUnit;
-  readonly machines: MachineBook;
+/** A unit of the cluster, with its file or with a summary of it. */
+interface UnitFile {
+  readonly unit: Omit<ApiUnit, "options">;
+  readonly global: boolean;
+  readonly description: string;
+  /** Worked out from the file when asked for: that takes its time. */
+  readonly hash: () => string;
 }
 
-const columns: Columns<Row> = {
-  unit: { text: ({ unit }) => unit.name },
-  hash: { text: ({ unit }, full) => (full ? unitHash(unit.options) : unitHash(unit.options).slice(0, 7)) },
-  desc: { text: ({ unit }) => descriptionOf(unit) },
-  dstate: { text: ({ unit }) => unit.desiredState },
+function fromFile(unit: ApiUnit): UnitFile {
+  const option = unit.options.find(({ section, name }) => section === "Unit" && name === "Description");
+  const hash = (): string => unitHash(unit.options);
+  return { unit, global: isGlobal(unit), description: option?.value ?? "", hash };
+}
+
+function fromSummary({ hash, global = false, description = "", ...unit }: UnitSummary): UnitFile {
+  return { unit, global, description, hash: () => hash };
+}
+
+const columns: Columns<Row<UnitFile>> = {
+  unit: { text: ({ item }) => item.unit.name },
+  hash: { text: ({ item }, full) => (full ? item.hash() : item.hash().slice(0, 7)) },
+  // A continued or tabbed description must not break the table.
+  desc: { text: ({ item }) => item.description.replace(/\s+/g, " ") || "-" },
+  dstate: { text: ({ item }) => item.unit.desiredState },
   state: {
     // A global unit has a state on every machine: list-units shows them.
-    text: ({ unit }) => (isGlobal(unit) ? "-" : (unit.currentState ?? "-")),
-    look: ({ unit }) =>
-      isGlobal(unit) || (unit.currentState ?? "inactive") === unit.desiredState ? undefined : "underway",
+    text: ({ item }) => (item.global ? "-" : (item.unit.currentState ?? "-")),
+    look: ({ item }) =>
+      item.global || (item.unit.currentState ?? "inactive") === item.unit.desiredState
+        ? undefined
+        : "underway",
   },
   target: { text: targetOf, look: targetLook },
   tmachine: { text: targetOf, look: targetLook },
-  global: { text: ({ unit }) => String(isGlobal(unit)) },
+  global: { text: ({ item }) => String(item.global) },
 };
 
-function targetOf({ unit, machines }: Row, full: boolean): string {
-  if (isGlobal(unit)) return "global";
-  return unit.machineID === undefined ? "-" : machines.legend(unit.machineID, full);
+function targetOf({ item, machines }: Row<UnitFile>, full: boolean): string {
+  if (item.global) return "global";
+  return item.unit.machineID === undefined ? "-" : machines.legend(item.unit.machineID, full);
 }
 
-function targetLook({ unit: { machineID }, machines }: Row): Look | undefined {
+function targetLook({ item, machines }: Row<UnitFile>): Look | undefined {
+  const { machineID } = item.unit;
   return machineID === undefined || machines.isPresent(machineID) ? undefined : "gone";
 }
 
-function descriptionOf(unit: ApiUnit): string {
-  const option = unit.options.find(({ section, name }) => section === "Unit" && name === "Description");
-  // A continued or tabbed description must not break the table.
-  return option?.value.replace(/\s+/g, " ") || "-";
-}
-
 export async function listUnitFiles(call: Invocation): Promise<number> {
-  const fields = chosenFields(call, columns);
-  const isChosen = unitMatcher(call.args);
-  const list = call.flags.text("state");
-  const states = list === "" ? undefined : targetStatesOf(list);
-  const client = await call.connect();
-  const all = await wordedAs(
-    (reason) => `Error retrieving list of units from repository: ${reason}`,
-    client.units(call.signal),
-  );
-  const wanted = all
-    .filter((unit) => isChosen(unit.name) && (states === undefined || isInState(unit, states)))
-    .sort((left, right) => (left.name < right.name ? -1 : 1));
-  const { rows: units, machines } = await rowsOnMachines(call, wanted, all);
-  const rows = sortedRows(
-    call,
+  const isNamed = unitMatcher(call.args);
+  const states = call.flags.text("state");
+  const wanted = states === "" ? undefined : targetStatesOf(states);
+  return await list<UnitFile>(call, {
+    thing: "unit",
     columns,
-    units.map((unit) => ({ unit, machines })),
-  );
-  if (call.flags.on("json")) {
-    printJson(
-      call,
-      rows.map(({ unit }) => ({ ...unit, hash: unitHash(unit.options), global: isGlobal(unit) })),
-    );
-  } else printTable(call, fields, rows);
-  return 0;
+    keyOf: ({ unit }) => unit.name,
+    machineOf: ({ unit }) => unit.machineID,
+    chosen:
+      () =>
+      ({ unit }) =>
+        isNamed(unit.name) && (wanted === undefined || isInState(unit, wanted)),
+    json: ({ unit, hash, global }) => ({ ...unit, hash: hash(), global }),
+    read: async (client, signal) => {
+      const units = await wordedAs(
+        (reason) => `Error retrieving list of units from repository: ${reason}`,
+        client.units(signal),
+      );
+      return { all: units.map(fromFile) };
+    },
+    kind: "units",
+    changes,
+  });
 }
 
-function isInState(unit: ApiUnit, states: ReadonlySet<string>): boolean {
-  return states.has(unit.desiredState) || (unit.currentState !== undefined && states.has(unit.currentState));
+function isInState({ desiredState, currentState }: UnitFile["unit"], states: ReadonlySet<string>): boolean {
+  return states.has(desiredState) || (currentState !== undefined && states.has(currentState));
+}
+
+/** Streams tell of units by summaries: the files of thousands are megabytes. */
+function changes(message: WatchSnapshot | WatchDelta): Changes<UnitFile> {
+  if (message.type === "snapshot")
+    return { put: message.summaries?.map(fromSummary) ?? message.units.map(fromFile), removed: [] };
+  const { summaries, units } = message;
+  return {
+    put: [...(summaries?.put.map(fromSummary) ?? []), ...(units?.put.map(fromFile) ?? [])],
+    removed: [...(summaries?.removed ?? []), ...(units?.removed ?? [])],
+  };
 }

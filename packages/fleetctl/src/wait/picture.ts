@@ -1,4 +1,5 @@
 import type { ApiUnit, ApiUnitState, ClientMachine, WatchDelta, WatchSnapshot } from "@fleet/api/client";
+import { streamedMachine } from "../output/streamed-machine.ts";
 
 /** What is known of one unit at a moment. */
 export interface Sight {
@@ -68,10 +69,6 @@ export class Picture {
   }
 
   #putMachine(machine: WatchSnapshot["machines"][number]): void {
-    this.#machines.set(machine.id, {
-      id: machine.id,
-      primaryIP: machine.primaryIP ?? "",
-      metadata: machine.metadata ?? {},
-    });
+    this.#machines.set(machine.id, streamedMachine(machine));
   }
 }

@@ -7,6 +7,7 @@ export type CommandName =
   | "completion"
   | "confirm-loss"
   | "destroy"
+  | "events"
   | "fd-forward"
   | "help"
   | "import"

@@ -14,6 +14,13 @@ const full: Flag = {
   fallback: "false",
   help: "Do not ellipsize fields on output",
 };
+const watch: Flag = {
+  name: "watch",
+  short: "w",
+  kind: "switch",
+  fallback: "false",
+  help: "Stay, and show what changes: in place on a terminal, else as lines",
+};
 const machine: Flag = {
   name: "machine",
   kind: "text",
@@ -67,6 +74,7 @@ export const listingCommands: readonly Command[] = [
       sort(machineFields, "machine id"),
       full,
       noLegend,
+      watch,
     ],
     takes: ["machine"],
     examples: [
@@ -92,6 +100,7 @@ export const listingCommands: readonly Command[] = [
       sort(fileFields, "unit"),
       full,
       noLegend,
+      watch,
     ],
     takes: ["unit", "template"],
     examples: [
@@ -120,11 +129,54 @@ export const listingCommands: readonly Command[] = [
       sort(stateFields, "unit and machine"),
       full,
       noLegend,
+      watch,
     ],
     takes: ["unit"],
     examples: [
       ["list-units --state=failed,activating", "List what does not run, or not yet"],
       ["list-units --machine=10.0.2.15 'apache@*'", "List the apache instances on one machine"],
     ],
+  },
+  {
+    name: "events",
+    usage: "[-f|--follow] [--lines=N] [--unit=PATTERN] [--machine=M]",
+    summary: "Show what the cluster has decided and noticed lately",
+    description:
+      "Prints a line for each event, the latest last: units that were placed, moved, withdrawn, or wait for a machine, machines that joined, left or were lost, another leader; each with its time and why. The cluster keeps only the latest of them. With --json each is an object on a line of its own.",
+    flags: [
+      {
+        name: "follow",
+        short: "f",
+        kind: "switch",
+        fallback: "false",
+        help: "Go on with new events as they come, until Ctrl-C",
+      },
+      {
+        name: "lines",
+        short: "n",
+        kind: "count",
+        fallback: "",
+        help: "Show so many of the latest events. Otherwise all that are kept, with --follow ten",
+      },
+      {
+        name: "unit",
+        kind: "text",
+        fallback: "",
+        suggests: "unit",
+        help: "Only what is about these units, comma-separated: names or patterns ('apache@*', in quotes)",
+      },
+      {
+        name: "machine",
+        kind: "text",
+        fallback: "",
+        suggests: "machine",
+        help: "Only what is about these machines, comma-separated: each by the beginning of its id or by its IP",
+      },
+    ],
+    examples: [
+      ["events --unit='apache@*' --lines=20", "Show what became of the apache instances lately"],
+      ["events -f", "Follow what the cluster does"],
+    ],
+    isNew: true,
   },
 ];

@@ -2,7 +2,7 @@ import { systemClock } from "@fleet/runtime";
 import { expect, it } from "vitest";
 import { FlagValues } from "../../../../packages/fleetctl/src/cli/flag.ts";
 import type { Invocation } from "../../../../packages/fleetctl/src/invocation.ts";
-import { sortedRows } from "../../../../packages/fleetctl/src/output/listing.ts";
+import { orderOf, sortedRows } from "../../../../packages/fleetctl/src/output/columns.ts";
 
 const sort = { name: "sort", kind: "text", fallback: "", help: "" } as const;
 
@@ -20,6 +20,7 @@ function sorting(keys: string): Invocation {
     connect: () => Promise.reject(new Error("nothing to ask")),
     clock: systemClock,
     signal: new AbortController().signal,
+    unread: new AbortController().signal,
   };
 }
 
@@ -30,7 +31,7 @@ it("sorting works each cell out once: a unit's hash takes its time", () => {
     return `unit@${row}`;
   };
   const rows = Array.from({ length: 1_000 }, (_, index) => (index * 7) % 1_000);
-  const sorted = sortedRows(sorting("-hash"), { hash: { text } }, rows);
+  const sorted = sortedRows(orderOf(sorting("-hash"), { hash: { text } }), rows);
   expect(sorted).toEqual(Array.from({ length: 1_000 }, (_, index) => 999 - index));
   expect(workedOut).toBe(1_000);
 });

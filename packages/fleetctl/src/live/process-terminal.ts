@@ -1,0 +1,47 @@
+import { once } from "node:events";
+import { isatty, type ReadStream, type WriteStream } from "node:tty";
+import type { Terminal } from "./terminal.ts";
+
+/** Where nothing tells the size. */
+const usual = { rows: 24, columns: 80 };
+
+/** The terminal of this process. Keys are heard when stdin is one as well. */
+export function processTerminal(
+  stdin: Pick<ReadStream, "setRawMode" | "on" | "off" | "resume" | "pause">,
+  stdout: Pick<WriteStream, "rows" | "columns" | "write" | "on" | "off">,
+): Terminal {
+  const hasKeys = isatty(0);
+  return {
+    size: () => ({ rows: stdout.rows || usual.rows, columns: stdout.columns || usual.columns }),
+    write: (text) => {
+      stdout.write(text);
+    },
+    take: ({ typed, resized }, restore) => {
+      const onData = (bytes: Buffer): void => typed(bytes.toString("latin1"));
+      const onExit = (): void => {
+        stdout.write(restore);
+      };
+      stdout.on("resize", resized);
+      process.on("exit", onExit);
+      if (hasKeys) {
+        stdin.setRawMode(true);
+        stdin.on("data", onData);
+        stdin.resume();
+      }
+      return () => {
+        stdout.off("resize", resized);
+        process.off("exit", onExit);
+        if (!hasKeys) return;
+        stdin.off("data", onData);
+        stdin.setRawMode(false);
+        // It would keep the process alive.
+        stdin.pause();
+      };
+    },
+    suspend: async () => {
+      const continued = once(process, "SIGCONT");
+      process.kill(process.pid, "SIGTSTP");
+      await continued;
+    },
+  };
+}
