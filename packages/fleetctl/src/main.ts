@@ -3,6 +3,7 @@ import { isatty } from "node:tty";
 import { systemClock } from "@fleet/runtime";
 import { endingSignals } from "./interrupt.ts";
 import type { Terminal } from "./live/terminal.ts";
+import { Talk } from "./output/talk.ts";
 import { run } from "./run.ts";
 
 const interrupt = new AbortController();
@@ -22,6 +23,8 @@ process.stdout.on("error", (error: NodeJS.ErrnoException) => {
 // Without a listener the command would end half done.
 process.stderr.on("error", () => {});
 
+const talk = new Talk((text) => process.stderr.write(text));
+
 async function ask(question: string): Promise<string> {
   const { createInterface } = await import("node:readline/promises");
   const terminal = createInterface({
@@ -40,7 +43,7 @@ async function ask(question: string): Promise<string> {
 }
 
 async function terminal(): Promise<Terminal> {
-  return (await import("./live/process-terminal.ts")).processTerminal(process.stdin, process.stdout);
+  return (await import("./live/process-terminal.ts")).processTerminal(process.stdin, process.stdout, talk);
 }
 
 const exited = run(process.argv.slice(2), {
@@ -48,9 +51,7 @@ const exited = run(process.argv.slice(2), {
   print: (text) => {
     process.stdout.write(text);
   },
-  say: (line) => {
-    process.stderr.write(`${line}\n`);
-  },
+  say: talk.say,
   relay: (bytes) => {
     process.stderr.write(bytes);
   },

@@ -156,6 +156,35 @@ describe("the bundled program", () => {
     expect(after).toMatch(/\bisig icanon .* echo /);
   });
 
+  it("lets no line on stderr tear the table of --watch", async () => {
+    const servers = [new StreamServer(), new StreamServer()] as const;
+    const endpoints = await Promise.all(servers.map((server) => server.listen()));
+    const child = spawn(
+      "script",
+      ["-qec", `'${process.execPath}' '${program}' --endpoint=${endpoints} list-units -w`, "/dev/null"],
+      { env: { ...process.env, TERM: "xterm" } },
+    );
+    const exited = once(child, "exit");
+    let shown = "";
+    child.stdout.on("data", (text) => {
+      shown += String(text);
+    });
+    const seen = async (text: string): Promise<void> => {
+      while (!shown.includes(text)) await once(child.stdout, "data");
+    };
+    await seen("q leaves");
+    const moved = servers[1].opened();
+    await servers[0].close();
+    await moved;
+    child.stdin.write("q");
+    expect(await exited).toEqual([0, null]);
+    const [screen = "", after = ""] = shown.split("\u001b[?1049l");
+    expect(screen).toContain("STALE");
+    expect(screen).not.toContain(`${endpoints[0]} cannot be reached`);
+    expect(after).toContain(endpoints[0]);
+    await servers[1].close();
+  });
+
   it("ends --watch when nobody reads on", async () => {
     const server = new StreamServer();
     server.rows = { states: [stateOf("a.service", "1")] };

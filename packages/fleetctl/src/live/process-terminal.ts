@@ -1,5 +1,6 @@
 import { once } from "node:events";
 import { isatty, type ReadStream, type WriteStream } from "node:tty";
+import type { Talk } from "../output/talk.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Where nothing tells the size. */
@@ -9,6 +10,7 @@ const usual = { rows: 24, columns: 80 };
 export function processTerminal(
   stdin: Pick<ReadStream, "setRawMode" | "on" | "off" | "resume" | "pause">,
   stdout: Pick<WriteStream, "rows" | "columns" | "write" | "on" | "off">,
+  talk: Talk,
 ): Terminal {
   const hasKeys = isatty(0);
   return {
@@ -21,6 +23,7 @@ export function processTerminal(
       const onExit = (): void => {
         stdout.write(restore);
       };
+      talk.hold();
       stdout.on("resize", resized);
       process.on("exit", onExit);
       if (hasKeys) {
@@ -31,6 +34,7 @@ export function processTerminal(
       return () => {
         stdout.off("resize", resized);
         process.off("exit", onExit);
+        talk.release();
         if (!hasKeys) return;
         stdin.off("data", onData);
         stdin.setRawMode(false);
