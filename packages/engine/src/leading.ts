@@ -1,5 +1,5 @@
 import { type ClusterModel, type PendingUnit, type Plan, plan, type Step } from "@fleet/core";
-import type { ChangeBatch, EngineWrite, Term } from "@fleet/registry";
+import { type ChangeBatch, type EngineWrite, Projection, type Term } from "@fleet/registry";
 import {
   AbortedError,
   Backoff,
@@ -19,7 +19,6 @@ import { ExclusiveHolds } from "./exclusive-holds.ts";
 import { Losses, type LossStatus } from "./losses.ts";
 import { explanationsAtOnce, PendingReport } from "./pending-report.ts";
 import { planWrites } from "./plan-writes.ts";
-import { Projection } from "./projection.ts";
 import { RescheduleOnFailure } from "./rescheduling.ts";
 
 export interface LeadingOptions {
