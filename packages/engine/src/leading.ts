@@ -1,4 +1,4 @@
-import { type ClusterModel, type PendingUnit, type Plan, plan, type Step } from "@fleet/core";
+import { type ClusterModel, type PendingUnit, type Plan, plan, planningRound, type Step } from "@fleet/core";
 import { type ChangeBatch, type EngineWrite, Projection, type Term } from "@fleet/registry";
 import {
   AbortedError,
@@ -35,9 +35,6 @@ export interface LeadingOptions {
   readonly auditIntervalMs: number;
 }
 
-/** Dirty entries, and machines looked at, per plan: it blocks the process, which has a lease to renew meanwhile. */
-const roundSize = 2_000;
-const looksPerRound = 50_000;
 /** Changes applied without a pause. */
 const appliedAtOnce = 10_000;
 /** Rounds of placements that are on their way to etcd while the next one is planned. */
@@ -281,9 +278,9 @@ export class Leading {
     const { clock, metrics } = this.#options;
     const { model } = this.#projection;
     const begunMs = clock.monotonic();
-    const decided = plan(model, model.takeDirty(roundSize), {
+    const decided = plan(model, model.takeDirty(planningRound.dirty), {
       explanations: audit ? 0 : explanationsAtOnce(model),
-      looks: looksPerRound,
+      looks: planningRound.looks,
       keepPlacements: true,
     });
     model.putBack(decided.left);

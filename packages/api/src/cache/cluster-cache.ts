@@ -1,3 +1,4 @@
+import type { ChangeBatch } from "@fleet/registry";
 import {
   Backoff,
   type CancelTimer,
@@ -11,9 +12,12 @@ import {
 } from "@fleet/runtime";
 import { message } from "../contract/messages.ts";
 import type { ApiRegistry } from "../registry-port.ts";
-import { ClusterView, type ViewChange } from "./cluster-view.ts";
+import type { ClusterView, ViewChange } from "./cluster-view.ts";
+import { applyPaced, type Followed } from "./followed.ts";
 
-export interface ClusterCacheOptions {
+export interface ClusterCacheOptions<View> {
+  /** What the store's content is made into, empty. */
+  readonly begin: () => View;
   readonly registry: Pick<ApiRegistry, "followCluster">;
   readonly clock: Clock;
   readonly random: Random;
@@ -22,32 +26,39 @@ export interface ClusterCacheOptions {
   readonly idleMs: number;
 }
 
-export interface CacheListener {
+export interface CacheListener<Change = ViewChange> {
   /** The view has moved on by these changes. */
-  changed(change: ViewChange): void;
+  changed(change: Change): void;
   /** Begun, broken or restored connection, or a view begun anew: look at `connected` and `view`. */
   restarted(): void;
 }
 
-interface Waiter {
+/** As the API shows it. */
+export type ClusterCache = FollowedCache<ClusterView, ViewChange>;
+
+interface Waiter<View> {
   readonly revision: number;
-  readonly resolve: (view: ClusterView) => void;
+  readonly resolve: (view: View) => void;
 }
 
 /**
- * The cluster as followed from the store, for listings and streams.
+ * The cluster as followed from the store: for listings and streams as the API shows it, for explanations as the engine has
+ * it.
  *
  * Invariants:
  * - it follows the store only while somebody holds it, and `idleMs` longer: a thousand idle daemons cost etcd
  *   nothing;
  * - `view` is only handed out while connected, and once its first batch has been applied;
- * - a new following begins with an empty view, never with the remains of the one before.
+ * - a new following begins with an empty view, never with the remains of the one before;
+ * - who reads it in turn has it unchanged for as long as that takes.
  */
-export class ClusterCache {
-  readonly #options: ClusterCacheOptions;
-  readonly #listeners = new Set<CacheListener>();
-  readonly #waiters = new Set<Waiter>();
-  #view = new ClusterView();
+export class FollowedCache<View extends Followed<Change>, Change> {
+  readonly #options: ClusterCacheOptions<View>;
+  readonly #listeners = new Set<CacheListener<Change>>();
+  readonly #waiters = new Set<Waiter<View>>();
+  #view: View;
+  /** Settles when nobody reads or changes the view any more. */
+  #turn: Promise<unknown> = Promise.resolve();
   #holders = 0;
   #connected = false;
   #complete = false;
@@ -56,8 +67,9 @@ export class ClusterCache {
   #cancelIdle: CancelTimer | undefined;
   #closed = false;
 
-  constructor(options: ClusterCacheOptions) {
+  constructor(options: ClusterCacheOptions<View>) {
     this.#options = options;
+    this.#view = options.begin();
   }
 
   /** Whether the store is being followed. */
@@ -66,7 +78,7 @@ export class ClusterCache {
   }
 
   /** The view, when it is complete and its connection stands. */
-  get view(): ClusterView | undefined {
+  get view(): View | undefined {
     return this.#connected && this.#complete ? this.#view : undefined;
   }
 
@@ -91,7 +103,7 @@ export class ClusterCache {
    * Waits until the view is connected and has reached `revision` (0: any). To be called while holding.
    * @throws FleetError `cache_behind` (retryable) when that takes longer than `timeoutMs`.
    */
-  reached(revision: number, timeoutMs: number): Promise<ClusterView> {
+  reached(revision: number, timeoutMs: number): Promise<View> {
     const view = this.view;
     if (view !== undefined && view.revision >= revision) return Promise.resolve(view);
     return new Promise((resolve, reject) => {
@@ -99,7 +111,7 @@ export class ClusterCache {
         this.#waiters.delete(waiter);
         reject(new FleetError("cache_behind", message.etcdAway, { retryable: true }));
       });
-      const waiter: Waiter = {
+      const waiter: Waiter<View> = {
         revision,
         resolve: (reachedView) => {
           cancel();
@@ -110,7 +122,14 @@ export class ClusterCache {
     });
   }
 
-  subscribe(listener: CacheListener): () => void {
+  /** Runs work that takes several turns of the process on a view that does not change meanwhile, one after the other. */
+  inTurn<Value>(work: () => Promise<Value>): Promise<Value> {
+    const done = this.#turn.then(work);
+    this.#turn = done.catch(() => {});
+    return done;
+  }
+
+  subscribe(listener: CacheListener<Change>): () => void {
     this.#listeners.add(listener);
     return () => {
       this.#listeners.delete(listener);
@@ -146,20 +165,28 @@ export class ClusterCache {
       });
       for await (const batch of batches) {
         if (signal.aborted) return;
-        const change = this.#view.apply(batch);
-        const wasComplete = this.#complete;
-        this.#complete = true;
-        this.#settle();
-        for (const listener of this.#listeners) {
-          if (wasComplete) listener.changed(change);
-          else listener.restarted();
-        }
+        await this.inTurn(() => this.#apply(batch, signal));
       }
     };
     // One following ends before the next begins, so that two never write the same view.
     this.#task = this.#task.then(() =>
       supervise({ name: "api_cache", task, clock, backoff, logger }, following.signal),
     );
+  }
+
+  async #apply(batch: ChangeBatch, signal: AbortSignal): Promise<void> {
+    // Its turn may come after the end of the following, when the view is another one already.
+    if (signal.aborted) return;
+    const wasComplete = this.#complete;
+    // Nobody sees a view that is not complete.
+    if (!wasComplete) await applyPaced(this.#view, batch, this.#options.clock, signal);
+    const change = wasComplete ? this.#view.apply(batch) : undefined;
+    this.#complete = true;
+    this.#settle();
+    for (const listener of this.#listeners) {
+      if (change !== undefined) listener.changed(change);
+      else listener.restarted();
+    }
   }
 
   #stop(): void {
@@ -169,7 +196,7 @@ export class ClusterCache {
   }
 
   #begin(): void {
-    this.#view = new ClusterView();
+    this.#view = this.#options.begin();
     this.#complete = false;
     this.#setConnected(false);
   }

@@ -1,5 +1,7 @@
 import { z } from "zod";
 import { backupShape } from "./backup.ts";
+import { dryRunRequestShape, dryRunShape, dryRunStepShape } from "./dry-run.ts";
+import { causeShape, explanationShape } from "./explanation.ts";
 import { confirmedLossesShape, confirmLossesShape, lossesShape, massLossShape } from "./losses.ts";
 import { beginReseedShape, finishReseedShape, reseedShape } from "./reseed.ts";
 import { newRestartShape, restartListShape, restartShape, restartStepShape } from "./restart.ts";
@@ -28,6 +30,11 @@ const named = {
   UnitChange: putUnitShape,
   UnitState: unitStateShape,
   UnitStatePage: unitStatePageShape,
+  Explanation: explanationShape,
+  ExplanationCause: causeShape,
+  DryRunRequest: dryRunRequestShape,
+  DryRunStep: dryRunStepShape,
+  DryRun: dryRunShape,
   Machine: machineShape,
   MachinePage: machinePageShape,
   MachineOperation: machineOperationShape,
