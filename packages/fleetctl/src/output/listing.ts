@@ -81,7 +81,7 @@ export function printTable<Row>(call: Invocation, fields: Fields<Row>, rows: rea
   call.print(tabTable([...heading, ...body], call.paint));
 }
 
-/** Prints the listing for programs: one JSON list. */
-export function printJson(call: Invocation, rows: readonly unknown[]): void {
-  call.print(`${JSON.stringify(rows, undefined, 2)}\n`);
+/** Prints for programs: a listing as one JSON list. */
+export function printJson(call: Invocation, value: object): void {
+  call.print(`${JSON.stringify(value, undefined, 2)}\n`);
 }
