@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { describeClusterGuard } from "./cluster-guard-contract.ts";
 import { describeDataFormat } from "./data-format-contract.ts";
 import { describeFollowing } from "./following-contract.ts";
+import { describeForesight } from "./foresight-contract.ts";
 import { describeLeading } from "./leading-contract.ts";
 import { describeLosses } from "./losses-contract.ts";
 import { describeMachineMetadata } from "./machine-metadata-contract.ts";
@@ -30,5 +31,6 @@ export function describeRegistry(name: string, start: () => Promise<EtcdUnderCon
     describeLeading(bench);
     describeFollowing(bench);
     describeReseeding(bench);
+    describeForesight(bench);
   });
 }

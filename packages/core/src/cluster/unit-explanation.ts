@@ -25,7 +25,7 @@ export interface UnitExplanation {
   readonly able: { readonly machines: number; readonly machineId: string } | undefined;
   /** What keeps it off the other machines, the most frequent first. */
   readonly causes: readonly Cause[];
-  /** Of the machines that do not fit a waiting unit the one with the fewest obstacles, the lowest of several. */
+  /** Of the machines that do not fit the one with the fewest obstacles, the lowest of several; of very many, of the first. */
   readonly nearest: { readonly machineId: string; readonly obstacles: readonly Obstacle[] } | undefined;
 }
 
@@ -58,9 +58,11 @@ export type WhyNot =
 /** Machines named for each cause. */
 const examples = 3;
 /** Obstacles told of one machine. */
-const mostObstacles = 10;
+const mostObstacles = 5;
+/** Machines of which all obstacles are looked for: of more, one that is near enough is among them. */
+const mostFullLooks = 1_000;
 /** Machines looked at before the caller may pause. */
-const looksAtOnce = 100;
+const looksAtOnce = 25;
 
 /**
  * Explains a unit as things stand; undefined when there is none of that name. Looks at every machine, and yields now and
@@ -155,6 +157,7 @@ class Tally {
   readonly #causes = new Map<string, Counted>();
   #able: UnitExplanation["able"];
   #nearest: UnitExplanation["nearest"];
+  #fullLooks = 0;
 
   constructor(model: ClusterModel, unit: ReadableUnit) {
     this.#model = model;
@@ -176,8 +179,9 @@ class Tally {
       this.#count(`unable ${sameness(obstacle)}`, machineId, { kind: "unable", obstacle });
       // With one obstacle nothing can be nearer.
       const fewest = this.#nearest?.obstacles.length ?? mostObstacles + 1;
-      if (fewest === 1) return;
-      const obstacles = allObstacles(this.#model, this.#unit, machine, mostObstacles);
+      if (fewest === 1 || this.#fullLooks === mostFullLooks) return;
+      this.#fullLooks += 1;
+      const obstacles = allObstacles(this.#model, this.#unit, machine, Math.min(fewest, mostObstacles));
       if (obstacles.length < fewest) this.#nearest = { machineId, obstacles };
     }
   }
