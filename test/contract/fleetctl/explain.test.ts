@@ -39,6 +39,10 @@ async function submitChoosy(): Promise<void> {
   await shell("start", "--no-block", await file("choosy.service", choosy));
 }
 
+async function submitChoosyTemplate(): Promise<void> {
+  await shell("submit", await file("many@.service", choosy));
+}
+
 describe("explain", () => {
   it("says why units are where they are, and what keeps others off the machines", async () => {
     await cluster.put("a.service", sleeper, "launched");
@@ -157,7 +161,8 @@ describe("start", () => {
         if (text.includes(waits)) saidMs = performance.now() - begunMs;
       },
     });
-    expect(saidMs).toBeLessThan(1_000);
+    // Asked for after 400 ms, as the tests of goals show; the rest is for a busy host.
+    expect(saidMs).toBeLessThan(2_000);
     expect(outcome).toEqual({
       code: 1,
       stdout: "Unit choosy.service inactive\n",
@@ -170,6 +175,16 @@ describe("start", () => {
         "",
       ].join("\n"),
     });
+  });
+
+  it("tells of many units only that they wait, and of ten of them why", async () => {
+    await submitChoosyTemplate();
+    const names = Array.from({ length: 14 }, (_, index) => `many@${index}`);
+    const { stderr } = await shell("start", "--block-attempts=2", ...names);
+    const lines = stderr.split("\n");
+    expect(lines.filter((line) => line.includes("is not placed yet"))).toHaveLength(14);
+    expect(lines.filter((line) => line.includes("1 lacks region=eu."))).toHaveLength(10);
+    expect(lines.filter((line) => line.includes("fleetctl explain UNIT"))).toHaveLength(1);
   });
 
   it("fails at once when told to, and the unit stays wanted", async () => {

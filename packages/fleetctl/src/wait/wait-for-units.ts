@@ -11,6 +11,9 @@ import { isUnplaceable, whyUnplaced } from "./why-unplaced.ts";
 /** How often goals are looked at when nothing changes: they count time. */
 const LOOK_INTERVAL_MS = 100;
 
+/** Units of which it is told why they wait: each is asked for by itself, while all others are kept waiting. */
+const MOST_REASONS = 10;
+
 /**
  * Waits until every goal is reached, printing each as it is. Resolves to whether all were reached: what failed
  * or took more than `attempts` polls (0: no limit) has then been said on stderr. A unit that no machine may run is
@@ -63,6 +66,7 @@ class Waiting {
   readonly #ifUnplaceable: "wait" | "fail";
   /** Goal → the reason that was last told. */
   readonly #reasons = new Map<Goal, string>();
+  #saidRest = false;
 
   constructor(call: Invocation, goals: readonly Goal[], attempts: number, ifUnplaceable: "wait" | "fail") {
     this.#call = call;
@@ -142,6 +146,11 @@ class Waiting {
 
   /** Says why the unit waits for a machine, if that is news. */
   async #tellWhy(goal: Goal): Promise<boolean> {
+    if (this.#ifUnplaceable === "wait" && !this.#reasons.has(goal) && this.#reasons.size >= MOST_REASONS) {
+      if (!this.#saidRest) this.#call.say(`  "fleetctl explain UNIT" says why this and others wait.`);
+      this.#saidRest = true;
+      return false;
+    }
     const explanation = await this.#explanation(goal.unit);
     if (explanation === undefined) return false;
     const lines = whyUnplaced(explanation);
