@@ -1,5 +1,6 @@
 export { ClusterModel } from "./cluster/cluster-model.ts";
 export type { Dirty } from "./cluster/dirty.ts";
+export { type DryRun, type DryRunStep, dryRun, type Hypothesis } from "./cluster/dry-run.ts";
 export {
   type Candidate,
   type Conflict,
@@ -13,12 +14,13 @@ export {
   type Occupant,
   replacesUnit,
 } from "./cluster/eligibility.ts";
-export { explain, type PendingCause } from "./cluster/explain.ts";
+export { type Closed, explain, type PendingCause, type Verdict } from "./cluster/explain.ts";
 export type { Obstacle, PushObstacle } from "./cluster/obstacle.ts";
-export { type PlanOptions, plan } from "./cluster/plan.ts";
+export { type PlanOptions, plan, planningRound } from "./cluster/plan.ts";
 export {
   type Assignment,
   type ExclusiveHold,
+  exclusiveWaitMs,
   type Machine,
   type Settled,
   type Spared,
@@ -49,6 +51,13 @@ export type {
   Step,
   UpdateReason,
 } from "./cluster/step.ts";
+export {
+  type Cause,
+  explainUnit,
+  type Placement,
+  type UnitExplanation,
+  type WhyNot,
+} from "./cluster/unit-explanation.ts";
 export {
   type AgentTask,
   type AgentView,

@@ -1,9 +1,6 @@
-import type { Assignment, ClusterModel, ExclusiveHold } from "@fleet/core";
+import { type Assignment, type ClusterModel, type ExclusiveHold, exclusiveWaitMs } from "@fleet/core";
 import type { Change, EngineWrite } from "@fleet/registry";
 import type { Clock, Logger } from "@fleet/runtime";
-
-/** Beyond what clocks of machines that are in order drift apart while an exclusive unit is waited for. */
-const exclusiveMarginMs = 1_000;
 
 /** Timers count milliseconds in 31 bits. */
 const longestTimerMs = 2 ** 31 - 1;
@@ -182,6 +179,6 @@ export class ExclusiveHolds {
   }
 
   #waitMs({ stopMs }: ExclusiveHold): number {
-    return this.#options.agentTtlMs + stopMs + exclusiveMarginMs;
+    return exclusiveWaitMs(stopMs, this.#options.agentTtlMs);
   }
 }

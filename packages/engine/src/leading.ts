@@ -1,5 +1,5 @@
-import { type ClusterModel, type PendingUnit, type Plan, plan, type Step } from "@fleet/core";
-import type { ChangeBatch, EngineWrite, Term } from "@fleet/registry";
+import { type ClusterModel, type PendingUnit, type Plan, plan, planningRound, type Step } from "@fleet/core";
+import { type ChangeBatch, type EngineWrite, Projection, type Term } from "@fleet/registry";
 import {
   AbortedError,
   Backoff,
@@ -20,7 +20,6 @@ import { ExclusiveHolds } from "./exclusive-holds.ts";
 import { Losses, type LossStatus } from "./losses.ts";
 import { explanationsAtOnce, PendingReport } from "./pending-report.ts";
 import { planWrites } from "./plan-writes.ts";
-import { Projection } from "./projection.ts";
 import { RescheduleOnFailure } from "./rescheduling.ts";
 import { tellSteps } from "./step-report.ts";
 
@@ -40,9 +39,6 @@ export interface LeadingOptions {
   readonly auditIntervalMs: number;
 }
 
-/** Dirty entries, and machines looked at, per plan: it blocks the process, which has a lease to renew meanwhile. */
-const roundSize = 2_000;
-const looksPerRound = 50_000;
 /** Changes applied without a pause. */
 const appliedAtOnce = 10_000;
 /** Rounds of placements that are on their way to etcd while the next one is planned. */
@@ -298,9 +294,9 @@ export class Leading {
     const { clock, metrics } = this.#options;
     const { model } = this.#projection;
     const begunMs = clock.monotonic();
-    const decided = plan(model, model.takeDirty(roundSize), {
+    const decided = plan(model, model.takeDirty(planningRound.dirty), {
       explanations: audit ? 0 : explanationsAtOnce(model),
-      looks: looksPerRound,
+      looks: planningRound.looks,
       keepPlacements: true,
     });
     model.putBack(decided.left);

@@ -1,11 +1,10 @@
 import type { ClusterModel } from "@fleet/core";
-import type { Change, EngineWrite, MassLossRecord } from "@fleet/registry";
+import type { Change, EngineWrite, MachineProjection, MassLossRecord } from "@fleet/registry";
 import { type Clock, errorCode, errorMessage, type Logger } from "@fleet/runtime";
 import type { ClusterEvent } from "./cluster-event.ts";
 import { Damping } from "./damping.ts";
 import type { EngineMetrics } from "./engine-metrics.ts";
 import { LossGuard } from "./loss-guard.ts";
-import type { MachineProjection } from "./machine-projection.ts";
 
 export interface LossesOptions {
   readonly model: ClusterModel;

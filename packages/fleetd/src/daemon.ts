@@ -54,6 +54,7 @@ export async function startDaemon(config: Config, host: Host): Promise<Component
     exposition: metrics,
     version,
     tokenLimit: config.tokenLimit,
+    agentTtlMs: config.agentTtlMs,
   });
   const manager = new DbusUnitManager({
     address: host.busAddress,

@@ -16,6 +16,9 @@ export { MemoryEtcd } from "./memory-etcd.ts";
 export { MemoryStore } from "./memory-store.ts";
 export type { MisplacedUnit } from "./misplaced-units.ts";
 export { operationBatches } from "./operation-batches.ts";
+export { Pace } from "./pace.ts";
+export type { MachineProjection } from "./projection/machine-projection.ts";
+export { Projection } from "./projection/projection.ts";
 export {
   type AssignmentRecord,
   type ClusterRecord,

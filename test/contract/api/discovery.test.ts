@@ -156,6 +156,15 @@ async function nextToken(listing: string): Promise<string> {
   return z.object({ nextPageToken: z.string().min(1) }).parse(json).nextPageToken;
 }
 
+/** Texts in a body that have to fit what there is, by the name of their field. */
+const texts: Readonly<Record<string, string>> = {
+  name: unit,
+  units: unit,
+  destroy: unit,
+  drain: m1,
+  without: m1,
+};
+
 /** A body the schema describes. Names and option texts are not free: those that fit the call are taken. */
 function bodyOf(document: Document, schema: Schema, field = ""): unknown {
   if (schema.$ref === "UnitOption") return options[0];
@@ -174,7 +183,7 @@ function bodyOf(document: Document, schema: Schema, field = ""): unknown {
     case "integer":
       return 1;
     default:
-      return field === "name" || field === "units" ? unit : "text";
+      return texts[field] ?? "text";
   }
 }
 
@@ -257,6 +266,7 @@ describe.each(["/fleet/v1", "/v1-alpha"])("the discovery document of %s", (prefi
       "fleet.Machine.List",
       "fleet.Machine.Patch",
       "fleet.OpenApi.Get",
+      "fleet.Plan.Make",
       "fleet.Reseed.Begin",
       "fleet.Reseed.Finish",
       "fleet.Reseed.Get",
@@ -265,6 +275,7 @@ describe.each(["/fleet/v1", "/v1-alpha"])("the discovery document of %s", (prefi
       "fleet.Restart.Get",
       "fleet.Restart.List",
       "fleet.Unit.Delete",
+      "fleet.Unit.Explain",
       "fleet.Unit.Get",
       "fleet.Unit.List",
       "fleet.Unit.Set",

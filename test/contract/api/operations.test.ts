@@ -3,7 +3,10 @@ import { operationList } from "@fleet/api";
 import { silentLogger, systemClock } from "@fleet/runtime";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ClusterCache } from "../../../packages/api/src/cache/cluster-cache.ts";
+import { FollowedCache } from "../../../packages/api/src/cache/followed-cache.ts";
+import { ModelView } from "../../../packages/api/src/cache/model-view.ts";
 import { ClusterAccess } from "../../../packages/api/src/server/cluster-access.ts";
+import { Foresight } from "../../../packages/api/src/server/foresight.ts";
 import { buildHttpApp } from "../../../packages/api/src/server/http-app.ts";
 import { RegistryTwin } from "./registry-twin.ts";
 import { type ServedApi, serveApi } from "./served-api.ts";
@@ -23,13 +26,10 @@ function described(): readonly string[] {
 /** The framework's routes as a tree of path pieces with the methods they take: `│   └── /units (GET, HEAD)`. */
 async function routed(): Promise<readonly string[]> {
   const registry = new RegistryTwin();
-  const cache = new ClusterCache({
-    registry,
-    clock: systemClock,
-    random: () => 0.5,
-    logger: silentLogger,
-    idleMs: 0,
-  });
+  const common = { registry, clock: systemClock };
+  const following = { ...common, random: () => 0.5, logger: silentLogger, idleMs: 0 };
+  const cache = new ClusterCache(following);
+  const models = new FollowedCache<ModelView, void>({ ...following, begin: () => new ModelView() });
   const access = new ClusterAccess({ registry, cache, clock: systemClock, deadlineMs: 1, proofMs: 1 });
   const app = await buildHttpApp({
     context: { registry, access, pageLimit: 100 },
@@ -37,6 +37,7 @@ async function routed(): Promise<readonly string[]> {
     logger: silentLogger,
     metrics: { answered: () => {} },
     exposition: undefined,
+    foresight: new Foresight({ ...common, models, deadlineMs: 1, agentTtlMs: undefined }),
   });
   const routes: string[] = [];
   const pieces: string[] = [];
@@ -49,7 +50,7 @@ async function routed(): Promise<readonly string[]> {
     }
   }
   await app.close();
-  await cache.close();
+  await Promise.all([cache.close(), models.close()]);
   return routes.sort();
 }
 

@@ -186,6 +186,12 @@ export class RegistryTwin implements ApiRegistry {
     this.write({ kind: "machine", machineId, entry: this.#present(value) });
   }
 
+  /** The registration of a machine that is there. */
+  registrationOf(machineId: string): number {
+    const row = this.#rows.get(`machine/${machineId}`);
+    return row?.kind === "machine" && row.entry.status === "present" ? row.entry.createRevision : 0;
+  }
+
   machineGone(machineId: string): void {
     const entry = { status: "absent", modRevision: this.revision + 1 } as const;
     this.write({ kind: "machine", machineId, entry });
@@ -382,6 +388,10 @@ function keyOf(change: Change): string {
     case "assignment":
     case "state":
       return `${change.kind}/${change.machineId}/${change.unit}`;
+    case "settled":
+      return `settled/${change.machineId}`;
+    case "exclusive-hold":
+      return `exclusive-hold/${change.unit}`;
     default:
       return change.kind;
   }

@@ -34,6 +34,8 @@ export async function fleetctl(
     readonly environment?: Readonly<Record<string, string>>;
     readonly isTerminal?: Surroundings["isTerminal"];
     readonly ask?: (question: string) => Promise<string>;
+    /** Hears each line on stderr as it comes. */
+    readonly heard?: (line: string) => void;
   } = {},
 ): Promise<Outcome> {
   let stdout = "";
@@ -47,6 +49,7 @@ export async function fleetctl(
     },
     say: (line) => {
       stderr += `${line}\n`;
+      around.heard?.(line);
     },
     relay: (bytes) => {
       stderr += Buffer.from(bytes).toString("utf8");

@@ -84,6 +84,25 @@ describe("a cluster in etcd, and no daemon", () => {
     return registered.registration;
   }
 
+  test("a unit that waits is explained, and what would be is planned, without a trace", async () => {
+    await machine();
+    await here.file("hello.service");
+    await here.file("eu.service", "[Service]\nExecStart=/bin/true\n[X-Fleet]\nMachineMetadata=region=eu\n");
+    await overEtcd(prefix, `start --no-block ${here.directory}/eu.service`);
+    const keys = await keysBelow(prefix);
+    expect(await overEtcd(prefix, "explain eu")).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining(
+        "eu.service waits for a machine: of 1 machine 1 lacks region=eu (it has region=china).",
+      ),
+    });
+    expect(await overEtcd(prefix, `plan ${here.directory}/hello.service`)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining("start\thello.service\t-\t0acdd9bf..."),
+    });
+    expect(await keysBelow(prefix)).toEqual(keys);
+  });
+
   test("units are submitted, shown, loaded, and destroyed", async () => {
     await here.file("hello.service");
     expect(await overEtcd(prefix, `submit ${here.directory}/hello.service`)).toEqual({

@@ -165,7 +165,7 @@ describe("start", () => {
       stdout: "",
       stderr:
         "Unit a.service is not placed yet: waiting for a machine that may run it.\n" +
-        "  0acdd9bf...: nothing speaks against it, but no engine has placed it there yet\n" +
+        "  This server has fleet 1.0's API, which does not tell why.\n" +
         "Error waiting for units: timed out waiting for unit a.service to report state launched\n",
     });
   });

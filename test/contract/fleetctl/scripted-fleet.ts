@@ -79,7 +79,8 @@ export class ScriptedFleet {
   }
 
   #route(method: string, path: string, body: string, page: number): readonly [number, unknown?] {
-    const [, resource, name = ""] = path.split("/");
+    const [, resource, name = "", ...more] = path.split("/");
+    if (more.length > 0) return failure(404, "not found");
     if (resource === "machines") return [200, { machines: [this.machine] }];
     if (resource === "units" && name === "") return [200, this.#unitPage(page)];
     if (resource === "units") return this.#unit(method, name, body);

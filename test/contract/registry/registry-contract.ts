@@ -3,6 +3,7 @@ import { describeClusterGuard } from "./cluster-guard-contract.ts";
 import { describeDataFormat } from "./data-format-contract.ts";
 import { describeEvents } from "./events-contract.ts";
 import { describeFollowing } from "./following-contract.ts";
+import { describeForesight } from "./foresight-contract.ts";
 import { describeLeading } from "./leading-contract.ts";
 import { describeLosses } from "./losses-contract.ts";
 import { describeMachineMetadata } from "./machine-metadata-contract.ts";
@@ -32,5 +33,6 @@ export function describeRegistry(name: string, start: () => Promise<EtcdUnderCon
     describeLeading(bench);
     describeFollowing(bench);
     describeReseeding(bench);
+    describeForesight(bench);
   });
 }

@@ -1,22 +1,27 @@
 import type { TargetState, UnitOption } from "@fleet/core";
 import type { ApiBackup } from "../contract/backup.ts";
+import type { ApiDryRun, DryRunRequest } from "../contract/dry-run.ts";
 import type { ApiEvent } from "../contract/events.ts";
+import type { ApiExplanation } from "../contract/explanation.ts";
 import type { ApiMassLoss } from "../contract/losses.ts";
 import { apiPrefix, query } from "../contract/paths.ts";
 import type { ApiReseed } from "../contract/reseed.ts";
 import type { ApiRestart, NewRestart } from "../contract/restart.ts";
 import type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
 import { readBackup } from "./backup-reader.ts";
+import { readDryRun } from "./dry-run-reader.ts";
 import { FleetApiError, FleetProtocolError } from "./errors.ts";
 import { readEvents } from "./event-reader.ts";
+import { readExplanation } from "./explanation-reader.ts";
 import { Failover, type FailoverOptions } from "./failover.ts";
-import { readIds, readMassLoss } from "./loss-reader.ts";
+import { readMassLoss } from "./loss-reader.ts";
 import {
   type ClientMachine,
   readList,
   readMachine,
   readObject,
   readText,
+  readTexts,
   readUnit,
   readUnitState,
 } from "./readers.ts";
@@ -87,6 +92,27 @@ export class FleetClient {
     return this.#delete(`units/${encodeURIComponent(name)}`, signal);
   }
 
+  /**
+   * Why a unit is where it is, or nowhere: `absent` when there is none of that name, `unsupported` when the server does not
+   * tell, as fleet 1.0.
+   */
+  async explanation(name: string, signal?: AbortSignal): Promise<ApiExplanation | "absent" | "unsupported"> {
+    const path = `units/${encodeURIComponent(name)}`;
+    const found = await this.#one(`${path}/explanation`, readExplanation, signal);
+    if (found !== undefined) return found;
+    return (await this.unit(name, signal)) === undefined ? "absent" : "unsupported";
+  }
+
+  /** What would happen if. Nothing is changed. Undefined when the server does not tell, as fleet 1.0. */
+  async dryRun(request: DryRunRequest, signal?: AbortSignal): Promise<ApiDryRun | undefined> {
+    try {
+      return readDryRun((await this.#transport.send("POST", `${apiPrefix}/plan`, request, signal)).body);
+    } catch (error) {
+      if (error instanceof FleetApiError && (error.status === 404 || error.status === 405)) return undefined;
+      throw error;
+    }
+  }
+
   /** What systemd reports for the units, by name, then machine. */
   states(filter: StateFilter = {}, signal?: AbortSignal): Promise<readonly ApiUnitState[]> {
     return this.#pages("state", "states", readUnitState, { ...filter }, signal);
@@ -117,7 +143,7 @@ export class FleetClient {
   async confirmLosses(machines: readonly string[], signal?: AbortSignal): Promise<readonly string[]> {
     const path = `${apiPrefix}/losses/confirm`;
     const { body } = await this.#transport.send("POST", path, { machines }, signal);
-    return readIds(readObject(body, "confirmed losses"));
+    return readTexts(readObject(body, "confirmed losses"), "machines");
   }
 
   /** Sets and removes metadata of machines, present or not. All of it is refused when any of it is invalid. */

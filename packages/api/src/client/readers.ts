@@ -40,6 +40,22 @@ export function readList<Item>(fields: Fields, key: string, read: (value: unknow
   return value.map((item: unknown) => read(item));
 }
 
+/** A list of texts. */
+export function readTexts(fields: Fields, key: string): string[] {
+  return readList(fields, key, (value) => {
+    if (typeof value !== "string") throw new FleetProtocolError(`the server sent a bad list of ${key}`);
+    return value;
+  });
+}
+
+/** One of a few words. */
+export function readWord<Word extends string>(fields: Fields, key: string, words: readonly Word[]): Word {
+  const { [key]: value } = fields;
+  const known = words.find((word) => word === value);
+  if (known !== undefined) return known;
+  throw new FleetProtocolError(`the server sent an unknown ${key}: ${JSON.stringify(value)}`);
+}
+
 export function readUnit(value: unknown): ApiUnit {
   const fields = readObject(value, "unit");
   const currentState = fields.currentState;
@@ -74,7 +90,7 @@ function readOption(value: unknown): UnitOption {
   };
 }
 
-function readTarget(value: unknown): ApiUnit["desiredState"] {
+export function readTarget(value: unknown): ApiUnit["desiredState"] {
   if (value === "inactive" || value === "loaded" || value === "launched") return value;
   throw new FleetProtocolError(`the server sent an unknown unit state: ${JSON.stringify(value)}`);
 }

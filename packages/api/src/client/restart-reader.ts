@@ -1,15 +1,14 @@
 import type { ApiRestart } from "../contract/restart.ts";
-import { FleetProtocolError } from "./errors.ts";
-import { readList, readNumber, readObject, readText } from "./readers.ts";
+import { readList, readNumber, readObject, readText, readTexts, readWord } from "./readers.ts";
 
 export function readRestart(value: unknown): ApiRestart {
   const fields = readObject(value, "restart");
   const message = readText(fields, "message");
   return {
     id: readText(fields, "id"),
-    units: readList(fields, "units", readName),
+    units: readTexts(fields, "units"),
     parallel: readNumber(fields, "parallel"),
-    state: oneOf(fields.state, ["running", "done", "failed"] as const),
+    state: readWord(fields, "state", ["running", "done", "failed"]),
     steps: readList(fields, "steps", readStep),
     ...(message === "" ? {} : { message }),
   };
@@ -22,18 +21,7 @@ function readStep(value: unknown): ApiRestart["steps"][number] {
   return {
     unit: readText(fields, "unit"),
     ...(machineID === "" ? {} : { machineID }),
-    state: oneOf(fields.state, ["restarting", "done", "failed", "skipped"] as const),
+    state: readWord(fields, "state", ["restarting", "done", "failed", "skipped"]),
     ...(message === "" ? {} : { message }),
   };
-}
-
-function readName(value: unknown): string {
-  if (typeof value !== "string") throw new FleetProtocolError("the server sent a bad list of units");
-  return value;
-}
-
-function oneOf<State extends string>(value: unknown, states: readonly State[]): State {
-  const known = states.find((state) => state === value);
-  if (known !== undefined) return known;
-  throw new FleetProtocolError(`the server sent an unknown restart state: ${JSON.stringify(value)}`);
 }

@@ -47,6 +47,9 @@ export const message = {
   tooManyStopped: (limit: number) =>
     `at most ${limit} of the units to restart may be loaded without being launched: start the others first`,
   tooManyRestarts: (limit: number) => `there are ${limit} restarts already: wait for some, or cancel them`,
+  machineNotPresent: (id: string) => `machine ${JSON.stringify(id)} is not present`,
+  tooManyDryRuns: "too many dry runs are under way",
+  dryRunTooLong: "the dry run took too long",
   undecodable: (why: string) => `unable to decode body: ${why}`,
   method: (allowed: readonly string[]) => `only ${joined(allowed)} supported against this resource`,
 } as const;

@@ -1,6 +1,8 @@
 import type { z } from "zod";
 import { backupShape } from "./backup.ts";
+import { dryRunRequestShape, dryRunShape } from "./dry-run.ts";
 import { eventListShape } from "./events.ts";
+import { explanationShape } from "./explanation.ts";
 import { confirmedLossesShape, confirmLossesShape, lossesShape } from "./losses.ts";
 import { query } from "./paths.ts";
 import { beginReseedShape, finishReseedShape, reseedShape } from "./reseed.ts";
@@ -113,6 +115,31 @@ export const operations = {
     summary: "Destroy a unit.",
     pathParameters: unitName,
     answers: { 204: { description: "Destroyed." }, 404: noUnit },
+  },
+  getExplanation: {
+    id: "fleet.Unit.Explain",
+    resource: "Units",
+    method: "GET",
+    path: "/units/{unitName}/explanation",
+    summary: "Retrieve why a unit is where it is, or nowhere.",
+    pathParameters: unitName,
+    answers: { 200: { description: "The explanation.", shape: explanationShape }, 404: noUnit },
+  },
+  dryRun: {
+    id: "fleet.Plan.Make",
+    resource: "Plan",
+    method: "POST",
+    path: "/plan",
+    summary: "Have the engine's planning tell what would happen if; nothing is written.",
+    body: dryRunRequestShape,
+    answers: {
+      200: { description: "What would happen.", shape: dryRunShape },
+      400: refused(
+        "Bad body, name, options or target state, or no such unit or machine; the message names it.",
+      ),
+      413: tooLarge,
+      415: notJson,
+    },
   },
   listUnitStates: {
     id: "fleet.UnitState.List",

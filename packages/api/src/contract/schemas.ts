@@ -1,6 +1,8 @@
 import { z } from "zod";
 import { backupShape } from "./backup.ts";
+import { dryRunRequestShape, dryRunShape, dryRunStepShape } from "./dry-run.ts";
 import { eventListShape, eventShape } from "./events.ts";
+import { causeShape, explanationShape } from "./explanation.ts";
 import { confirmedLossesShape, confirmLossesShape, lossesShape, massLossShape } from "./losses.ts";
 import { beginReseedShape, finishReseedShape, reseedShape } from "./reseed.ts";
 import { newRestartShape, restartListShape, restartShape, restartStepShape } from "./restart.ts";
@@ -29,6 +31,11 @@ const named = {
   UnitChange: putUnitShape,
   UnitState: unitStateShape,
   UnitStatePage: unitStatePageShape,
+  Explanation: explanationShape,
+  ExplanationCause: causeShape,
+  DryRunRequest: dryRunRequestShape,
+  DryRunStep: dryRunStepShape,
+  DryRun: dryRunShape,
   Machine: machineShape,
   MachinePage: machinePageShape,
   MachineOperation: machineOperationShape,

@@ -2,12 +2,15 @@ import http from "node:http";
 import { type Clock, type Logger, type Metrics, type Random, silentMetrics } from "@fleet/runtime";
 import type { FastifyInstance } from "fastify";
 import { ClusterCache } from "../cache/cluster-cache.ts";
+import { FollowedCache } from "../cache/followed-cache.ts";
+import { ModelView } from "../cache/model-view.ts";
 import { message } from "../contract/messages.ts";
 import type { ApiRegistry } from "../registry-port.ts";
 import { refuse, WatchHub } from "../stream/watch-hub.ts";
 import { apiMetrics } from "./api-metrics.ts";
 import { ClusterAccess } from "./cluster-access.ts";
 import type { Exposition } from "./exposition.ts";
+import { Foresight } from "./foresight.ts";
 import { buildHttpApp } from "./http-app.ts";
 
 export interface ApiOptions {
@@ -23,6 +26,8 @@ export interface ApiOptions {
   readonly version: string;
   /** Rows of a page (fleet's token_limit), 1–65535. */
   readonly tokenLimit: number;
+  /** How long a machine counts as present after it was last heard of; not told to users unless given. */
+  readonly agentTtlMs?: number;
   /** Longest a request waits for the store. fleetctl itself gives up after 3 s: 2.5 s unless given. */
   readonly deadlineMs?: number;
   /** How long the watch of the cluster outlives the last request or stream. 60 s unless given. */
@@ -62,17 +67,14 @@ const maxConnections = 4_096;
 export async function createApi(options: ApiOptions): Promise<Api> {
   const { registry, clock, random, logger, deadlineMs = 2.5 * secondMs } = options;
   const serverName = `fleetd/${options.version}`;
-  const cache = new ClusterCache({
-    registry,
-    clock,
-    random,
-    logger,
-    idleMs: options.cacheIdleMs ?? 60 * secondMs,
-  });
+  const following = { registry, clock, random, logger, idleMs: options.cacheIdleMs ?? 60 * secondMs };
+  const cache = new ClusterCache(following);
+  const models = new FollowedCache<ModelView, void>({ ...following, begin: () => new ModelView() });
   const access = new ClusterAccess({ registry, cache, clock, deadlineMs, proofMs });
   const metrics = apiMetrics(options.metrics ?? silentMetrics, () => hub.size);
   const app = await buildHttpApp({
     context: { registry, access, pageLimit: options.tokenLimit },
+    foresight: new Foresight({ registry, models, clock, deadlineMs, agentTtlMs: options.agentTtlMs }),
     serverName,
     logger,
     metrics,
@@ -91,7 +93,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     createServer: () => buildServer(app, hub, serverName),
     close: async () => {
       hub.close();
-      await cache.close();
+      await Promise.all([cache.close(), models.close()]);
       await app.close();
     },
   };

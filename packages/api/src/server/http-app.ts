@@ -11,6 +11,8 @@ import { compressed } from "./compression.ts";
 import { documentHandlers } from "./document-routes.ts";
 import { eventHandlers } from "./event-routes.ts";
 import { addExposition, type Exposition } from "./exposition.ts";
+import type { Foresight } from "./foresight.ts";
+import { foresightHandlers } from "./foresight-routes.ts";
 import { lossHandlers } from "./loss-routes.ts";
 import { machineHandlers } from "./machine-routes.ts";
 import { Problem, refusalOf } from "./problem.ts";
@@ -37,11 +39,12 @@ export interface HttpAppOptions {
   readonly logger: Logger;
   readonly metrics: ApiMetrics;
   readonly exposition: Exposition | undefined;
+  readonly foresight: Foresight;
 }
 
 /** The routes, without any listener. */
 export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInstance> {
-  const { context, serverName, logger, metrics, exposition } = options;
+  const { context, serverName, logger, metrics, exposition, foresight } = options;
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = refusalOf(error);
     if (refusal.status >= 500) {
@@ -92,6 +95,7 @@ export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInst
     ...reseedHandlers(context),
     ...lossHandlers(context),
     ...eventHandlers(context),
+    ...foresightHandlers(context, foresight),
     ...documentHandlers(),
   };
   for (const prefix of apiPrefixes) {

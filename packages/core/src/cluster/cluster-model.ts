@@ -363,6 +363,11 @@ export class ClusterModel {
     return takeDirty(this.#dirty, limit, (names) => this.bySeniority(names));
   }
 
+  /** For a model that nothing is planned with: what changes there is of no further interest. */
+  forgetDirty(): void {
+    this.#dirty = new Dirty();
+  }
+
   /** What a plan had no room for, for the next one. */
   putBack({ units, settles }: Undecided): void {
     for (const [unit, hints] of units) this.#dirty.retryOn(unit, hints);

@@ -3,7 +3,17 @@ import { type Obstacle, obstacle } from "./obstacle.ts";
 import { unreadable } from "./occupancy.ts";
 import { compareText } from "./order.ts";
 import { boundTo } from "./place-pending.ts";
-import { unknownMachine } from "./records.ts";
+import { type Machine, unknownMachine } from "./records.ts";
+import type { ReadableUnit } from "./unit-standing.ts";
+
+/** Why a machine takes no units now; `gone`: it is not there. */
+export type Closed = "leaving" | "unreadable" | "away" | "gone";
+
+/** What one machine is to a unit. */
+export type Verdict =
+  | { readonly kind: "able" }
+  | { readonly kind: "closed"; readonly why: Closed }
+  | { readonly kind: "unable"; readonly machine: Machine; readonly obstacle: Obstacle };
 
 /** Why a unit that is to run has no machine. */
 export type PendingCause =
@@ -16,7 +26,7 @@ export type PendingCause =
   /** These machines take no units now. `machineId` is the lowest of them. */
   | {
       readonly kind: "closed";
-      readonly why: "leaving" | "unreadable" | "away";
+      readonly why: Closed;
       readonly machines: number;
       readonly machineId: string;
     }
@@ -44,21 +54,36 @@ export function explain(model: ClusterModel, name: string): readonly PendingCaus
 
   const causes = new Map<string, PendingCause>();
   for (const machineId of machineIds) {
-    const machine = model.machine(machineId);
-    if (machine === undefined || machine.leaving) {
-      const why = machine !== undefined ? "leaving" : model.isAway(machineId) ? "away" : "unreadable";
-      count(causes, `0 ${why}`, { kind: "closed", why, machines: 1, machineId });
-      continue;
+    const verdict = verdictOn(model, unit, machineId);
+    if (verdict.kind === "able") return [];
+    if (verdict.kind === "closed") {
+      count(causes, `0 ${verdict.why}`, { ...verdict, machines: 1, machineId });
+    } else {
+      const { obstacle: found } = verdict;
+      const key = `1 ${causeOrder.indexOf(found.cause)}`;
+      count(causes, key, { kind: "unable", obstacle: found, machines: 1, machineId });
     }
-    const found = obstacle(model, unit, machine);
-    if (found === undefined) return [];
-    const key = `1 ${causeOrder.indexOf(found.cause)}`;
-    count(causes, key, { kind: "unable", obstacle: found, machines: 1, machineId });
   }
   return [...causes].sort(([left], [right]) => compareText(left, right)).map(([, cause]) => cause);
 }
 
-function waitingFor(model: ClusterModel, name: string): readonly PendingCause[] {
+/** Whether the machine could take the unit now, and what keeps it from that. */
+export function verdictOn(model: ClusterModel, unit: ReadableUnit, machineId: string): Verdict {
+  const machine = model.machine(machineId);
+  if (machine === undefined) {
+    const why = model.isAway(machineId) ? "away" : model.isPresent(machineId) ? "unreadable" : "gone";
+    return { kind: "closed", why };
+  }
+  if (machine.leaving) return { kind: "closed", why: "leaving" };
+  const found = obstacle(model, unit, machine);
+  return found === undefined ? { kind: "able" } : { kind: "unable", machine, obstacle: found };
+}
+
+/** What a unit waits for that is bound to where it was. */
+export function waitingFor(
+  model: ClusterModel,
+  name: string,
+): readonly Extract<PendingCause, { kind: "held" | "exclusive" }>[] {
   const holders = model.holders(name);
   if (holders.length > 0) return holders.map((machineId) => ({ kind: "held", machineId }));
   const hold = model.exclusiveHold(name);

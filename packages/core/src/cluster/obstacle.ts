@@ -117,7 +117,8 @@ function crowding(model: ClusterModel, unit: ReadableUnit, machineId: string): I
   return undefined;
 }
 
-function blockedPush(model: ClusterModel, unit: ReadableUnit, machine: Machine): Obstacle | undefined {
+/** A unit that this one would have to push off the machine, and cannot. */
+export function blockedPush(model: ClusterModel, unit: ReadableUnit, machine: Machine): Obstacle | undefined {
   const pushed = pushedBy(model, unit, machine.id);
   for (const name of pushed) {
     const why = pushObstacle(model, unit, name, machine);

@@ -46,6 +46,12 @@ export interface PlanOptions {
 }
 
 /**
+ * Dirty entries taken, and machines looked at, for one plan: it blocks the process, which has a lease to renew meanwhile.
+ * Who plans in other rounds may decide otherwise.
+ */
+export const planningRound = { dirty: 2_000, looks: 50_000 } as const;
+
+/**
  * What is to be done about what changed. Pure as seen from outside, deterministic and total: the same records
  * and the same dirt give the same plan, in whatever order they came to be.
  */

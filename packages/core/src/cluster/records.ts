@@ -74,6 +74,14 @@ export interface ExclusiveHold {
   readonly stopMs: number;
 }
 
+/** Beyond what clocks of machines that are in order drift apart while an exclusive unit is waited for. */
+const exclusiveMarginMs = 1_000;
+
+/** How long at most a machine that is silent is waited for before it counts as running the unit no more. */
+export function exclusiveWaitMs(stopMs: number, agentTtlMs: number): number {
+  return agentTtlMs + stopMs + exclusiveMarginMs;
+}
+
 /** In an ExclusiveHold: which machine may be running the unit is not known. No machine has this id. */
 export const unknownMachine = "unknown";
 

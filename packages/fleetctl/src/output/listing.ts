@@ -12,6 +12,7 @@ import {
 } from "./columns.ts";
 import { MachineBook } from "./machine-book.ts";
 import { knownMachines, machinesNamed } from "./machine-filter.ts";
+import { printJson } from "./print-json.ts";
 import { tabTable } from "./tab-table.ts";
 
 /** The machines that rows name, as far as they are present. */
@@ -78,8 +79,10 @@ export async function list<Item>(call: Invocation, listing: Listing<Item>): Prom
   }
   const rows = sortedRows(view.order, await chosenRows(call, listing));
   if (call.flags.on("json")) {
-    const shown = rows.map(({ item }) => listing.json(item));
-    call.print(`${JSON.stringify(shown, undefined, 2)}\n`);
+    printJson(
+      call,
+      rows.map(({ item }) => listing.json(item)),
+    );
   } else {
     const heading = view.legend ? [headingOf(view.fields)] : [];
     const body = rows.map((row) => cellsOf(view.fields, row, view.full));

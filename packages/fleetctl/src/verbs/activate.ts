@@ -48,5 +48,6 @@ async function settle(
     return 0;
   }
   const goals = units.map((unit) => activation.goal(unit.name));
-  return (await waitForUnits(call, goals, blocking.attempts)) ? 0 : 1;
+  const ifUnplaceable = call.flags.text("if-unplaceable") === "fail" ? "fail" : "wait";
+  return (await waitForUnits(call, goals, blocking.attempts, ifUnplaceable)) ? 0 : 1;
 }

@@ -1,4 +1,3 @@
-import type { ApiUnit } from "@fleet/api/client";
 import type { TargetState } from "@fleet/core";
 import type { Sight } from "./picture.ts";
 
@@ -9,8 +8,8 @@ export interface Step {
   readonly reached?: { readonly state: TargetState; readonly machineId: string | undefined };
   /** A line for stderr: what is waited for, or why it failed. */
   readonly say?: string;
-  /** With `say`: the unit waits for a machine, and the user should be told why none takes it. */
-  readonly unplaced?: ApiUnit;
+  /** The unit waits for a machine, and the user should be told why none takes it, as far as that is news. */
+  readonly unplaced?: true;
 }
 
 /**
@@ -30,6 +29,12 @@ export interface Goal {
 /** Time after which the user is told what is waited for. */
 const PATIENCE_MS = 1000;
 
+/** The same while no machine is found: placing takes an engine a few milliseconds. */
+const PLACING_MS = 400;
+
+/** How often it is looked whether the reason is another one. */
+const REASON_INTERVAL_MS = 5000;
+
 /**
  * How far behind our write the answers may be: of another daemon behind the same endpoint, or of one that has lost etcd
  * and shows what it knew until it is connected again, which it tries every 5 s at least.
@@ -46,6 +51,7 @@ export class StateGoal implements Goal {
   readonly #target: TargetState;
   #requestSeen = false;
   #told = false;
+  #reasonAtMs = PLACING_MS;
 
   constructor(unit: string, target: TargetState) {
     this.unit = unit;
@@ -67,19 +73,29 @@ export class StateGoal implements Goal {
     if (this.#requestSeen && unit.currentState === this.#target) {
       return { verdict: "reached", reached: { state: this.#target, machineId: unit.machineID } };
     }
+    return this.#target !== "inactive" && unit.machineID === undefined
+      ? this.#unplaced(nowMs)
+      : this.#late(unit.machineID, nowMs);
+  }
+
+  #unplaced(nowMs: number): Step {
+    if (nowMs < this.#reasonAtMs) return waiting;
+    this.#reasonAtMs = nowMs + REASON_INTERVAL_MS;
+    const say = `Unit ${this.unit} is not placed yet: waiting for a machine that may run it.`;
+    const first = !this.#told;
+    this.#told = true;
+    return { verdict: "waiting", unplaced: true, ...(first ? { say } : {}) };
+  }
+
+  #late(machineId: string | undefined, nowMs: number): Step {
     if (this.#told || nowMs < PATIENCE_MS) return waiting;
     this.#told = true;
-    const unplaced = this.#target !== "inactive" && unit.machineID === undefined;
-    const say = this.#whatIsMissing(unit.machineID);
-    return { verdict: "waiting", say, ...(unplaced ? { unplaced: unit } : {}) };
+    return { verdict: "waiting", say: this.#whatIsMissing(machineId) };
   }
 
   #whatIsMissing(machineId: string | undefined): string {
     if (this.#target === "inactive") return `Unit ${this.unit} is still being stopped and unloaded: waiting.`;
-    if (machineId !== undefined) {
-      return `Unit ${this.unit} is not ${this.#target} yet: waiting for machine ${machineId.slice(0, 8)}... (what keeps it is in fleetd's log there)`;
-    }
-    return `Unit ${this.unit} is not placed yet: waiting for a machine that may run it.`;
+    return `Unit ${this.unit} is not ${this.#target} yet: waiting for machine ${machineId?.slice(0, 8)}... (what keeps it is in fleetd's log there)`;
   }
 }
 

@@ -1,4 +1,4 @@
-import type { ApiUnit, ClientMachine } from "@fleet/api/client";
+import type { ApiExplanation, ClientMachine } from "@fleet/api/client";
 import { throwIfAborted } from "@fleet/runtime";
 import { isInterrupt } from "../api-failure.ts";
 import type { Invocation } from "../invocation.ts";
@@ -6,24 +6,29 @@ import { machineLegend } from "../output/machine-legend.ts";
 import { follow, POLL_INTERVAL_MS } from "./follow.ts";
 import type { Goal, Step } from "./goal.ts";
 import { Picture } from "./picture.ts";
-import type { ClusterListing } from "./why-unplaced.ts";
+import { isUnplaceable, whyUnplaced } from "./why-unplaced.ts";
 
 /** How often goals are looked at when nothing changes: they count time. */
 const LOOK_INTERVAL_MS = 100;
 
+/** Units of which it is told why they wait: each is asked for by itself, while all others are kept waiting. */
+const MOST_REASONS = 10;
+
 /**
  * Waits until every goal is reached, printing each as it is. Resolves to whether all were reached: what failed
- * or took more than `attempts` polls (0: no limit) has then been said on stderr.
+ * or took more than `attempts` polls (0: no limit) has then been said on stderr. A unit that no machine may run is
+ * waited for or taken as failed.
  */
 export async function waitForUnits(
   call: Invocation,
   goals: readonly Goal[],
   attempts: number,
+  ifUnplaceable: "wait" | "fail" = "wait",
 ): Promise<boolean> {
   if (goals.length === 0) return true;
   const stop = new AbortController();
   const signal = AbortSignal.any([call.signal, stop.signal]);
-  const waiting = new Waiting(call, goals, attempts);
+  const waiting = new Waiting(call, goals, attempts, ifUnplaceable);
   const client = await call.connect();
   const following = follow(
     {
@@ -58,10 +63,14 @@ class Waiting {
   #changed = false;
   #wake: () => void = () => {};
   #machines: ReadonlyMap<string, ClientMachine> | undefined;
-  #listing: Promise<ClusterListing> | undefined;
+  readonly #ifUnplaceable: "wait" | "fail";
+  /** Goal → the reason that was last told. */
+  readonly #reasons = new Map<Goal, string>();
+  #saidRest = false;
 
-  constructor(call: Invocation, goals: readonly Goal[], attempts: number) {
+  constructor(call: Invocation, goals: readonly Goal[], attempts: number, ifUnplaceable: "wait" | "fail") {
     this.#call = call;
+    this.#ifUnplaceable = ifUnplaceable;
     this.#open = new Set(goals);
     this.#startedMs = call.clock.monotonic();
     this.#limitMs = attempts > 0 ? attempts * POLL_INTERVAL_MS : Number.POSITIVE_INFINITY;
@@ -107,8 +116,8 @@ class Waiting {
     const sight = this.picture.sight(goal.unit);
     // One change may carry a goal through several steps: `launched` and `active` come together.
     for (let step = sight && goal.look(sight, nowMs); step !== undefined; ) {
-      await this.#tell(goal, step);
-      if (step.verdict !== "waiting") {
+      const unplaceable = await this.#tell(goal, step);
+      if (step.verdict !== "waiting" || unplaceable) {
         this.#open.delete(goal);
         this.#allReached &&= step.verdict === "reached";
         return;
@@ -121,42 +130,50 @@ class Waiting {
     this.#allReached = false;
   }
 
-  async #tell(goal: Goal, step: Step): Promise<void> {
+  /** Resolves to whether the goal is given up. */
+  async #tell(goal: Goal, step: Step): Promise<boolean> {
     if (step.say !== undefined) {
       if (step.verdict === "failed") this.#call.fail(`Error waiting for units: ${step.say}`);
       else this.#call.say(step.say);
     }
-    if (step.unplaced !== undefined) {
-      for (const line of await this.#whyUnplaced(step.unplaced)) this.#call.say(`  ${line}`);
-    }
-    if (step.reached === undefined) return;
+    if (step.unplaced === true) return await this.#tellWhy(goal);
+    if (step.reached === undefined) return false;
     const { state, machineId } = step.reached;
     const place = machineId === undefined ? "" : ` on ${await this.#legend(machineId)}`;
     this.#call.print(`Unit ${goal.unit} ${state}${place}\n`);
+    return false;
   }
 
-  /** Lines for people. None where the cluster cannot be listed: the waiting goes on all the same. */
-  async #whyUnplaced(unit: ApiUnit): Promise<readonly string[]> {
+  /** Says why the unit waits for a machine, if that is news. */
+  async #tellWhy(goal: Goal): Promise<boolean> {
+    if (this.#ifUnplaceable === "wait" && !this.#reasons.has(goal) && this.#reasons.size >= MOST_REASONS) {
+      if (!this.#saidRest) this.#call.say(`  "fleetctl explain UNIT" says why this and others wait.`);
+      this.#saidRest = true;
+      return false;
+    }
+    const explanation = await this.#explanation(goal.unit);
+    if (explanation === undefined) return false;
+    const lines = whyUnplaced(explanation);
+    const text = lines.join("\n");
+    if (this.#reasons.get(goal) !== text) for (const line of lines) this.#call.say(`  ${line}`);
+    this.#reasons.set(goal, text);
+    if (this.#ifUnplaceable === "wait" || !isUnplaceable(explanation)) return false;
+    this.#call.fail(`Error waiting for units: no machine may run unit ${goal.unit}`, [
+      `It is placed as soon as one may; "fleetctl unload ${goal.unit}" takes that back.`,
+    ]);
+    return true;
+  }
+
+  /** Undefined where there is none just now: the waiting goes on all the same. */
+  async #explanation(unit: string): Promise<ApiExplanation | "unsupported" | undefined> {
     try {
-      const { whyUnplaced } = await import("./why-unplaced.ts");
-      this.#listing ??= this.#list();
-      return whyUnplaced(unit, await this.#listing);
+      const client = await this.#call.connect();
+      const explanation = await client.explanation(unit, this.#call.signal);
+      return explanation === "absent" ? undefined : explanation;
     } catch (error) {
       if (isInterrupt(error)) throw error;
-      return [];
+      return undefined;
     }
-  }
-
-  /** Once for all units: they are told of within the same moment. */
-  async #list(): Promise<ClusterListing> {
-    const client = await this.#call.connect();
-    const { signal } = this.#call;
-    const [units, states, machines] = await Promise.all([
-      client.units(signal),
-      client.states({}, signal),
-      client.machines(signal),
-    ]);
-    return { units, states, machines };
   }
 
   async #legend(machineId: string): Promise<string> {

@@ -77,12 +77,12 @@ describe("StateGoal", () => {
       ["loaded", "reached"],
     ],
     [
-      "says after a second, once, that no machine was found",
+      "says within a second, once, that no machine was found",
       "loaded",
       [
         [0, at("loaded", "inactive", false)],
-        [1000, at("loaded", "inactive", false)],
-        [1100, at("loaded", "inactive", false)],
+        [400, at("loaded", "inactive", false)],
+        [500, at("loaded", "inactive", false)],
       ],
       ["Unit a.service is not placed yet: waiting for a machine that may run it.", "waiting"],
     ],

@@ -1,6 +1,7 @@
 import { didYouMean } from "../did-you-mean.ts";
 import { UsageError } from "../flag.ts";
 import type { Command } from "./command.ts";
+import { foresightCommands } from "./foresight-commands.ts";
 import { generalCommands } from "./general-commands.ts";
 import { listingCommands } from "./listing-commands.ts";
 import { recoveryCommands } from "./recovery-commands.ts";
@@ -12,6 +13,7 @@ import { unitCommands } from "./unit-commands.ts";
 export const commands: readonly Command[] = [
   ...unitCommands,
   ...listingCommands,
+  ...foresightCommands,
   ...generalCommands,
   ...remoteCommands,
   ...transferCommands,

@@ -13,6 +13,13 @@ const blockAttempts: Flag = {
   fallback: "0",
   help: "Wait until the units have reached the state, for at most this many polls of 0.5 s. 0 waits without limit",
 };
+const ifUnplaceable: Flag = {
+  name: "if-unplaceable",
+  kind: "text",
+  fallback: "wait",
+  choices: ["wait", "fail"],
+  help: "What to do when no machine may run a unit, apart from saying why: wait until one may, or fail. The unit stays in the cluster either way",
+};
 const replace: Flag = {
   name: "replace",
   kind: "switch",
@@ -43,18 +50,18 @@ const cancel: Flag = {
 };
 
 /** How the cluster's units are named. */
-const namesUnits =
+export const namesUnits =
   "A UNIT is a name, a name without .service, or a path that ends in the name. A pattern ('apache@*', db-?, " +
   "web@[1-3]; in quotes, so that the shell leaves it alone) stands for all units of the cluster whose name it " +
   "matches, with or without .service.";
 
 /** How units are named that may come from files. */
-const namesFiles =
+export const namesFiles =
   "A UNIT is the path of a unit file, or its name; .service may be left out. An instance (apache@8080) without a " +
   "file of its own takes the template apache@.service, from the cluster or beside the path.";
 
 /** What a pattern is beside names that may come from files. */
-const matchesCluster =
+export const matchesCluster =
   "A pattern ('apache@*', in quotes) stands for the units of the cluster that it matches, templates left out. " +
   "Local files do not matter to it, except with --replace.";
 
@@ -90,14 +97,14 @@ export const unitCommands: readonly Command[] = [
   },
   {
     name: "load",
-    usage: "[--replace] [--no-block|--block-attempts=N] UNIT...",
+    usage: "[--replace] [--if-unplaceable=wait|fail] [--no-block|--block-attempts=N] UNIT...",
     summary: "Schedule one or more units in the cluster, first submitting them if necessary",
     description: [
-      "Each unit is placed on a machine and loaded into its systemd, without being started.",
+      "Each unit is placed on a machine and loaded into its systemd, without being started. When no machine may run it, that is said within a second, with the reason.",
       namesFiles,
       matchesCluster,
     ].join("\n\n"),
-    flags: [replace, noBlock, blockAttempts, sign],
+    flags: [replace, ifUnplaceable, noBlock, blockAttempts, sign],
     takes: ["unit", "file"],
     examples: [["load ./units/apache@8080.service", "Submit the unit, and place it"]],
   },
@@ -123,15 +130,15 @@ export const unitCommands: readonly Command[] = [
   },
   {
     name: "start",
-    usage: "[--replace] [--no-block|--block-attempts=N] UNIT...",
+    usage: "[--replace] [--if-unplaceable=wait|fail] [--no-block|--block-attempts=N] UNIT...",
     summary:
       "Instruct systemd to start one or more units in the cluster, first submitting and loading if necessary",
     description: [
-      "Waits until each unit is active. Exits 0 as well when a unit is still activating 2 s after systemd was asked to start it, and when it has finished already; exits 1 when it failed. A launched unit that has failed is started again, wherever it has failed. As for systemctl, a unit of Type=simple is active as soon as its process has begun.",
+      "Waits until each unit is active. Exits 0 as well when a unit is still activating 2 s after systemd was asked to start it, and when it has finished already; exits 1 when it failed. A launched unit that has failed is started again, wherever it has failed. As for systemctl, a unit of Type=simple is active as soon as its process has begun. When no machine may run a unit, that is said within a second, with the reason.",
       namesFiles,
       matchesCluster,
     ].join("\n\n"),
-    flags: [replace, noBlock, blockAttempts, sign],
+    flags: [replace, ifUnplaceable, noBlock, blockAttempts, sign],
     takes: ["unit", "file"],
     examples: [
       ["start ./hello.service", "Submit, place and start the unit of that file"],

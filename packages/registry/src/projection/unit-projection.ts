@@ -5,7 +5,8 @@ import {
   requirementsOf,
   type UnitOption,
 } from "@fleet/core";
-import type { Entry, UnitRecord } from "@fleet/registry";
+import type { Entry } from "../changes.ts";
+import type { UnitRecord } from "../records.ts";
 
 interface KnownUnit {
   readonly record: UnitRecord;

@@ -1,5 +1,7 @@
 import { type ClusterModel, planRestarts, type RestartChange } from "@fleet/core";
-import type { EngineWrite, Entry, RestartRecord, StateRecord } from "@fleet/registry";
+import type { Entry } from "../changes.ts";
+import type { EngineWrite } from "../commit.ts";
+import type { RestartRecord, StateRecord } from "../records.ts";
 
 interface KnownRecord {
   readonly record: RestartRecord;

@@ -1,6 +1,7 @@
 import { ClusterModel } from "@fleet/core";
-import type { Change, EngineWrite } from "@fleet/registry";
 import { assertNever, type Logger } from "@fleet/runtime";
+import type { Change } from "../changes.ts";
+import type { EngineWrite } from "../commit.ts";
 import { BodyReferences } from "./body-references.ts";
 import { MachineProjection } from "./machine-projection.ts";
 import { RestartProjection } from "./restart-projection.ts";

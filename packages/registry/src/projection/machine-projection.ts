@@ -1,5 +1,6 @@
 import type { ClusterModel } from "@fleet/core";
-import type { Entry, MachineRecord, MetadataRecord } from "@fleet/registry";
+import type { Entry } from "../changes.ts";
+import type { MachineRecord, MetadataRecord } from "../records.ts";
 
 type Override = MetadataRecord | "corrupt";
 

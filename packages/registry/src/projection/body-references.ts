@@ -1,4 +1,4 @@
-import type { Entry } from "@fleet/registry";
+import type { Entry } from "../changes.ts";
 
 /** Who refers to a unit file: `unit/<name>` or `assignment/<machine>/<name>`. */
 type Referrer = string;
