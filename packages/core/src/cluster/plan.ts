@@ -106,9 +106,10 @@ function settle(draft: Draft, dirty: Dirty): void {
  * stop it. Once it has been told, what becomes unreadable is not spared: it was taken away while it could be read.
  */
 function sparedOn(model: ClusterModel, machine: Machine): Spared {
-  const told = model.isSettled(machine) ? model.spared(machine.id) : "all";
+  if (!model.isSettled(machine)) {
+    return sparedUnits(sorted(model.undecided).filter((unit) => !model.isAssigned(machine.id, unit)));
+  }
+  const told = model.spared(machine.id);
   const names = told === "all" ? model.undecided : told;
-  return sparedUnits(
-    sorted(names).filter((unit) => model.undecided.has(unit) && !model.isAssigned(machine.id, unit)),
-  );
+  return sparedUnits(sorted(names).filter((unit) => model.undecided.has(unit)));
 }

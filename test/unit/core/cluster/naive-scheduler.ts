@@ -263,9 +263,7 @@ class NaiveScheduler {
       const told = this.#isSettled(machine) ? (this.#told(machineId)?.spared ?? []) : undefined;
       const spared = unique(
         this.#world.units.filter((entry) => this.#isUndecided(entry)).map(({ name }) => name),
-      )
-        .filter((name) => told === undefined || told.includes(name))
-        .filter((name) => !this.#isOn(machineId, name));
+      ).filter((name) => (told === undefined ? !this.#isOn(machineId, name) : told.includes(name)));
       if (told !== undefined && told.length === spared.length) continue;
       this.#steps.push({ kind: "settle", machineId, registration: machine.registration, spared });
     }

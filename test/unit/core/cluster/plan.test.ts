@@ -377,6 +377,16 @@ describe("records that cannot be read", () => {
     expect(cluster.settle().step()).toEqual([]);
   });
 
+  test("that a kept unit comes to have an assignment which cannot be read either is no news", () => {
+    const cluster = new Cluster();
+    cluster.registry.corruptUnit("g.service");
+    cluster.machine("m1").step();
+    cluster.registry.corruptAssignment("m1", "g.service");
+    expect(cluster.step()).toEqual([]);
+    cluster.registry.model.markAllDirty();
+    expect(cluster.step()).toEqual([]);
+  });
+
   test("a unit that was taken away while it could be read has to go, whatever becomes of its record", () => {
     const cluster = three().unit("g.service", ["Global=true"]).settle();
     cluster.target("g.service", "inactive").step();
