@@ -145,7 +145,9 @@ function* letAgentsFollow(model: ClusterModel): Generator<void, void, void> {
     if (index % machinesAtOnce === machinesAtOnce - 1) yield;
     const machine = model.machine(machineId);
     if (machine === undefined || !model.isSettled(machine)) continue;
-    for (const unit of model.heldOn(machineId)) model.removeState(machineId, unit);
+    for (const unit of model.heldOn(machineId)) {
+      if (!model.mayKeep(machine, unit)) model.removeState(machineId, unit);
+    }
     for (const [unit, assignment] of model.assignedOn(machineId)) {
       if (assignment === unreadable || model.hasState(machineId, unit)) continue;
       if (!assignment.awaits.some((awaited) => model.hasState(machineId, awaited))) {
