@@ -200,14 +200,8 @@ export class ClusterModel {
   }
 
   /** Those of the occupants whose Conflicts or Replaces keep others away, in no particular order. */
-  *exactingOccupants(machineId: string): Generator<string> {
-    const { exacting } = this.#units;
-    const occupants = this.load(machineId) + this.#occupancy.rowsOn(machineId).size;
-    if (exacting.size < occupants) {
-      for (const unit of exacting) if (this.#occupancy.occupies(machineId, unit)) yield unit;
-    } else {
-      for (const unit of this.occupants(machineId)) if (exacting.has(unit)) yield unit;
-    }
+  exactingOccupants(machineId: string): ReadonlySet<string> {
+    return this.#occupancy.exactingOn(machineId);
   }
 
   // --- Changes ---------------------------------------------------------------------------------------------
@@ -414,6 +408,9 @@ export class ClusterModel {
   #changeUnit(name: string, unit: Unit | Unreadable | undefined): void {
     const former = this.#units.readable(name);
     this.#units.set(name, unit, this.machinesOf(name).size > 0);
+    const readable = this.#units.readable(name);
+    // Whatever its target: a unit that is being stopped still keeps others away.
+    this.#occupancy.setExacting(name, readable !== undefined && isExacting(readable));
     this.#dirty.changed(name);
     if (former === undefined) return;
     for (const machineId of this.machinesOf(name)) this.#freed(machineId, name, former);
