@@ -216,14 +216,8 @@ export class ClusterModel {
   }
 
   /** Those of the occupants whose Conflicts or Replaces keep others away, in no particular order. */
-  *exactingOccupants(machineId: string): Generator<string> {
-    const { exacting } = this.#units;
-    const occupants = this.load(machineId) + this.#occupancy.rowsOn(machineId).size;
-    if (exacting.size < occupants) {
-      for (const unit of exacting) if (this.#occupancy.occupies(machineId, unit)) yield unit;
-    } else {
-      for (const unit of this.occupants(machineId)) if (exacting.has(unit)) yield unit;
-    }
+  exactingOccupants(machineId: string): ReadonlySet<string> {
+    return this.#occupancy.exactingOn(machineId);
   }
 
   // --- Changes ---------------------------------------------------------------------------------------------
@@ -436,6 +430,9 @@ export class ClusterModel {
     const former = this.#units.readable(name);
     const wasUndecided = this.undecided.has(name);
     this.#units.set(name, unit, this.machinesOf(name).size > 0);
+    const readable = this.#units.readable(name);
+    // Whatever its target: a unit that is being stopped still keeps others away.
+    this.#occupancy.setExacting(name, readable !== undefined && isExacting(readable));
     this.#dirty.changed(name);
     if (wasUndecided && !this.undecided.has(name)) {
       for (const machineId of this.#settlements.sparing()) {

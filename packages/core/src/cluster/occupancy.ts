@@ -10,7 +10,9 @@ const none: ReadonlyMap<string, Assignment | Unreadable> = new Map();
 /**
  * Who is where: assignments (what the engine ordered) and state rows (what an agent has, or had, loaded).
  *
- * Invariants: `machinesOf` and `rowMachines` are the exact inverses of `assignedOn` and `rowsOn`.
+ * Invariants:
+ * - `machinesOf` and `rowMachines` are the exact inverses of `assignedOn` and `rowsOn`;
+ * - `exactingOn` holds those of a machine's occupants, by assignment or by row, that `setExacting` was told of.
  */
 export class Occupancy {
   readonly #assigned = new Map<string, Map<string, Assignment | Unreadable>>();
@@ -19,6 +21,8 @@ export class Occupancy {
   readonly #awaitingOn = new Multimap();
   readonly #rowsOn = new Multimap();
   readonly #rowMachines = new Multimap();
+  readonly #exacting = new Set<string>();
+  readonly #exactingOn = new Multimap();
 
   assignment(machineId: string, unit: string): Assignment | Unreadable | undefined {
     return this.#assigned.get(machineId)?.get(unit);
@@ -68,6 +72,24 @@ export class Occupancy {
     return this.assignedOn(machineId).has(unit) || this.hasRow(machineId, unit);
   }
 
+  /** The occupants of the machine whose Conflicts or Replaces keep others away. */
+  exactingOn(machineId: string): ReadonlySet<string> {
+    return this.#exactingOn.get(machineId);
+  }
+
+  /** Whether the unit, wherever it is, keeps others away. */
+  setExacting(unit: string, exacting: boolean): void {
+    if (this.#exacting.has(unit) === exacting) return;
+    if (exacting) this.#exacting.add(unit);
+    else this.#exacting.delete(unit);
+    for (const machines of [this.machinesOf(unit), this.rowMachines(unit)]) {
+      for (const machineId of machines) {
+        if (exacting) this.#exactingOn.add(machineId, unit);
+        else this.#exactingOn.delete(machineId, unit);
+      }
+    }
+  }
+
   setAssignment(machineId: string, unit: string, entry: Assignment | Unreadable | undefined): void {
     const units = this.#assigned.get(machineId);
     if (entry !== undefined && entry !== unreadable && entry.awaits.length > 0) {
@@ -77,11 +99,13 @@ export class Occupancy {
       units?.delete(unit);
       if (units?.size === 0) this.#assigned.delete(machineId);
       this.#machinesOf.delete(unit, machineId);
+      this.#reviewExacting(machineId, unit);
       return;
     }
     if (units === undefined) this.#assigned.set(machineId, new Map([[unit, entry]]));
     else units.set(unit, entry);
     this.#machinesOf.add(unit, machineId);
+    this.#reviewExacting(machineId, unit);
   }
 
   setRow(machineId: string, unit: string, there: boolean): void {
@@ -92,5 +116,12 @@ export class Occupancy {
       this.#rowsOn.delete(machineId, unit);
       this.#rowMachines.delete(unit, machineId);
     }
+    this.#reviewExacting(machineId, unit);
+  }
+
+  #reviewExacting(machineId: string, unit: string): void {
+    if (!this.#exacting.has(unit)) return;
+    if (this.occupies(machineId, unit)) this.#exactingOn.add(machineId, unit);
+    else this.#exactingOn.delete(machineId, unit);
   }
 }

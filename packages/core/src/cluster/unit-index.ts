@@ -1,20 +1,17 @@
 import { Multimap } from "./multimap.ts";
 import { type Unreadable, unreadable } from "./occupancy.ts";
 import type { Unit } from "./records.ts";
-import { isExacting, type ReadableUnit, readable } from "./unit-standing.ts";
+import { type ReadableUnit, readable } from "./unit-standing.ts";
 
 /**
  * Units by name, with what planning asks for: who is global, who follows whom, who is yet to be placed.
  *
  * Invariants:
  * - `globals` and `unplaced` hold only units that are to run and whose requirements can be read;
- * - `exacting` holds every readable unit with Conflicts or Replaces, whatever its target: a unit that is
- *   being stopped still keeps others away;
  * - `undecided` holds every unit that may be meant to run and of which nobody can read where it may.
  */
 export class UnitIndex {
   readonly globals = new Set<string>();
-  readonly exacting = new Set<string>();
   readonly undecided = new Set<string>();
   readonly unplaced = {
     all: new Set<string>(),
@@ -52,7 +49,6 @@ export class UnitIndex {
     if (unit === undefined) this.#readable.delete(name);
     else this.#readable.set(name, unit);
     for (const peer of unit?.requirements.machineOf ?? []) this.#followers.add(peer, name);
-    put(this.exacting, name, unit !== undefined && isExacting(unit));
     const unknown = unit === undefined && record !== undefined;
     put(this.undecided, name, unknown && (record === unreadable || record.target !== "inactive"));
     put(this.globals, name, unit?.requirements.global === true && unit.target !== "inactive");
