@@ -37,6 +37,7 @@ async function routed(): Promise<readonly string[]> {
     logger: silentLogger,
     metrics: { answered: () => {} },
     exposition: undefined,
+    dashboard: undefined,
   });
   const routes: string[] = [];
   const pieces: string[] = [];

@@ -19,6 +19,7 @@ export const message = {
   bodyTooLarge: "request body is too large",
   tooManyStreams: "too many streams are open",
   foreignOrigin: "streams are not open to pages of other sites",
+  foreignChange: "pages of other sites change nothing here",
   upgradeRequired: "this resource is a WebSocket",
   pageLimit: (limit: number) => `token limit must be ${limit}`,
   pageNumber: "token page must be greater than zero",

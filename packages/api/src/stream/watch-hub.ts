@@ -9,6 +9,7 @@ import { query } from "../contract/paths.ts";
 import type { ErrorBody } from "../contract/wire.ts";
 import type { ApiRegistry } from "../registry-port.ts";
 import { isWatchPath, resourceOf } from "../server/resources.ts";
+import { sameOrigin } from "../server/same-origin.ts";
 import { type StreamLimits, WatchSession } from "./watch-session.ts";
 
 export interface WatchHubOptions {
@@ -100,7 +101,7 @@ export class WatchHub {
       return { status: 503, text: message.tooManyStreams };
     }
     // Browsers let any page open a WebSocket anywhere and only name the page's origin.
-    return sameOrigin(request) ? undefined : { status: 403, text: message.foreignOrigin };
+    return sameOrigin(request.headers) ? undefined : { status: 403, text: message.foreignOrigin };
   }
 }
 
@@ -116,12 +117,6 @@ function namesOf(url: URL | undefined): ReadonlySet<string> | undefined {
     .flatMap((text) => text.split(","))
     .filter((name) => name !== "");
   return names.length === 0 ? undefined : new Set(names);
-}
-
-function sameOrigin(request: IncomingMessage): boolean {
-  const { origin, host } = request.headers;
-  if (origin === undefined) return true;
-  return URL.canParse(origin) && new URL(origin).host === host;
 }
 
 /** There is no response object in an upgrade: the answer is written by hand. */
