@@ -66,6 +66,7 @@ await new Engine({
     leadership: registry.leadership,
     overdueMachines: (machineIds, signal) => registry.overdueMachines(machineIds, signal),
     raiseFormat: (term) => registry.raiseFormat(term),
+    recordEvents: (term, write, signal) => registry.recordEvents(term, write, signal),
     async *followCluster(signal: AbortSignal, observer?: FollowObserver): AsyncGenerator<ChangeBatch, void> {
       let first = true;
       for await (const batch of registry.followCluster(signal, observer)) {

@@ -173,6 +173,7 @@ export class Invariants {
 
   #mayStop(machine: SimulatedMachine, unit: string, run: UnitRun): boolean {
     if (machine.report === undefined || machine.leaves > run.leaves) return true;
+    if (this.#isUnknownToBackup(machine, unit)) return true;
     // When its lease is about to end is known on the machine alone; where nothing fails it never is.
     if (isExclusive(unit) && !this.#calm) return true;
     // No machine here ever stops fitting a global unit: only what was asked for can be a reason.
@@ -182,6 +183,16 @@ export class Invariants {
     if (order === undefined) return isGlobal(unit) || this.#registry.maySay(machine.id, unit, run.since);
     if (order.modRevision > run.since) return true;
     return order.target !== "launched" || order.hash !== hashOf(machine.systemd.read(unit));
+  }
+
+  /**
+   * Fleetd notes revisions every few seconds only: started anew it may remember none that came after the backup, and takes a
+   * store that was rolled back for its own. No other store that takes the place of the cluster's own has its record.
+   */
+  #isUnknownToBackup(machine: SimulatedMachine, unit: string): boolean {
+    const { serving, truth } = this.#cluster.etcd;
+    const has = (key: string): boolean => serving.range({ from: `${prefix}${key}` }).rows.length > 0;
+    return serving !== truth && has("leader") && has("cluster") && !has(`assignments/${machine.id}/${unit}`);
   }
 
   /** What was last said that could be read; undefined: that the unit is to go. */

@@ -14,11 +14,11 @@ import type {
 /** Fields that came later than the first version, in whichever record. */
 const laterFields: ReadonlySet<string> = new Set(["restart"]);
 /** Keys that the first version does not know. */
-const laterKeys = /\/restarts\//;
+const laterKeys = /\/(restarts|events)\//;
 
 /**
  * What a fleetd of the first version sees of the store and writes to it: neither requests to restart units nor the fields
- * of other records that belong to them.
+ * of other records that belong to them, nor records of events.
  */
 export function asOlderVersion(store: Store): Store {
   return {
@@ -30,8 +30,8 @@ export function asOlderVersion(store: Store): Store {
       const { compares, success, failure = [] } = request;
       const result = await store.txn({
         compares,
-        success: success.map(olderOperation),
-        failure: failure.map(olderOperation),
+        success: success.flatMap(olderOperation),
+        failure: failure.flatMap(olderOperation),
       });
       return { ...result, results: result.results.map(visibleRows) };
     },
@@ -62,8 +62,10 @@ function visibleRows(rows: readonly KeyValue[]): readonly KeyValue[] {
     .map((row) => ({ ...row, value: withoutLaterFields(row.value) }));
 }
 
-function olderOperation(operation: Operation): Operation {
-  return operation.op === "put" ? { ...operation, value: withoutLaterFields(operation.value) } : operation;
+function olderOperation(operation: Operation): readonly Operation[] {
+  if (operation.op !== "put") return [operation];
+  if (laterKeys.test(operation.key)) return [];
+  return [{ ...operation, value: withoutLaterFields(operation.value) }];
 }
 
 function withoutLaterFields(value: string): string {

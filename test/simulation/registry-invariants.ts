@@ -12,6 +12,10 @@ const leaderMayLagMs = 5000;
 /** A write arrives at most this much later than what it rests on was read. */
 const writesMayBeLateMs = 10_000;
 
+/** Records of events, and events of a record. */
+const mostRecords = 256;
+const mostEvents = 100;
+
 /** What a machine was told when the engine took its registration into account. */
 interface Settling {
   readonly revision: number;
@@ -110,6 +114,7 @@ export class RegistryInvariants {
           concerned.set(machineId, added.add(key.slice(`${prefix}assignments/${machineId}/`.length)));
         }
         if (key.endsWith("/@settled")) settled.add(machineId);
+        if (kind === "events") this.#isBounded(key, event.row.value);
       }
     }
     for (const [machineId, added] of concerned) this.#isEligible(machineId, added);
@@ -127,12 +132,22 @@ export class RegistryInvariants {
   #isItsWriters(kind: string, key: string, caller: Caller | undefined): void {
     if (caller === undefined) return;
     if (kind === "units" && caller !== user) throw new Error(`${caller.name} changed ${key}`);
-    if (kind !== "assignments") return;
+    if (kind !== "assignments" && kind !== "events") return;
     const leader = this.#rows.get(`${prefix}leader`);
     const owner = leader === undefined ? undefined : this.#cluster.etcd.ownerOfLease(leader.leaseId);
     if (owner !== caller) {
       throw new Error(`${caller.name} changed ${key} while ${owner?.name ?? "nobody"} leads`);
     }
+  }
+
+  #isBounded(key: string, value: string): void {
+    const { events } = JSON.parse(value);
+    if (events.length === 0 || events.length > mostEvents)
+      throw new Error(`${events.length} events in ${key}`);
+    let records = 0;
+    for (const each of this.#rows.keys()) if (each.startsWith(`${prefix}events/`)) records += 1;
+    // What the same transaction deletes may come after it.
+    if (records > mostRecords + 1) throw new Error(`${records} records of events are kept`);
   }
 
   /** It would write what is of a later format in the earlier one. */

@@ -11,7 +11,7 @@ import type {
 
 /** The part of the registry the API uses. */
 export interface ApiRegistry {
-  readonly guard: Pick<ClusterGuard, "frozen" | "verify" | "clusterId" | "epoch" | "reseeding">;
+  readonly guard: Pick<ClusterGuard, "frozen" | "verify" | "clusterId" | "epoch" | "revision" | "reseeding">;
   readonly intents: Pick<UnitIntents, "read" | "put" | "destroy">;
   readonly metadata: Pick<MachineMetadata, "apply">;
   readonly backup: Pick<Backup, "parts">;
@@ -19,4 +19,5 @@ export interface ApiRegistry {
   readonly restarts: Pick<RestartRequests, "create" | "list" | "read" | "cancel">;
   readonly losses: Pick<LossConfirmations, "confirm">;
   readonly followCluster: Registry["followCluster"];
+  readonly replay: Registry["replay"];
 }

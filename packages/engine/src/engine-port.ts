@@ -1,4 +1,12 @@
-import type { ChangeBatch, CommitOutcome, EngineWrite, FollowObserver, Term } from "@fleet/registry";
+import type {
+  ChangeBatch,
+  CommitOutcome,
+  EngineWrite,
+  EventsOutcome,
+  EventsWrite,
+  FollowObserver,
+  Term,
+} from "@fleet/registry";
 
 /** What the engine needs of the registry; `Registry` of @fleet/registry has this shape. */
 export interface EngineRegistry {
@@ -17,4 +25,6 @@ export interface EngineRegistry {
   raiseFormat(term: Term): Promise<number | undefined>;
   /** Rejects with a retryable error when it is not known what was carried out. */
   commit(term: Term, writes: readonly EngineWrite[], signal: AbortSignal): Promise<CommitOutcome>;
+  /** Rejects with a retryable error when it is not known whether it was carried out; it may be asked for again. */
+  recordEvents(term: Term, write: EventsWrite, signal: AbortSignal): Promise<EventsOutcome>;
 }

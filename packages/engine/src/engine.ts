@@ -105,7 +105,7 @@ export class Engine {
   }
 
   async #lead(term: Term, signal: AbortSignal): Promise<void> {
-    const { registry, clock, random, logger, agentTtlMs } = this.#options;
+    const { registry, clock, random, logger, machineId, agentTtlMs } = this.#options;
     const { massLossShare = 0.5, auditIntervalMs = 60_000 } = this.#options;
     const work = new Leading(term, {
       registry,
@@ -113,6 +113,7 @@ export class Engine {
       random,
       logger: logger.child({ term: term.number }),
       metrics: this.#metrics,
+      machineId,
       agentTtlMs,
       massLossShare,
       auditIntervalMs,

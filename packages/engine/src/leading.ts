@@ -15,6 +15,7 @@ import {
 } from "@fleet/runtime";
 import { type EngineMetrics, labelsOf, type WorkOverview } from "./engine-metrics.ts";
 import type { EngineRegistry } from "./engine-port.ts";
+import { EventRecorder } from "./event-recorder.ts";
 import { ExclusiveHolds } from "./exclusive-holds.ts";
 import { Losses, type LossStatus } from "./losses.ts";
 import { explanationsAtOnce, PendingReport } from "./pending-report.ts";
@@ -28,6 +29,8 @@ export interface LeadingOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly metrics: EngineMetrics;
+  /** The machine this engine runs on. */
+  readonly machineId: string;
   /** How long a machine counts as present after it was last heard of. */
   readonly agentTtlMs: number;
   /** See LossGuardOptions. */
@@ -71,6 +74,7 @@ export class Leading {
   /** Ends of triggers that are still to come. */
   readonly #timers = new Set<CancelTimer>();
   readonly #report: PendingReport;
+  readonly #events: EventRecorder;
   readonly #loop: LevelLoop;
   readonly #over = new AbortController();
   /** Revision up to which the model has seen everything; undefined before the first batch. */
@@ -92,8 +96,14 @@ export class Leading {
     this.#term = term;
     this.#projection = new Projection(logger);
     this.#expectsReturns = clock.monotonic() < term.inTouchSinceMs + options.agentTtlMs;
+    this.#events = new EventRecorder({
+      ...options,
+      model: this.#projection.model,
+      write: (write, signal) => options.registry.recordEvents(term, write, signal),
+    });
     this.#losses = new Losses({
       ...options,
+      note: (event) => this.#events.note(event),
       model: this.#projection.model,
       machines: this.#projection.machines,
       overdue: (machineIds, signal) => options.registry.overdueMachines(machineIds, signal),
@@ -111,7 +121,9 @@ export class Leading {
       held: options.metrics.reschedulesHeld,
       again: (delayMs) => this.#triggerAfter(delayMs),
     });
-    this.#report = new PendingReport(this.#projection.model, logger);
+    this.#report = new PendingReport(this.#projection.model, logger, (unit, causes) =>
+      this.#events.waits(unit, causes),
+    );
     this.#loop = new LevelLoop({
       name: "plan",
       pass: (signal) => this.#pass(signal),
@@ -148,6 +160,7 @@ export class Leading {
     const tasks = [
       this.#follow(over),
       this.#loop.run(over),
+      this.#events.run(over),
       this.#audit(over),
       this.#expectReturns(over),
     ].map((task) =>
@@ -186,6 +199,7 @@ export class Leading {
     }
     this.#batches += 1;
     this.#losses.apply(batch.changes, this.#revision === undefined);
+    this.#events.apply(batch.changes, this.#revision === undefined);
     this.#holds.apply(batch.changes);
     this.#rescheduling.apply(batch.changes);
     this.#revision = batch.revision;
@@ -275,6 +289,7 @@ export class Leading {
       throw error;
     }
     this.#report.flush();
+    this.#events.flush();
   }
 
   /** One round. An audit looks at every waiting unit; their reasons are known already. */
@@ -297,6 +312,7 @@ export class Leading {
   async #placeMeanwhile(decided: Plan, signal: AbortSignal): Promise<void> {
     const placing = this.#commit(planWrites(decided.steps).writes, signal).then((revision) => {
       this.#tell(decided);
+      this.#events.steps(decided.steps);
       return revision;
     });
     // It is waited for later; until then its failure, which ends the term, is nobody's.
@@ -329,6 +345,7 @@ export class Leading {
       this.#projection.model.setAssignment(assignment);
       this.#projection.model.removeAssignment(assignment.machineId, assignment.unit);
     }
+    this.#events.steps(decided.steps, [...cancelled, ...refused]);
   }
 
   /** An exclusive unit is given away only if the machine is still there: once the watch has caught up, the model tells. */

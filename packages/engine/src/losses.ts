@@ -1,6 +1,7 @@
 import type { ClusterModel } from "@fleet/core";
 import type { Change, EngineWrite, MassLossRecord } from "@fleet/registry";
 import { type Clock, errorCode, errorMessage, type Logger } from "@fleet/runtime";
+import type { ClusterEvent } from "./cluster-event.ts";
 import { Damping } from "./damping.ts";
 import type { EngineMetrics } from "./engine-metrics.ts";
 import { LossGuard } from "./loss-guard.ts";
@@ -19,6 +20,8 @@ export interface LossesOptions {
   readonly agentTtlMs: number;
   /** See LossGuardOptions; 1 never holds anything. */
   readonly massLossShare: number;
+  /** Hears which machines are given up and for how many that is held back. */
+  readonly note: (event: ClusterEvent) => void;
   /** Nothing that is away is lost before `expectationOver` is called. */
   readonly expectsReturns: boolean;
 }
@@ -200,7 +203,10 @@ export class Losses {
     this.#open = false;
     if (verdict.verdict === "mass_loss") this.#hold(vanished, verdict);
     else {
-      for (const machine of vanished) logger.info("machine_lost", { machine });
+      for (const machine of vanished) {
+        logger.info("machine_lost", { machine });
+        this.#options.note({ kind: "machine-lost", machineId: machine, reason: "silent" });
+      }
       machines.giveUp(vanished);
     }
   }
@@ -240,6 +246,7 @@ export class Losses {
     if (known === undefined) {
       this.#record = { atMs: Math.round(clock.now()), vanished, of, machines: held };
       metrics.massLosses.add({});
+      this.#options.note({ kind: "losses-held", vanished, of });
       logger.warn("mass_loss_held", wordsOf(this.#record));
     } else {
       const total = known.vanished + fresh.length;
@@ -253,7 +260,10 @@ export class Losses {
     const lost = [...(this.#confirmed?.machines ?? [])].filter((machineId) => away.has(machineId));
     if (lost.length === 0) return;
     machines.giveUp(lost);
-    for (const machineId of lost) this.#guard.settled(machineId);
+    for (const machineId of lost) {
+      this.#guard.settled(machineId);
+      this.#options.note({ kind: "machine-lost", machineId, reason: "confirmed" });
+    }
     logger.info("mass_loss_confirmed", { machines: lost });
   }
 
@@ -261,7 +271,10 @@ export class Losses {
     if (this.#record === undefined) return;
     const held = this.#options.machines.held("mass_loss");
     if (held.length === this.#record.machines.length) return;
-    if (held.length === 0) this.#options.logger.info("mass_loss_over", {});
+    if (held.length === 0) {
+      this.#options.logger.info("mass_loss_over", {});
+      this.#options.note({ kind: "losses-released" });
+    }
     this.#record = held.length === 0 ? undefined : { ...this.#record, machines: held };
   }
 

@@ -10,17 +10,23 @@ export function explanationsAtOnce(model: ClusterModel): number {
   return Math.max(1, Math.min(mostExplanations, Math.floor(looksAtOnce / Math.max(1, model.machineCount))));
 }
 
-/** Says why units wait: one log line per unit and change of reason. */
+/** Says why units wait, in the log and to who asks for it: once per unit and change of reason. */
 export class PendingReport {
   readonly #model: ClusterModel;
   readonly #logger: Logger;
+  readonly #waits: (unit: string, causes: readonly PendingCause[]) => void;
   /** Unit → its reason as last logged, and the causes in it. */
   readonly #logged = new Map<string, { readonly text: string; readonly causes: ReadonlySet<string> }>();
   readonly #unexplained = new Set<string>();
 
-  constructor(model: ClusterModel, logger: Logger) {
+  constructor(
+    model: ClusterModel,
+    logger: Logger,
+    waits: (unit: string, causes: readonly PendingCause[]) => void,
+  ) {
     this.#model = model;
     this.#logger = logger;
+    this.#waits = waits;
   }
 
   note(plan: Plan): void {
@@ -70,6 +76,7 @@ export class PendingReport {
     if (this.#logged.get(unit)?.text === text) return;
     this.#logged.set(unit, { text, causes: new Set(causes.map(nameOf)) });
     this.#logger.info("unit_pending", { unit, reasons });
+    this.#waits(unit, causes);
   }
 }
 

@@ -62,6 +62,7 @@ export class Projection {
       case "mass-loss":
       case "confirmed-losses":
       case "cluster":
+      case "events":
       case "leader":
         return;
       default:

@@ -4,6 +4,7 @@ import type {
   AssignmentRecord,
   ClusterRecord,
   ConfirmedLossesRecord,
+  EventsRecord,
   LeaderRecord,
   MachineRecord,
   MassLossRecord,
@@ -64,6 +65,7 @@ export type Change =
   | { readonly kind: "confirmed-losses"; readonly entry: Entry<ConfirmedLossesRecord> }
   | { readonly kind: "reschedule"; readonly unit: string; readonly entry: Entry<Reschedule> }
   | { readonly kind: "exclusive-hold"; readonly unit: string; readonly entry: Entry<ExclusiveHold> }
+  | { readonly kind: "events"; readonly id: string; readonly entry: Entry<EventsRecord> }
   | { readonly kind: "leader"; readonly entry: Entry<LeaderRecord> };
 
 /** All changes up to a revision that were not delivered before; applied as a whole they give a state the store had. */

@@ -6,6 +6,7 @@ import {
   type Codec,
   clusterCodec,
   confirmedLossesCodec,
+  eventsCodec,
   exclusiveHoldCodec,
   leaderCodec,
   machineCodec,
@@ -56,6 +57,8 @@ export function decodeChange(keys: Keyspace, event: WatchEvent): Change | undefi
       return { ...subject, kind: "exclusive-hold", entry: entryOf(event, exclusiveHoldCodec) };
     case "reschedule":
       return { ...subject, kind: "reschedule", entry: entryOf(event, rescheduleCodec) };
+    case "events":
+      return { ...subject, kind: "events", entry: entryOf(event, eventsCodec) };
     case "leader":
       return { kind: "leader", entry: entryOf(event, leaderCodec) };
   }

@@ -6,6 +6,7 @@ export type { CommitOutcome, EngineWrite } from "./commit.ts";
 export type { ContributedUnit, Contribution, ContributionOutcome } from "./contribution.ts";
 export { defaultEtcdServers, defaultKeyPrefix, readEtcdServers, readKeyPrefix } from "./etcd-address.ts";
 export { Etcd3Store, type Etcd3StoreOptions } from "./etcd3-store.ts";
+export type { EventsOutcome, EventsWrite } from "./event-records.ts";
 export { type KeySubject, Keyspace } from "./keyspace.ts";
 export type { Candidate, Leadership, Term } from "./leadership.ts";
 export type { LossConfirmations } from "./loss-confirmations.ts";
@@ -20,6 +21,8 @@ export {
   type ClusterRecord,
   type ConfirmedLossesRecord,
   type ContributionRecord,
+  type EventRecord,
+  type EventsRecord,
   type LeaderRecord,
   type LeftReason,
   type LeftUnit,
@@ -31,6 +34,7 @@ export {
   type SettledRecord,
   type StateRecord,
   type UnitRecord,
+  type WaitingCause,
 } from "./records.ts";
 export type { PublishedRows, PublishOutcome, Registration } from "./registration.ts";
 export type { RegisterOutcome, RegistrationRequest, Registrations } from "./registrations.ts";

@@ -15,6 +15,7 @@ export type KeySubject =
   | { readonly kind: "confirmed-losses" }
   | { readonly kind: "exclusive-hold"; readonly unit: string }
   | { readonly kind: "reschedule"; readonly unit: string }
+  | { readonly kind: "events"; readonly id: string }
   | { readonly kind: "leader" };
 
 /** Lies beside a machine's assignments so that one watch delivers both in order. No unit name begins with `@`. */
@@ -136,6 +137,11 @@ export class Keyspace {
     return `${this.prefix}losses/confirmed`;
   }
 
+  /** A record of events. The id grows, compared as text: the epoch, the term in it and the number of the record in that. */
+  eventsRecord(id: string): string {
+    return `${this.prefix}events/${id}`;
+  }
+
   /** Undefined for keys of other versions or other programs: they are left alone. */
   parse(key: string): KeySubject | undefined {
     if (!key.startsWith(this.prefix)) return undefined;
@@ -172,6 +178,8 @@ function parseNamed(kind: string, name: string): KeySubject | undefined {
       return { kind: "reschedule", unit: name };
     case "exclusive":
       return { kind: "exclusive-hold", unit: name };
+    case "events":
+      return { kind: "events", id: name };
     case "losses":
       if (name === "held") return { kind: "mass-loss" };
       return name === "confirmed" ? { kind: "confirmed-losses" } : undefined;

@@ -113,6 +113,42 @@ export interface ConfirmedLossesRecord {
   readonly machines: readonly string[];
 }
 
+/** Why a unit waits, as one word, and how many machines that keeps out; left out where it is about none. */
+export interface WaitingCause {
+  readonly cause: string;
+  readonly machines?: number;
+}
+
+/**
+ * Something that an engine has decided or noticed. Kinds and reasons are any words: those of a later version are not known
+ * here.
+ */
+export interface EventRecord {
+  readonly kind: string;
+  readonly unit?: string;
+  /** Of a move: where to. */
+  readonly machineId?: string;
+  readonly fromMachineId?: string;
+  readonly reason?: string;
+  /** Another unit that the reason is about. */
+  readonly peer?: string;
+  /** Target state of an updated assignment. */
+  readonly target?: string;
+  readonly causes?: readonly WaitingCause[];
+  /** Machines that vanished at once, of how many. */
+  readonly vanished?: number;
+  readonly of?: number;
+  /** How many events there was no room for. */
+  readonly count?: number;
+}
+
+/** What happened in a short while, in order. */
+export interface EventsRecord {
+  /** In milliseconds since 1970 by the engine's clock. */
+  readonly atMs: number;
+  readonly events: readonly EventRecord[];
+}
+
 /** What a machine has told of its units since the store was seeded anew. */
 export interface ContributionRecord {
   readonly machineId: string;
@@ -284,6 +320,29 @@ export const massLossCodec: Codec<MassLossRecord> = codec(
 
 export const confirmedLossesCodec: Codec<ConfirmedLossesRecord> = codec(
   z.looseObject({ machines: z.array(z.string()) }),
+);
+
+export const eventsCodec: Codec<EventsRecord> = codec(
+  z.looseObject({
+    atMs: z.number().int().nonnegative(),
+    events: z.array(
+      z.looseObject({
+        kind: z.string(),
+        unit: z.string().exactOptional(),
+        machineId: z.string().exactOptional(),
+        fromMachineId: z.string().exactOptional(),
+        reason: z.string().exactOptional(),
+        peer: z.string().exactOptional(),
+        target: z.string().exactOptional(),
+        causes: z
+          .array(z.looseObject({ cause: z.string(), machines: z.number().exactOptional() }))
+          .exactOptional(),
+        vanished: z.number().exactOptional(),
+        of: z.number().exactOptional(),
+        count: z.number().exactOptional(),
+      }),
+    ),
+  }),
 );
 
 export const contributionCodec: Codec<ContributionRecord> = codec(

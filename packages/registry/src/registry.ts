@@ -5,6 +5,7 @@ import type { ChangeBatch, FollowObserver } from "./changes.ts";
 import { ClusterGuard, type ClusterMemory } from "./cluster-guard.ts";
 import { type CommitOutcome, Committer, type EngineWrite } from "./commit.ts";
 import { DataFormat } from "./data-format.ts";
+import { EventRecords, type EventsOutcome, type EventsWrite } from "./event-records.ts";
 import { Follow } from "./follow.ts";
 import { Keyspace } from "./keyspace.ts";
 import { Leadership, type Term } from "./leadership.ts";
@@ -14,6 +15,7 @@ import { MachineMetadata } from "./machine-metadata.ts";
 import { readableFormats } from "./records.ts";
 import { Registrations } from "./registrations.ts";
 import { type FollowMetrics, registryMetrics } from "./registry-metrics.ts";
+import { replay } from "./replay.ts";
 import { Reseeding } from "./reseeding.ts";
 import { RestartRequests } from "./restart-requests.ts";
 import type { KeyRange, Store } from "./store.ts";
@@ -57,6 +59,7 @@ export class Registry {
   readonly #options: RegistryOptions;
   readonly #keys: Keyspace;
   readonly #committer: Committer;
+  readonly #events: EventRecords;
   readonly #dataFormat: DataFormat;
   readonly #survey: LeaseSurvey;
   readonly #metrics: FollowMetrics;
@@ -79,6 +82,7 @@ export class Registry {
     this.#dataFormat = new DataFormat({ guard, keys, logger, formats });
     this.losses = new LossConfirmations(guard, keys);
     this.#committer = new Committer(guard, keys, this.leadership);
+    this.#events = new EventRecords(guard, keys, this.leadership);
     this.#survey = new LeaseSurvey(store, guard, keys);
   }
 
@@ -99,9 +103,20 @@ export class Registry {
     return this.#follow(this.#keys.assignmentsOf(machineId), signal, observer);
   }
 
+  /** See `replay`. */
+  replay(fromRevision: number, signal: AbortSignal): AsyncIterable<ChangeBatch> {
+    const { store } = this.#options;
+    return replay({ store, guard: this.guard, keys: this.#keys }, fromRevision, signal);
+  }
+
   /** See `Committer.commit`. */
   commit(term: Term, writes: readonly EngineWrite[], signal: AbortSignal): Promise<CommitOutcome> {
     return this.#committer.commit(term, writes, signal);
+  }
+
+  /** See `EventRecords.record`. */
+  recordEvents(term: Term, write: EventsWrite, signal: AbortSignal): Promise<EventsOutcome> {
+    return this.#events.record(term, write, signal);
   }
 
   /** See `LeaseSurvey.overdue`. */

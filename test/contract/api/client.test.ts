@@ -210,7 +210,7 @@ describe("failures", () => {
     const socketPath = join(directory, "none.sock");
     const nobody = new FleetClient({ endpoint: { kind: "unix", socketPath }, requestTimeoutMs });
     await expect(nobody.units()).rejects.toBeInstanceOf(FleetUnreachableError);
-    const stream = nobody.watch([], new AbortController().signal)[Symbol.asyncIterator]();
+    const stream = nobody.watch({}, new AbortController().signal)[Symbol.asyncIterator]();
     await expect(stream.next()).rejects.toBeInstanceOf(FleetUnreachableError);
     await rm(directory, { recursive: true });
   });
@@ -244,7 +244,7 @@ describe("watch", () => {
   test.each([404, 400, 200, 405])("a server that answers %i has no streams", async (status) => {
     answers(status, {});
     const updates: unknown[] = [];
-    for await (const update of client.watch(["a.service"], new AbortController().signal))
+    for await (const update of client.watch({ units: ["a.service"] }, new AbortController().signal))
       updates.push(update);
     expect(updates).toEqual([{ type: "unsupported" }]);
     expect(requests).toEqual(["GET /fleet/v1/watch?units=a.service"]);
@@ -252,14 +252,14 @@ describe("watch", () => {
 
   test("a server that is away is an error, not a missing feature", async () => {
     answers(503, {});
-    const stream = client.watch([], new AbortController().signal)[Symbol.asyncIterator]();
+    const stream = client.watch({}, new AbortController().signal)[Symbol.asyncIterator]();
     await expect(stream.next()).rejects.toMatchObject({ status: 503 });
   });
 
   test("ends at once when interrupted while the stream is being opened", async () => {
     handle = () => {};
     const interrupt = new AbortController();
-    const updates = client.watch([], interrupt.signal)[Symbol.asyncIterator]();
+    const updates = client.watch({}, interrupt.signal)[Symbol.asyncIterator]();
     const first = updates.next();
     interrupt.abort();
     await expect(first).rejects.toMatchObject({ code: "aborted" });
@@ -269,10 +269,37 @@ describe("watch", () => {
   test("ends when the server no longer answers, though its connection stays open", async () => {
     const silent = new WebSocketServer({ server, autoPong: false });
     const opened = Date.now();
-    const stream = client.watch([], new AbortController().signal)[Symbol.asyncIterator]();
+    const stream = client.watch({}, new AbortController().signal)[Symbol.asyncIterator]();
     await expect(stream.next()).rejects.toThrow("no answer within 0.3 s");
     expect(Date.now() - opened).toBeLessThan(2_000);
     for (const socket of silent.clients) socket.terminate();
+  });
+
+  test("goes on after the last message when the server cuts it off to resynchronise", async () => {
+    const cutting = new WebSocketServer({ server });
+    const asked: string[] = [];
+    const empty = { units: [], states: [], machines: [] };
+    cutting.on("connection", (socket, request) => {
+      asked.push(request.url ?? "");
+      const send = (message: object): void => socket.send(JSON.stringify(message));
+      if (asked.length === 1) {
+        send({ type: "snapshot", revision: 5, cluster: "c1.1", ...empty });
+        send({ type: "delta", revision: 7 });
+        send({ type: "status", status: "stale" });
+      } else send({ type: "delta", revision: 9 });
+      socket.close(4001, "too slow");
+    });
+    const filter = { kinds: ["units", "events"], options: "none" } as const;
+    const stream = client.watch(filter, new AbortController().signal)[Symbol.asyncIterator]();
+    for (const revision of [5, 7, undefined, 9, 9]) {
+      expect((await stream.next()).value?.revision).toBe(revision);
+    }
+    expect(asked).toEqual([
+      "/fleet/v1/watch?kinds=units,events&options=none",
+      "/fleet/v1/watch?kinds=units,events&options=none&since=7&cluster=c1.1",
+      "/fleet/v1/watch?kinds=units,events&options=none&since=9&cluster=c1.1",
+    ]);
+    await stream.return?.(undefined);
   });
 
   test("stays open for as long as the server answers", async () => {
@@ -280,7 +307,7 @@ describe("watch", () => {
     quiet.on("connection", (socket) => {
       setTimeout(() => socket.send(JSON.stringify({ type: "status", status: "connected" })), 1_500);
     });
-    const stream = client.watch([], new AbortController().signal)[Symbol.asyncIterator]();
+    const stream = client.watch({}, new AbortController().signal)[Symbol.asyncIterator]();
     expect((await stream.next()).value).toEqual({ type: "status", status: "connected" });
     await stream.return?.(undefined);
   });

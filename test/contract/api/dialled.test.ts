@@ -38,7 +38,7 @@ describe("a client whose connections are dialled", () => {
     await client.units();
     expect(dialled).toEqual([endpoint]);
     const stop = new AbortController();
-    for await (const update of client.watch([], stop.signal)) {
+    for await (const update of client.watch({}, stop.signal)) {
       expect(update.type).toBe("snapshot");
       break;
     }

@@ -10,7 +10,7 @@ import { type ServedApi, serveApi } from "./served-api.ts";
 interface Schema {
   readonly id?: string | undefined;
   readonly $ref?: string | undefined;
-  readonly type?: "any" | "object" | "array" | "string" | "number" | "integer" | undefined;
+  readonly type?: "any" | "object" | "array" | "string" | "number" | "integer" | "boolean" | undefined;
   readonly format?: string | undefined;
   readonly description?: string | undefined;
   readonly required?: boolean | undefined;
@@ -26,7 +26,7 @@ const schemaShape: z.ZodType<Schema> = z.lazy(() =>
     .strictObject({
       id: z.string(),
       $ref: z.string(),
-      type: z.enum(["any", "object", "array", "string", "number", "integer"]),
+      type: z.enum(["any", "object", "array", "string", "number", "integer", "boolean"]),
       format: z.string(),
       description: z.string(),
       required: z.boolean(),
@@ -120,6 +120,13 @@ const known: Readonly<Record<string, string>> = {
   units: unit,
   restartID: "0a1b",
   rows: "3",
+  unit,
+  machine: m1,
+  limit: "5",
+  kinds: "units,events",
+  options: "none",
+  since: "1",
+  cluster: "c1.1",
   alt: "json",
 };
 
@@ -244,6 +251,7 @@ describe.each(["/fleet/v1", "/v1-alpha"])("the discovery document of %s", (prefi
     expect([...new Set(called)].sort()).toEqual([
       "fleet.Backup.Get",
       "fleet.Discovery.Get",
+      "fleet.Event.List",
       "fleet.Losses.Confirm",
       "fleet.Losses.Get",
       "fleet.Machine.List",

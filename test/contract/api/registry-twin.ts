@@ -4,6 +4,7 @@ import type {
   Change,
   ChangeBatch,
   CreateRestartOutcome,
+  EventRecord,
   RequestedRestart,
   RestartRecord,
 } from "@fleet/registry";
@@ -66,6 +67,9 @@ export class RegistryTwin implements ApiRegistry {
       },
       get clusterId() {
         return "c1";
+      },
+      get revision() {
+        return twin.revision;
       },
       get epoch() {
         return twin.seeding === "none" ? 1 : 2;
@@ -212,6 +216,7 @@ export class RegistryTwin implements ApiRegistry {
     this.revision += 1;
     for (const change of changes) this.#rows.set(keyOf(change), change);
     const batch = { revision: this.revision, changes };
+    this.#past.push(batch);
     if (this.held) this.#heldBatches.push(batch);
     else for (const follower of this.#followers) follower.push(batch);
   }
@@ -280,6 +285,32 @@ export class RegistryTwin implements ApiRegistry {
     }
   }
 
+  /** Revision up to which what happened is forgotten. */
+  compactedAt = 0;
+  /** How often changes were read once more. */
+  replays = 0;
+  readonly #past: ChangeBatch[] = [];
+
+  async *replay(fromRevision: number, signal: AbortSignal): AsyncGenerator<ChangeBatch> {
+    this.replays += 1;
+    await this.#reach(() => undefined);
+    if (fromRevision <= this.compactedAt) throw new FleetError("etcd_compacted", "compacted");
+    yield* this.#past.filter(({ revision }) => revision >= fromRevision);
+    await new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    throw new AbortedError();
+  }
+
+  record(id: string, ...events: readonly EventRecord[]): void {
+    this.write({ kind: "events", id, entry: this.#present({ atMs: this.revision * 1_000, events }) });
+  }
+
+  dropRecord(id: string): void {
+    this.write({ kind: "events", id, entry: { status: "absent", modRevision: this.revision + 1 } });
+  }
+
   #put(request: Parameters<ApiRegistry["intents"]["put"]>[0]) {
     const { name, options, target } = request;
     const present = this.#units.get(name);
@@ -342,6 +373,8 @@ function keyOf(change: Change): string {
       return `unit/${change.name}`;
     case "body":
       return `body/${change.hash}`;
+    case "events":
+      return `events/${change.id}`;
     case "machine":
       return `machine/${change.machineId}`;
     case "metadata":

@@ -26,8 +26,8 @@ afterEach(async () => {
   await served.stop();
 });
 
-function follow(client: FleetClient, names: readonly string[] = []) {
-  const updates = client.watch(names, stopping.signal)[Symbol.asyncIterator]();
+function follow(client: FleetClient, units: readonly string[] = []) {
+  const updates = client.watch({ units }, stopping.signal)[Symbol.asyncIterator]();
   return {
     next: async (): Promise<WatchUpdate> => {
       const result = await updates.next();
@@ -57,6 +57,7 @@ describe("a stream", () => {
       units: [unit("a.service")],
       states: [],
       machines: [{ id: m1, primaryIP: "10.0.0.1", metadata: { a: "b" } }],
+      cluster: "c1.1",
     });
     await submit("b.service");
     expect(await stream.next()).toEqual({

@@ -122,7 +122,7 @@ describe("requests are counted", () => {
 
   test("streams as well, open ones and refused ones", async () => {
     const stop = new AbortController();
-    const updates = served.client.watch([], stop.signal)[Symbol.asyncIterator]();
+    const updates = served.client.watch({}, stop.signal)[Symbol.asyncIterator]();
     await updates.next();
     expect(sampleValue(await scrape(), "fleet_api_streams")).toBe(1);
     expect(await requests("watch", "1xx")).toBe(1);

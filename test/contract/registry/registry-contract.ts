@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe } from "vitest";
 import { describeClusterGuard } from "./cluster-guard-contract.ts";
 import { describeDataFormat } from "./data-format-contract.ts";
+import { describeEvents } from "./events-contract.ts";
 import { describeFollowing } from "./following-contract.ts";
 import { describeLeading } from "./leading-contract.ts";
 import { describeLosses } from "./losses-contract.ts";
@@ -23,6 +24,7 @@ export function describeRegistry(name: string, start: () => Promise<EtcdUnderCon
     describeClusterGuard(bench);
     describe("the data format", () => describeDataFormat(bench));
     describeUnitIntents(bench);
+    describeEvents(bench);
     describeMachineMetadata(bench);
     describeRestartRequests(bench);
     describeLosses(bench);

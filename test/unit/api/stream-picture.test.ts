@@ -1,8 +1,10 @@
 import type { WatchDelta, WatchSnapshot } from "@fleet/api";
-import type { Change, Entry } from "@fleet/registry";
+import type { Change, Entry, EventRecord } from "@fleet/registry";
 import fc from "fast-check";
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { ChangeHistory } from "../../../packages/api/src/cache/change-history.ts";
 import { ClusterView } from "../../../packages/api/src/cache/cluster-view.ts";
+import type { StreamFilter, StreamKind } from "../../../packages/api/src/stream/stream-filter.ts";
 import { StreamPicture } from "../../../packages/api/src/stream/stream-picture.ts";
 
 const names = ["a.service", "b.service", "g.service"];
@@ -15,16 +17,16 @@ class Receiver {
   readonly states = new Map<string, unknown>();
   readonly machines = new Map<string, unknown>();
 
-  snapshot(message: WatchSnapshot): void {
+  snapshot(message: Omit<WatchSnapshot, "cluster">): void {
     for (const rows of [this.units, this.states, this.machines]) rows.clear();
-    this.#put(message.units, message.states, message.machines);
+    this.#put([...message.units, ...(message.summaries ?? [])], message.states, message.machines);
   }
 
-  delta({ units, states, machines }: WatchDelta): void {
-    for (const name of units?.removed ?? []) this.units.delete(name);
+  delta({ units, summaries, states, machines }: WatchDelta): void {
+    for (const name of [...(units?.removed ?? []), ...(summaries?.removed ?? [])]) this.units.delete(name);
     for (const { name, machineID } of states?.removed ?? []) this.states.delete(`${name} ${machineID}`);
     for (const id of machines?.removed ?? []) this.machines.delete(id);
-    this.#put(units?.put ?? [], states?.put ?? [], machines?.put ?? []);
+    this.#put([...(units?.put ?? []), ...(summaries?.put ?? [])], states?.put ?? [], machines?.put ?? []);
   }
 
   get content(): unknown {
@@ -33,7 +35,7 @@ class Receiver {
   }
 
   #put(
-    units: WatchSnapshot["units"],
+    units: readonly { readonly name: string }[],
     states: WatchSnapshot["states"],
     machines: WatchSnapshot["machines"],
   ): void {
@@ -114,29 +116,46 @@ const change: fc.Arbitrary<Change> = fc.oneof(
   }),
 );
 
+const kinds = ["units", "states", "machines"] as const;
+const filters: fc.Arbitrary<StreamFilter> = fc.record({
+  names: fc.option(
+    fc.subarray(names, { minLength: 1 }).map((subset) => new Set(subset)),
+    { nil: undefined },
+  ),
+  kinds: fc.subarray([...kinds], { minLength: 1 }).map((subset) => new Set<StreamKind>(subset)),
+  summaries: fc.boolean(),
+});
+
+function viewWithBodies(): ClusterView {
+  const view = new ClusterView();
+  const changes = hashes.map((body, index): Change => {
+    const value = [
+      { section: "X-Fleet", name: "Global", value: `${index === 1}` },
+      { section: "Unit", name: "Description", value: `number ${index}` },
+    ];
+    return {
+      kind: "body",
+      hash: body,
+      entry: { status: "present", value, createRevision: 1, modRevision: 1 },
+    };
+  });
+  view.apply({ revision: 1, changes });
+  return view;
+}
+
+const batches = fc.array(fc.record({ changes: fc.array(change, { maxLength: 4 }), send: fc.boolean() }), {
+  maxLength: 30,
+});
+
 test("a receiver that folds in all messages holds what a new one is told at once", () => {
-  const batch = fc.record({ changes: fc.array(change, { maxLength: 4 }), send: fc.boolean() });
-  const filter = fc.option(fc.subarray(names, { minLength: 1 }), { nil: undefined });
   fc.assert(
-    fc.property(fc.array(batch, { maxLength: 30 }), filter, (batches, followed) => {
-      const filterNames = followed === undefined ? undefined : new Set(followed);
-      const view = new ClusterView();
-      const bodies = hashes.map((body, index) => ({
-        kind: "body" as const,
-        hash: body,
-        entry: {
-          status: "present" as const,
-          value: [{ section: "X-Fleet", name: "Global", value: `${index === 1}` }],
-          createRevision: 1,
-          modRevision: 1,
-        },
-      }));
-      view.apply({ revision: 1, changes: bodies });
-      const picture = new StreamPicture(filterNames);
+    fc.property(batches, filters, (history, filter) => {
+      const view = viewWithBodies();
+      const picture = new StreamPicture(filter);
       const receiver = new Receiver();
       receiver.snapshot(picture.snapshot(view));
       let revision = 1;
-      for (const { changes, send } of batches) {
+      for (const { changes, send } of history) {
         revision += 1;
         picture.note(view.apply({ revision, changes }));
         const delta = send ? picture.delta(view) : undefined;
@@ -145,10 +164,102 @@ test("a receiver that folds in all messages holds what a new one is told at once
       const last = picture.delta(view);
       if (last !== undefined) receiver.delta(last);
       const fresh = new Receiver();
-      fresh.snapshot(new StreamPicture(filterNames).snapshot(view));
+      fresh.snapshot(new StreamPicture(filter).snapshot(view));
       expect(receiver.content).toEqual(fresh.content);
       expect(picture.delta(view)).toBeUndefined();
     }),
     { numRuns: 500 },
   );
+});
+
+test("a receiver that is cut off anywhere and resumes holds what a new one is told at once", () => {
+  fc.assert(
+    fc.property(batches, filters, fc.nat(), (history, filter, cut) => {
+      const view = viewWithBodies();
+      const known = new ChangeHistory();
+      known.begin({ revision: 1, changes: [] });
+      const receiver = new Receiver();
+      const cutAt = cut % (history.length + 1);
+      const apply = (from: number, to: number): void => {
+        for (const [index, { changes }] of history.slice(from, to).entries()) {
+          const batch = { revision: 2 + from + index, changes };
+          known.add(view.apply(batch), batch);
+        }
+      };
+      apply(0, cutAt);
+      receiver.snapshot(new StreamPicture(filter).snapshot(view));
+      const toldAt = view.revision;
+      apply(cutAt, history.length);
+      const missed = known.after(toldAt);
+      if (missed === undefined) throw new Error("the history has forgotten");
+      const resumed = new StreamPicture(filter);
+      resumed.resume(view, missed);
+      const delta = resumed.delta(view);
+      if (delta !== undefined) receiver.delta(delta);
+      const fresh = new Receiver();
+      fresh.snapshot(new StreamPicture(filter).snapshot(view));
+      expect(receiver.content).toEqual(fresh.content);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+describe("events", () => {
+  const everything: StreamFilter = { names: undefined, kinds: new Set(["events"]), summaries: false };
+  const record = (id: string, revision: number, ...events: EventRecord[]): Change => ({
+    kind: "events",
+    id,
+    entry: { status: "present", value: { atMs: 0, events }, createRevision: revision, modRevision: revision },
+  });
+  const gone = (id: string, revision: number): Change => ({
+    kind: "events",
+    id,
+    entry: { status: "absent", modRevision: revision },
+  });
+  const assigned = (unitName: string): EventRecord => ({
+    kind: "assigned",
+    unit: unitName,
+    machineId: "m1",
+    reason: "least_loaded",
+  });
+
+  test("are each told once, in their order, whatever else came between two messages", () => {
+    const view = viewWithBodies();
+    view.apply({ revision: 2, changes: [record("1", 2, assigned("a.service"), { kind: "later" })] });
+    const picture = new StreamPicture(everything);
+    expect(picture.snapshot(view).events?.map(({ id }) => id)).toEqual(["1.000"]);
+    picture.note(view.apply({ revision: 3, changes: [record("2", 3, assigned("b.service"))] }));
+    picture.note(
+      view.apply({ revision: 4, changes: [record("3", 4, assigned("a.service"), assigned("b.service"))] }),
+    );
+    expect(picture.delta(view)?.events?.map(({ id, unit: of }) => `${id} ${of}`)).toEqual([
+      "2.000 b.service",
+      "3.000 a.service",
+      "3.001 b.service",
+    ]);
+    expect(picture.delta(view)).toBeUndefined();
+  });
+
+  test("that are gone before they could be told are missed", () => {
+    const view = viewWithBodies();
+    const picture = new StreamPicture(everything);
+    picture.snapshot(view);
+    picture.note(view.apply({ revision: 2, changes: [record("1", 2, assigned("a.service"))] }));
+    expect(picture.hasLost(view)).toBe(false);
+    picture.note(view.apply({ revision: 3, changes: [gone("1", 3), record("2", 3, assigned("b.service"))] }));
+    expect(picture.hasLost(view)).toBe(true);
+  });
+
+  test("of a stream limited to names are those of these units", () => {
+    const view = viewWithBodies();
+    const picture = new StreamPicture({ ...everything, names: new Set(["b.service"]) });
+    view.apply({ revision: 2, changes: [record("1", 2, assigned("a.service"), assigned("b.service"))] });
+    expect(picture.snapshot(view).events?.map(({ id }) => id)).toEqual(["1.001"]);
+    picture.note(view.apply({ revision: 3, changes: [record("2", 3, assigned("a.service"))] }));
+    expect(picture.delta(view)?.events).toBeUndefined();
+    picture.note(view.apply({ revision: 4, changes: [record("3", 4, assigned("b.service"))] }));
+    expect(picture.delta(view)?.events?.map(({ text }) => text)).toEqual([
+      "b.service was assigned to machine m1: of the machines able to run it that one had the fewest units",
+    ]);
+  });
 });

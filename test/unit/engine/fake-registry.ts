@@ -1,4 +1,13 @@
-import type { Change, ChangeBatch, CommitOutcome, EngineWrite, Entry, Term } from "@fleet/registry";
+import type {
+  Change,
+  ChangeBatch,
+  CommitOutcome,
+  EngineWrite,
+  Entry,
+  EventsOutcome,
+  EventsWrite,
+  Term,
+} from "@fleet/registry";
 import { AbortedError, FleetError } from "@fleet/runtime";
 
 /** More than any test needs: what goes on beyond it would go on for ever, in one turn of the event loop. */
@@ -8,6 +17,10 @@ const maxCommits = 300;
 export class FakeRegistry {
   /** Everything committed, batch by batch. */
   readonly commits: (readonly EngineWrite[])[] = [];
+  /** The records of events written, each as often as it was. */
+  readonly events: EventsWrite[] = [];
+  /** What the next records of events do instead of succeeding. */
+  readonly eventFailures: ("fenced" | "lost_reply" | "unavailable")[] = [];
   /** What the next commits do instead of succeeding. */
   readonly failures: ("fenced" | "lost_reply" | "unavailable")[] = [];
   readonly resigned: number[] = [];
@@ -117,6 +130,18 @@ export class FakeRegistry {
     return { outcome: "committed", revision: this.revision };
   }
 
+  async recordEvents(term: Term, write: EventsWrite): Promise<EventsOutcome> {
+    const failure = this.eventFailures.shift();
+    if (failure === "unavailable") throw new FleetError("etcd_unavailable", "no etcd", { retryable: true });
+    if (failure === "fenced" || term.number !== this.#term?.number) return { outcome: "fenced" };
+    const id = `${String(term.number).padStart(4, "0")}-${String(write.sequence).padStart(4, "0")}`;
+    const isNew = !this.#present.has(`events/${id}`);
+    this.events.push(write);
+    if (isNew) this.set({ kind: "events", id, entry: this.entry(write.record) });
+    if (failure === "lost_reply") throw new FleetError("etcd_timeout", "no reply", { retryable: true });
+    return { outcome: "recorded", id };
+  }
+
   async #campaign(signal: AbortSignal): Promise<Term> {
     if (this.terms > 0) {
       await new Promise<void>((resolve) => {
@@ -224,6 +249,8 @@ function keyOf(change: Change): string {
     case "exclusive-hold":
     case "reschedule":
       return `${change.kind}/${change.unit}`;
+    case "events":
+      return `events/${change.id}`;
     default:
       return change.kind;
   }

@@ -13,6 +13,7 @@ const subjects: readonly (readonly [string, KeySubject])[] = [
   [keys.assignment("m1", "a.service"), { kind: "assignment", machineId: "m1", unit: "a.service" }],
   [keys.settled("m1"), { kind: "settled", machineId: "m1" }],
   [keys.restart("0a1b"), { kind: "restart", id: "0a1b" }],
+  [keys.eventsRecord("1-2-3"), { kind: "events", id: "1-2-3" }],
   [keys.state("m1", "a.service"), { kind: "state", machineId: "m1", unit: "a.service" }],
 ];
 
@@ -36,7 +37,8 @@ describe("keys", () => {
     "/fleet/states/m1/a/b",
     "/fleet/states//a.service",
     "/fleet/cluster/x",
-    "/fleet/events/1",
+    "/fleet/elsewhere/1",
+    "/fleet/events/1/2",
   ])("%s is none of ours", (key) => {
     expect(keys.parse(key)).toBeUndefined();
   });

@@ -11,10 +11,13 @@ import {
 } from "@fleet/runtime";
 import { message } from "../contract/messages.ts";
 import type { ApiRegistry } from "../registry-port.ts";
-import { ClusterView, type ViewChange } from "./cluster-view.ts";
+import { ChangeHistory } from "./change-history.ts";
+import { ClusterView } from "./cluster-view.ts";
+import { readMissed } from "./missed-changes.ts";
+import { merged, type ViewChange } from "./view-change.ts";
 
 export interface ClusterCacheOptions {
-  readonly registry: Pick<ApiRegistry, "followCluster">;
+  readonly registry: Pick<ApiRegistry, "followCluster" | "replay" | "guard">;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -48,6 +51,11 @@ export class ClusterCache {
   readonly #listeners = new Set<CacheListener>();
   readonly #waiters = new Set<Waiter>();
   #view = new ClusterView();
+  readonly #history = new ChangeHistory();
+  /** Ends when the history has been extended as far as was asked for, or cannot be. */
+  #extending: Promise<void> = Promise.resolve();
+  /** What has changed after this revision, or an earlier one, could not be read. */
+  #lostThrough = 0;
   #holders = 0;
   #connected = false;
   #complete = false;
@@ -110,6 +118,21 @@ export class ClusterCache {
     });
   }
 
+  /**
+   * What has changed after `revision`, of which somebody else may have told already more than the view knows; undefined when
+   * that can no longer be told. To be called while holding, with a view there. Never rejects.
+   */
+  async missed(revision: number, timeoutMs: number): Promise<ViewChange | undefined> {
+    if (revision > this.#view.revision) return await this.#ahead(revision);
+    if (this.#history.after(revision) === undefined) {
+      // One at a time: a thousand that come back at once ask etcd for the same, and the first gets it for all.
+      const before = this.#extending;
+      this.#extending = before.then(() => this.#extend(revision, timeoutMs));
+      await this.#extending;
+    }
+    return this.view === undefined ? undefined : this.#history.after(revision);
+  }
+
   subscribe(listener: CacheListener): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -146,9 +169,13 @@ export class ClusterCache {
       });
       for await (const batch of batches) {
         if (signal.aborted) return;
-        const change = this.#view.apply(batch);
         const wasComplete = this.#complete;
+        // Revisions begin anew where the store was seeded anew.
+        const goesOn = wasComplete && batch.revision >= this.#view.revision;
+        const change = this.#view.apply(batch);
         this.#complete = true;
+        if (goesOn) this.#history.add(change, batch);
+        else this.#history.begin(batch);
         this.#settle();
         for (const listener of this.#listeners) {
           if (wasComplete) listener.changed(change);
@@ -170,6 +197,7 @@ export class ClusterCache {
 
   #begin(): void {
     this.#view = new ClusterView();
+    this.#lostThrough = 0;
     this.#complete = false;
     this.#setConnected(false);
   }
@@ -179,6 +207,23 @@ export class ClusterCache {
     this.#connected = connected;
     this.#settle();
     for (const listener of this.#listeners) listener.restarted();
+  }
+
+  /** Nothing, unless the store has never been there: then it is another one, or has been rolled back. */
+  async #ahead(revision: number): Promise<ViewChange | undefined> {
+    const { guard } = this.#options.registry;
+    await guard.verify().catch(() => {});
+    return revision > guard.revision ? undefined : merged([]);
+  }
+
+  async #extend(revision: number, timeoutMs: number): Promise<void> {
+    if (this.#history.after(revision) !== undefined || revision <= this.#lostThrough) return;
+    const view = this.#view;
+    const { registry, clock } = this.#options;
+    const missed = await readMissed({ registry, clock, history: this.#history, timeoutMs }, revision);
+    if (view !== this.#view) return;
+    if (missed === undefined) this.#lostThrough = revision;
+    else this.#history.extend(revision, missed);
   }
 
   #settle(): void {

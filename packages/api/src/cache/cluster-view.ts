@@ -12,21 +12,11 @@ import type {
   UnitRecord,
 } from "@fleet/registry";
 import type { Losses } from "../contract/losses.ts";
+import type { UnitSummary } from "../contract/watch.ts";
 import type { ApiMachine, ApiUnit, ApiUnitState } from "../contract/wire.ts";
+import { EventLog } from "./event-log.ts";
 import { SortedKeys } from "./sorted-keys.ts";
-
-/** What changed in the API's terms: names of units, keys of states (see `stateKey`), ids of machines. */
-export interface ViewChange {
-  readonly units: ReadonlySet<string>;
-  readonly states: ReadonlySet<string>;
-  readonly machines: ReadonlySet<string>;
-}
-
-interface Changed extends ViewChange {
-  readonly units: Set<string>;
-  readonly states: Set<string>;
-  readonly machines: Set<string>;
-}
+import { splitStateKey, stateKey, type ViewChange, viewChangeOf } from "./view-change.ts";
 
 /** Where a unit is and what became of it there. */
 export interface Placement {
@@ -34,17 +24,8 @@ export interface Placement {
   readonly machineID?: string;
 }
 
-/** Separates the parts of a state's key; below every character of a name, so that keys sort by name, then machine. */
-const separator = "\u0000";
-
-export function stateKey(unit: string, machineId: string): string {
-  return `${unit}${separator}${machineId}`;
-}
-
-export function splitStateKey(key: string): { readonly name: string; readonly machineID: string } {
-  const end = key.indexOf(separator);
-  return { name: key.slice(0, end), machineID: key.slice(end + 1) };
-}
+/** A global unit is on no machine of its own. */
+const notPlaced = { currentState: "inactive" } as const;
 
 /**
  * The cluster as the API shows it, built from change batches.
@@ -60,6 +41,7 @@ export class ClusterView {
   readonly unitNames = new SortedKeys();
   readonly stateKeys = new SortedKeys();
   readonly machineIds = new SortedKeys();
+  readonly events = new EventLog();
 
   readonly #units = new Map<string, Pick<UnitRecord, "hash" | "target">>();
   readonly #bodies = new Map<string, readonly UnitOption[]>();
@@ -74,23 +56,35 @@ export class ClusterView {
   #confirmedLosses: ConfirmedLossesRecord | undefined;
 
   apply(batch: ChangeBatch): ViewChange {
-    const changed: Changed = { units: new Set(), states: new Set(), machines: new Set() };
-    for (const change of batch.changes) this.#apply(change, changed);
+    for (const change of batch.changes) this.#apply(change);
     // It only grows, until the store is seeded anew: revisions may begin at the beginning then.
     this.revision = batch.revision;
-    return changed;
+    return viewChangeOf(batch);
   }
 
   /** A unit as listings show it; undefined when unknown or its file unreadable. */
   unit(name: string): ApiUnit | undefined {
-    const row = this.#units.get(name);
+    const row = this.#readable(name);
     if (row === undefined) return undefined;
-    const options = this.#bodies.get(row.hash);
-    if (options === undefined) return undefined;
-    const placement = isGlobalUnit(name, options)
-      ? { currentState: "inactive" as const }
-      : this.placement(name, row.hash);
-    return { name, options: [...options], desiredState: row.target, ...placement };
+    const { options, global, hash, target } = row;
+    const placement = global ? notPlaced : this.placement(name, hash);
+    return { name, options: [...options], desiredState: target, ...placement };
+  }
+
+  /** A unit without its file; undefined when unknown or its file unreadable. */
+  summary(name: string): UnitSummary | undefined {
+    const row = this.#readable(name);
+    if (row === undefined) return undefined;
+    const { options, global, hash, target } = row;
+    const description = options.find((each) => each.section === "Unit" && each.name === "Description")?.value;
+    return {
+      name,
+      desiredState: target,
+      ...(global ? notPlaced : this.placement(name, hash)),
+      hash,
+      ...(global ? { global } : {}),
+      ...(description === undefined || description === "" ? {} : { description }),
+    };
   }
 
   /**
@@ -160,33 +154,37 @@ export class ClusterView {
     };
   }
 
-  #apply(change: Change, changed: Changed): void {
+  #readable(name: string) {
+    const row = this.#units.get(name);
+    const options = row === undefined ? undefined : this.#bodies.get(row.hash);
+    if (row === undefined || options === undefined) return undefined;
+    return { ...row, options, global: isGlobalUnit(name, options) };
+  }
+
+  #apply(change: Change): void {
     switch (change.kind) {
       case "unit":
-        if (keep(this.#units, change.name, change.entry)) {
-          reflect(this.unitNames, change.name, this.#units.has(change.name));
-          changed.units.add(change.name);
-        }
+        keep(this.#units, change.name, change.entry);
+        reflect(this.unitNames, change.name, this.#units.has(change.name));
         return;
       case "body":
         keep(this.#bodies, change.hash, change.entry);
         return;
       case "machine":
-        if (keep(this.#machines, change.machineId, change.entry)) {
-          reflect(this.machineIds, change.machineId, this.#machines.has(change.machineId));
-          changed.machines.add(change.machineId);
-        }
+        keep(this.#machines, change.machineId, change.entry);
+        reflect(this.machineIds, change.machineId, this.#machines.has(change.machineId));
         return;
       case "metadata":
         this.#applyOverride(change.machineId, change.key, change.entry);
-        changed.machines.add(change.machineId);
         return;
       case "assignment":
         this.#applyAssignment(change.unit, change.machineId, change.entry);
-        changed.units.add(change.unit);
         return;
       case "state":
-        this.#applyState(change.unit, change.machineId, change.entry, changed);
+        this.#applyState(change.unit, change.machineId, change.entry);
+        return;
+      case "events":
+        this.events.apply(change.id, change.entry);
         return;
       case "cluster":
       case "leader":
@@ -222,24 +220,19 @@ export class ClusterView {
     else this.#assigned.set(unit, machines);
   }
 
-  #applyState(unit: string, machineId: string, entry: Entry<StateRecord>, changed: Changed): void {
+  #applyState(unit: string, machineId: string, entry: Entry<StateRecord>): void {
     const states = this.#states.get(unit) ?? new Map<string, StateRecord>();
-    if (!keep(states, machineId, entry)) return;
+    keep(states, machineId, entry);
     if (states.size === 0) this.#states.delete(unit);
     else this.#states.set(unit, states);
-    const key = stateKey(unit, machineId);
-    reflect(this.stateKeys, key, states.has(machineId));
-    changed.states.add(key);
-    changed.units.add(unit);
+    reflect(this.stateKeys, stateKey(unit, machineId), states.has(machineId));
   }
 }
 
-/** Puts or deletes; false when the entry is unreadable and nothing was done. */
-function keep<Value>(rows: Map<string, Value>, key: string, entry: Entry<Value>): boolean {
-  if (entry.status === "corrupt") return false;
+/** Puts or deletes; an entry that cannot be read leaves what was there before. */
+function keep<Value>(rows: Map<string, Value>, key: string, entry: Entry<Value>): void {
   if (entry.status === "present") rows.set(key, entry.value);
-  else rows.delete(key);
-  return true;
+  else if (entry.status === "absent") rows.delete(key);
 }
 
 function reflect(keys: SortedKeys, key: string, present: boolean): void {

@@ -1,5 +1,6 @@
 import type { TargetState, UnitOption } from "@fleet/core";
 import type { ApiBackup } from "../contract/backup.ts";
+import type { ApiEvent } from "../contract/events.ts";
 import type { ApiMassLoss } from "../contract/losses.ts";
 import { apiPrefix, query } from "../contract/paths.ts";
 import type { ApiReseed } from "../contract/reseed.ts";
@@ -7,6 +8,7 @@ import type { ApiRestart, NewRestart } from "../contract/restart.ts";
 import type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
 import { readBackup } from "./backup-reader.ts";
 import { FleetApiError, FleetProtocolError } from "./errors.ts";
+import { readEvents } from "./event-reader.ts";
 import { Failover, type FailoverOptions } from "./failover.ts";
 import { readIds, readMassLoss } from "./loss-reader.ts";
 import {
@@ -20,7 +22,7 @@ import {
 } from "./readers.ts";
 import { readReseed } from "./reseed-reader.ts";
 import { readRestart } from "./restart-reader.ts";
-import { type WatchUpdate, watchUnits } from "./watch-stream.ts";
+import { type WatchFilter, type WatchUpdate, watchUnits } from "./watch-stream.ts";
 
 export interface UnitChange {
   readonly name: string;
@@ -31,6 +33,14 @@ export interface UnitChange {
 export interface StateFilter {
   readonly unitName?: string;
   readonly machineID?: string;
+}
+
+export interface EventFilter {
+  readonly unit?: string;
+  /** Id of the machine an event is about, or from which something was moved. */
+  readonly machine?: string;
+  /** At most so many, the latest. */
+  readonly limit?: number;
 }
 
 /** Rows asked for at once: more than a daemon gives. */
@@ -168,14 +178,26 @@ export class FleetClient {
     return this.#delete(`restarts/${encodeURIComponent(id)}`, signal);
   }
 
+  /** What has been decided and noticed lately, the latest last. Undefined when the server tells no events. */
+  events(filter: EventFilter = {}, signal?: AbortSignal): Promise<readonly ApiEvent[] | undefined> {
+    const { unit, machine, limit } = filter;
+    const parameters = new URLSearchParams({
+      ...(unit === undefined ? {} : { [query.unit]: unit }),
+      ...(machine === undefined ? {} : { [query.machine]: machine }),
+      ...(limit === undefined ? {} : { [query.limit]: String(limit) }),
+    });
+    const path = `events${parameters.size === 0 ? "" : `?${parameters}`}`;
+    return this.#one(path, (body) => readEvents(readObject(body, "list of events")), signal);
+  }
+
   /**
-   * Follows the named units, their states and the machines they are on; all of them when no name is given.
-   * The first update is a snapshot, or `unsupported` (and nothing after it) when the server has no streams:
-   * poll instead. Rejects with AbortedError when the signal fires, with FleetUnreachableError when the
-   * connection breaks.
+   * Follows the named units, their states and the machines they are on, or all of them, and events if asked for.
+   * The first update about rows is a snapshot, or, of a stream that goes on after `filter.since`, a delta with what was
+   * missed, be it nothing. `unsupported` (and nothing after it) when the server has no streams: poll instead. Rejects with
+   * AbortedError when the signal fires, with FleetUnreachableError when the connection breaks.
    */
-  watch(names: readonly string[], signal: AbortSignal): AsyncIterable<WatchUpdate> {
-    return watchUnits(this.#transport.current, names, signal);
+  watch(filter: WatchFilter, signal: AbortSignal): AsyncIterable<WatchUpdate> {
+    return watchUnits(this.#transport.current, filter, signal);
   }
 
   /** Closes the kept connections. Requests still under way fail. */

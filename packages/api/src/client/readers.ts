@@ -1,4 +1,5 @@
 import type { UnitOption } from "@fleet/core";
+import type { UnitSummary } from "../contract/watch.ts";
 import type { ApiMachine, ApiUnit, ApiUnitState } from "../contract/wire.ts";
 import { FleetProtocolError } from "./errors.ts";
 
@@ -49,6 +50,18 @@ export function readUnit(value: unknown): ApiUnit {
     desiredState: readTarget(fields.desiredState),
     ...(currentState === undefined || currentState === "" ? {} : { currentState: readTarget(currentState) }),
     ...(machineID === "" ? {} : { machineID }),
+  };
+}
+
+export function readUnitSummary(value: unknown): UnitSummary {
+  const { options: _none, ...unit } = readUnit(value);
+  const fields = readObject(value, "unit");
+  const description = readText(fields, "description");
+  return {
+    ...unit,
+    hash: readText(fields, "hash"),
+    ...(fields.global === true ? { global: true } : {}),
+    ...(description === "" ? {} : { description }),
   };
 }
 

@@ -6,17 +6,31 @@ import { apiPrefix, query } from "../contract/paths.ts";
 import type { WatchDelta, WatchSnapshot, WatchStatus } from "../contract/watch.ts";
 import { dialled } from "./dialled.ts";
 import { authority } from "./endpoint.ts";
-import { FleetApiError, FleetProtocolError, FleetUnreachableError } from "./errors.ts";
-import {
-  readList,
-  readMachine,
-  readNumber,
-  readObject,
-  readText,
-  readUnit,
-  readUnitState,
-} from "./readers.ts";
+import { FleetApiError, FleetUnreachableError } from "./errors.ts";
 import type { TransportOptions } from "./transport.ts";
+import { readUpdate } from "./watch-reader.ts";
+
+/** Which kinds of rows a stream can tell of. */
+export type WatchKind = "units" | "states" | "machines" | "events";
+
+/** A message that a stream got, to go on after. */
+export interface WatchPosition {
+  readonly revision: number;
+  /** As the snapshot before it named it. */
+  readonly cluster: string;
+}
+
+/** What a stream is to tell of. */
+export interface WatchFilter {
+  /** Names; none: every unit. */
+  readonly units?: readonly string[];
+  /** Units, states and machines unless given. */
+  readonly kinds?: readonly WatchKind[];
+  /** Summaries in place of units with their files. */
+  readonly options?: "none";
+  /** The stream tells what has changed since; where it no longer can, it says `resync` and gives a snapshot. */
+  readonly since?: WatchPosition;
+}
 
 export type WatchUpdate =
   | WatchSnapshot
@@ -30,28 +44,56 @@ const maxMessageBytes = 256 * 1024 * 1024;
 /** Updates held for a receiver that is busy; reading from the socket pauses above it. */
 const maxQueued = 64;
 
-/** See FleetClient.watch. A stream the server ends with `resync` is opened again: its snapshot follows. */
+/** See FleetClient.watch. A stream that the server ends with `resync` is resumed after the last update. */
 export async function* watchUnits(
   options: TransportOptions,
-  names: readonly string[],
+  filter: WatchFilter,
   signal: AbortSignal,
 ): AsyncGenerator<WatchUpdate> {
+  let { since } = filter;
   for (;;) {
-    const opened = await open(options, names, signal);
+    const opened = await open(options, { ...filter, ...(since === undefined ? {} : { since }) }, signal);
     if (opened === "unsupported") {
       yield { type: "unsupported" };
       return;
     }
-    const end = yield* updatesOf(opened, options.requestTimeoutMs, signal);
+    const end = yield* updatesOf(opened, options.requestTimeoutMs, signal, (update) => {
+      since = positionAfter(update, since);
+    });
     if (end !== watchClose.resync) {
       throw new FleetUnreachableError(`the server ended the stream (code ${end})`);
     }
   }
 }
 
+/** Undefined where the stream cannot be resumed: the server has not named its cluster. */
+function positionAfter(update: WatchUpdate, before: WatchPosition | undefined): WatchPosition | undefined {
+  switch (update.type) {
+    case "snapshot":
+      return update.cluster === undefined
+        ? undefined
+        : { revision: update.revision, cluster: update.cluster };
+    case "delta":
+      return before === undefined ? undefined : { ...before, revision: update.revision };
+    default:
+      return before;
+  }
+}
+
+function searchOf({ units = [], kinds, options, since }: WatchFilter): string {
+  const given = [
+    [query.units, units.length === 0 ? undefined : units.map(encodeURIComponent).join(",")],
+    [query.kinds, kinds?.join(",")],
+    [query.options, options],
+    [query.since, since === undefined ? undefined : String(since.revision)],
+    [query.cluster, since === undefined ? undefined : encodeURIComponent(since.cluster)],
+  ].filter(([, value]) => value !== undefined);
+  return given.length === 0 ? "" : `?${given.map(([name, value]) => `${name}=${value}`).join("&")}`;
+}
+
 async function open(
   options: TransportOptions,
-  names: readonly string[],
+  filter: WatchFilter,
   signal: AbortSignal,
 ): Promise<Inbox | "unsupported"> {
   // Only a command that waits pays for loading it.
@@ -60,10 +102,9 @@ async function open(
   throwIfAborted(signal);
   const { endpoint, tls, requestTimeoutMs, dial, dialTimeoutMs = 0 } = options;
   const secure = endpoint.kind === "tcp" && endpoint.secure;
-  const search = names.length === 0 ? "" : `?${query.units}=${names.map(encodeURIComponent).join(",")}`;
   const createConnection =
     dialled(options) ?? (endpoint.kind === "unix" ? () => connectSocket(endpoint.socketPath) : undefined);
-  const url = `${secure ? "wss" : "ws"}://${authority(endpoint)}${apiPrefix}/watch${search}`;
+  const url = `${secure ? "wss" : "ws"}://${authority(endpoint)}${apiPrefix}/watch${searchOf(filter)}`;
   const socket = new WebSocket(url, {
     maxPayload: maxMessageBytes,
     handshakeTimeout: requestTimeoutMs + (dial === undefined ? 0 : dialTimeoutMs),
@@ -168,6 +209,7 @@ async function* updatesOf(
   inbox: Inbox,
   answerWithinMs: number,
   signal: AbortSignal,
+  heard: (update: WatchUpdate) => void,
 ): AsyncGenerator<WatchUpdate, number> {
   let silent = false;
   const abort = (): void => inbox.wake();
@@ -183,7 +225,9 @@ async function* updatesOf(
       if (typeof next === "number") return next;
       if (next !== undefined) {
         const update = readUpdate(next);
-        if (update !== undefined) yield update;
+        if (update === undefined) continue;
+        heard(update);
+        yield update;
       } else if (silent) throw new FleetUnreachableError(`no answer within ${answerWithinMs / 1000} s`);
       else await inbox.woken();
     }
@@ -191,72 +235,5 @@ async function* updatesOf(
     endHeartbeat();
     signal.removeEventListener("abort", abort);
     inbox.socket.terminate();
-  }
-}
-
-/** Undefined for a kind of message a newer server may send. */
-function readUpdate(text: string): WatchUpdate | undefined {
-  const fields = readObject(parsed(text), "message");
-  const revision = (): number => readNumber(fields, "revision");
-  switch (fields.type) {
-    case "snapshot":
-      return {
-        type: "snapshot",
-        revision: revision(),
-        units: readList(fields, "units", readUnit),
-        states: readList(fields, "states", readUnitState),
-        machines: readList(fields, "machines", readMachine),
-      };
-    case "delta":
-      return {
-        type: "delta",
-        revision: revision(),
-        ...part(fields, "units", readUnit, readName),
-        ...part(fields, "states", readUnitState, readStateKey),
-        ...part(fields, "machines", readMachine, readName),
-      };
-    case "status": {
-      const text = readText(fields, "message");
-      return {
-        type: "status",
-        status: fields.status === "stale" ? "stale" : "connected",
-        ...(text === "" ? {} : { message: text }),
-      };
-    }
-    default:
-      return undefined;
-  }
-}
-
-function part<Key extends string, Put, Removed>(
-  fields: Readonly<Record<string, unknown>>,
-  key: Key,
-  readPut: (value: unknown) => Put,
-  readRemoved: (value: unknown) => Removed,
-): { readonly [K in Key]?: { put: Put[]; removed: Removed[] } } {
-  const value = fields[key];
-  if (value === undefined) return {};
-  const rows = readObject(value, `change of ${key}`);
-  const change = { put: readList(rows, "put", readPut), removed: readList(rows, "removed", readRemoved) };
-  const entry: { [K in Key]?: { put: Put[]; removed: Removed[] } } = {};
-  entry[key] = change;
-  return entry;
-}
-
-function readName(value: unknown): string {
-  if (typeof value !== "string") throw new FleetProtocolError("the server sent a bad name");
-  return value;
-}
-
-function readStateKey(value: unknown): { name: string; machineID: string } {
-  const fields = readObject(value, "unit state");
-  return { name: readText(fields, "name"), machineID: readText(fields, "machineID") };
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    throw new FleetProtocolError("the server sent a message that is no JSON");
   }
 }

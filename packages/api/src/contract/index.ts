@@ -1,6 +1,7 @@
 export * from "./backup.ts";
 export * from "./close-codes.ts";
 export * from "./dry-run.ts";
+export * from "./event-kinds.ts";
 export * from "./events.ts";
 export * from "./explanation.ts";
 export * from "./losses.ts";

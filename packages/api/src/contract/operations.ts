@@ -1,5 +1,6 @@
 import type { z } from "zod";
 import { backupShape } from "./backup.ts";
+import { eventListShape } from "./events.ts";
 import { confirmedLossesShape, confirmLossesShape, lossesShape } from "./losses.ts";
 import { query } from "./paths.ts";
 import { beginReseedShape, finishReseedShape, reseedShape } from "./reseed.ts";
@@ -273,18 +274,43 @@ export const operations = {
       415: notJson,
     },
   },
+  listEvents: {
+    id: "fleet.Event.List",
+    resource: "Event",
+    method: "GET",
+    path: "/events",
+    summary: "Retrieve what the engine has decided and noticed lately.",
+    queryParameters: {
+      [query.unit]: "Only events of this unit.",
+      [query.machine]: "Only events of this machine, by its full id, and of what was moved off it.",
+      [query.limit]: "At most so many, the latest.",
+    },
+    answers: {
+      200: { description: "The latest last.", shape: eventListShape },
+      400: refused("Bad limit."),
+    },
+  },
   watch: {
     id: "fleet.Watch.Open",
     resource: "Watch",
     method: "GET",
     path: "/watch",
     summary: "Open a WebSocket that sends a snapshot of units, states and machines, then what changes.",
-    queryParameters: { [query.units]: "Names of the units to follow, comma-separated; all of them without." },
+    queryParameters: {
+      [query.units]: "Names of the units to follow, comma-separated; all of them without.",
+      [query.kinds]:
+        "What to tell of, comma-separated: units, states, machines, events; all but the events without.",
+      [query.options]: "none: summaries of the units, without their files.",
+      [query.since]:
+        "Revision of the last message of a stream that is to be resumed: what has changed since is told.",
+      [query.cluster]: "With since: the cluster that the stream's snapshot has named.",
+    },
     answers: {
       101: {
         description: "The stream is open; each message is JSON in a text frame.",
         shape: watchMessageShape,
       },
+      400: refused("Bad kinds, options or since."),
       403: refused("A page of another site asks."),
       426: refused("The request is no upgrade to a WebSocket."),
     },

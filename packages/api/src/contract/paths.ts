@@ -27,4 +27,8 @@ export const query = {
   since: "since",
   /** Of a watch that resumes: the cluster that its snapshot named. */
   cluster: "cluster",
+  /** Of the list of events: only those of one unit, of one machine, at most so many. */
+  unit: "unit",
+  machine: "machine",
+  limit: "limit",
 } as const;

@@ -1,9 +1,10 @@
 import { z } from "zod";
 import { backupShape } from "./backup.ts";
+import { eventListShape, eventShape } from "./events.ts";
 import { confirmedLossesShape, confirmLossesShape, lossesShape, massLossShape } from "./losses.ts";
 import { beginReseedShape, finishReseedShape, reseedShape } from "./reseed.ts";
 import { newRestartShape, restartListShape, restartShape, restartStepShape } from "./restart.ts";
-import { deltaShape, snapshotShape, statusShape, watchMessageShape } from "./watch.ts";
+import { deltaShape, snapshotShape, statusShape, unitSummaryShape, watchMessageShape } from "./watch.ts";
 import {
   discoveryShape,
   errorBodyShape,
@@ -44,6 +45,9 @@ const named = {
   Losses: lossesShape,
   ConfirmLosses: confirmLossesShape,
   ConfirmedLosses: confirmedLossesShape,
+  Event: eventShape,
+  EventList: eventListShape,
+  UnitSummary: unitSummaryShape,
   WatchSnapshot: snapshotShape,
   WatchDelta: deltaShape,
   WatchStatus: statusShape,

@@ -10,6 +10,7 @@ import { backupHandlers } from "./backup-routes.ts";
 import { compressed } from "./compression.ts";
 import { addDashboard, type Dashboard, dashboardRoutes } from "./dashboard-routes.ts";
 import { documentHandlers } from "./document-routes.ts";
+import { eventHandlers } from "./event-routes.ts";
 import { addExposition, type Exposition } from "./exposition.ts";
 import { lossHandlers } from "./loss-routes.ts";
 import { machineHandlers } from "./machine-routes.ts";
@@ -93,6 +94,7 @@ export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInst
     ...backupHandlers(context),
     ...reseedHandlers(context),
     ...lossHandlers(context),
+    ...eventHandlers(context),
     ...documentHandlers(),
   };
   for (const prefix of apiPrefixes) {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { splitStateKey, stateKey } from "../cache/cluster-view.ts";
+import { splitStateKey, stateKey } from "../cache/view-change.ts";
 import { message } from "../contract/messages.ts";
 import { query } from "../contract/paths.ts";
 import type { ApiUnitState, UnitStatePage } from "../contract/wire.ts";

@@ -1,15 +1,16 @@
 import { type IncomingMessage, STATUS_CODES } from "node:http";
 import type { Duplex } from "node:stream";
 import { type Clock, errorMessage } from "@fleet/runtime";
-import { WebSocketServer } from "ws";
+import { type WebSocket, WebSocketServer } from "ws";
 import type { ClusterCache } from "../cache/cluster-cache.ts";
 import { watchClose } from "../contract/close-codes.ts";
 import { message } from "../contract/messages.ts";
-import { query } from "../contract/paths.ts";
 import type { ErrorBody } from "../contract/wire.ts";
 import type { ApiRegistry } from "../registry-port.ts";
 import { isWatchPath, resourceOf } from "../server/resources.ts";
 import { sameOrigin } from "../server/same-origin.ts";
+import { SharedMessages } from "./shared-messages.ts";
+import { readStreamRequest, type StreamRequest } from "./stream-filter.ts";
 import { type StreamLimits, WatchSession } from "./watch-session.ts";
 
 export interface WatchHubOptions {
@@ -33,10 +34,12 @@ export class WatchHub {
   readonly #options: WatchHubOptions;
   readonly #server: WebSocketServer;
   readonly #sessions = new Set<WatchSession>();
+  readonly #shared: SharedMessages;
   #closed = false;
 
   constructor(options: WatchHubOptions) {
     this.#options = options;
+    this.#shared = new SharedMessages(options.clock);
     this.#server = new WebSocketServer({
       noServer: true,
       clientTracking: false,
@@ -54,27 +57,16 @@ export class WatchHub {
   /** A listener's `upgrade` event. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.on("error", () => socket.destroy());
-    const url = requestUrl(request);
-    const { cache, registry, clock, limits, serverName, answered } = this.#options;
-    const refusal = this.#refusal(request, url);
-    if (refusal !== undefined) {
-      answered(refusal.status);
-      refuse(socket, refusal.status, refusal.text, serverName);
+    const { serverName, answered } = this.#options;
+    const asked = this.#asked(request);
+    if ("status" in asked) {
+      answered(asked.status);
+      refuse(socket, asked.status, asked.text, serverName);
       return;
     }
     this.#server.handleUpgrade(request, socket, head, (webSocket) => {
       answered(101);
-      const session = new WatchSession({
-        socket: webSocket,
-        cache,
-        frozen: () => registry.guard.frozen,
-        names: namesOf(url),
-        clock,
-        limits,
-      });
-      this.#sessions.add(session);
-      webSocket.once("close", () => this.#sessions.delete(session));
-      session.start();
+      this.#begin(webSocket, asked);
     });
   }
 
@@ -82,13 +74,31 @@ export class WatchHub {
   close(): void {
     this.#closed = true;
     for (const session of this.#sessions) session.close(watchClose.goingAway, "the daemon is stopping");
+    this.#shared.clear();
     this.#server.close();
   }
 
-  #refusal(
-    request: IncomingMessage,
-    url: URL | undefined,
-  ): { readonly status: number; readonly text: string } | undefined {
+  #begin(socket: WebSocket, { filter, since }: StreamRequest): void {
+    const { cache, registry, clock, limits } = this.#options;
+    const session = new WatchSession({
+      socket,
+      cache,
+      shared: this.#shared,
+      frozen: () => registry.guard.frozen,
+      cluster: () => `${registry.guard.clusterId ?? ""}.${registry.guard.epoch}`,
+      filter,
+      since,
+      clock,
+      limits,
+    });
+    this.#sessions.add(session);
+    socket.once("close", () => this.#sessions.delete(session));
+    session.start();
+  }
+
+  /** What the stream is to tell, or why there is to be none. */
+  #asked(request: IncomingMessage): StreamRequest | Refusal {
+    const url = requestUrl(request);
     if (url === undefined) return { status: 400, text: message.badPath };
     if (!isWatchPath(url.pathname)) {
       return resourceOf(url.pathname) === undefined
@@ -101,8 +111,15 @@ export class WatchHub {
       return { status: 503, text: message.tooManyStreams };
     }
     // Browsers let any page open a WebSocket anywhere and only name the page's origin.
-    return sameOrigin(request.headers) ? undefined : { status: 403, text: message.foreignOrigin };
+    if (!sameOrigin(request.headers)) return { status: 403, text: message.foreignOrigin };
+    const asked = readStreamRequest(url.searchParams);
+    return typeof asked === "string" ? { status: 400, text: asked } : asked;
   }
+}
+
+interface Refusal {
+  readonly status: number;
+  readonly text: string;
 }
 
 function requestUrl(request: IncomingMessage): URL | undefined {
@@ -110,13 +127,6 @@ function requestUrl(request: IncomingMessage): URL | undefined {
   return target.startsWith("/") && URL.canParse(target, "http://fleet")
     ? new URL(target, "http://fleet")
     : undefined;
-}
-
-function namesOf(url: URL | undefined): ReadonlySet<string> | undefined {
-  const names = (url?.searchParams.getAll(query.units) ?? [])
-    .flatMap((text) => text.split(","))
-    .filter((name) => name !== "");
-  return names.length === 0 ? undefined : new Set(names);
 }
 
 /** There is no response object in an upgrade: the answer is written by hand. */

@@ -1,9 +1,12 @@
 import type { CancelTimer, Clock, FleetError } from "@fleet/runtime";
 import type { WebSocket } from "ws";
 import type { ClusterCache } from "../cache/cluster-cache.ts";
+import type { ClusterView } from "../cache/cluster-view.ts";
 import { watchClose } from "../contract/close-codes.ts";
 import { message } from "../contract/messages.ts";
-import type { WatchMessage } from "../contract/watch.ts";
+import type { WatchMessage, WatchStatus } from "../contract/watch.ts";
+import type { SharedMessages } from "./shared-messages.ts";
+import type { StreamFilter, StreamPosition } from "./stream-filter.ts";
 import { StreamPicture } from "./stream-picture.ts";
 
 export interface StreamLimits {
@@ -11,16 +14,20 @@ export interface StreamLimits {
   readonly drainMs: number;
   /** Interval of pings; a receiver that has not answered the last one is dropped. */
   readonly pingMs: number;
-  /** How long a new stream waits for its snapshot before it is told that the store is away. */
+  /** How long a new stream waits for its snapshot, or for what it has missed, before it is told that it does. */
   readonly patienceMs: number;
 }
 
 export interface WatchSessionOptions {
   readonly socket: WebSocket;
   readonly cache: ClusterCache;
+  readonly shared: SharedMessages;
   readonly frozen: () => FleetError | undefined;
-  /** Units to follow; undefined: everything. */
-  readonly names: ReadonlySet<string> | undefined;
+  /** Name of the cluster that revisions are of; asked for once there is a view. */
+  readonly cluster: () => string;
+  readonly filter: StreamFilter;
+  /** What the receiver has been told; undefined: nothing. */
+  readonly since: StreamPosition | undefined;
   readonly clock: Clock;
   readonly limits: StreamLimits;
 }
@@ -28,14 +35,27 @@ export interface WatchSessionOptions {
 /** After the close frame, which a receiver that no longer reads never answers. */
 const closeGraceMs = 1_000;
 
+/** What the next message about rows is. */
+type Due =
+  | { readonly kind: "snapshot" }
+  /** Said before a snapshot that takes the place of what the receiver waits for. */
+  | { readonly kind: "resync"; readonly why: string }
+  /** It is being found out what the receiver has missed. */
+  | { readonly kind: "missed" }
+  /** The receiver's picture is as of `after`. `always`: it is told how far that goes even when nothing has changed. */
+  | { readonly kind: "delta"; readonly after: number; readonly always: boolean };
+
 /**
  * One stream.
  *
  * Invariants:
  * - at most one message is on its way: the next one is made when the socket has taken it, from the view of
  *   that moment, so the memory for a slow receiver is one message and the names of what changed meanwhile;
- * - a receiver that does not take a message within `drainMs` is closed with the resync code;
- * - the first message about rows is a snapshot, and so is the first after a `connected`.
+ * - a receiver that does not take a message within `drainMs` is closed with the resync code; it may resume after the last
+ *   message that it got;
+ * - the first message about rows is a snapshot, and so is the first after a `connected` or a `resync`; only a stream that
+ *   resumes another begins with a delta, which has all that was missed;
+ * - changes up to the revision that the receiver has come with are never told: it may be ahead of this daemon's view.
  */
 export class WatchSession {
   readonly #options: WatchSessionOptions;
@@ -43,16 +63,23 @@ export class WatchSession {
   readonly #timers = new Set<CancelTimer>();
   readonly #release: () => void;
   readonly #unsubscribe: () => void;
-  #needsSnapshot = true;
+  /** Of messages that this stream gets like others; undefined where it is told of some units only. */
+  readonly #variant: string | undefined;
+  #due: Due;
+  /** What the receiver has come with, where that is more than this daemon's view knew of. */
+  #ahead = 0;
   #status: "unknown" | "connected" | "stale" = "unknown";
   #sending = false;
   #ended = false;
   #answered = true;
 
   constructor(options: WatchSessionOptions) {
+    const { socket, cache, filter, since } = options;
     this.#options = options;
-    this.#picture = new StreamPicture(options.names);
-    const { socket, cache } = options;
+    this.#picture = new StreamPicture(filter);
+    this.#variant =
+      filter.names === undefined ? `${[...filter.kinds].sort()} ${filter.summaries}` : undefined;
+    this.#due = since === undefined ? { kind: "snapshot" } : { kind: "missed" };
     socket.on("close", () => this.#end());
     // `close` follows an error; without a listener the process would end.
     socket.on("error", () => {});
@@ -62,11 +89,12 @@ export class WatchSession {
     this.#release = cache.hold();
     this.#unsubscribe = cache.subscribe({
       changed: (change) => {
-        this.#picture.note(change);
+        if (change.revision > this.#ahead) this.#picture.note(change);
         this.#flush();
       },
       restarted: () => {
-        this.#needsSnapshot = true;
+        this.#ahead = 0;
+        if (this.#due.kind === "delta") this.#due = { kind: "snapshot" };
         this.#flush();
       },
     });
@@ -75,6 +103,7 @@ export class WatchSession {
   /** Sends the first message, now or as soon as there is one. */
   start(): void {
     this.#flush();
+    if (this.#due.kind === "missed") void this.#resume();
     this.#after(this.#options.limits.patienceMs, () => {
       if (this.#status === "unknown") this.#status = "connected";
       this.#flush();
@@ -92,6 +121,28 @@ export class WatchSession {
     socket.once("close", cancel);
   }
 
+  /** Finds out what the receiver has missed. Never rejects. */
+  async #resume(): Promise<void> {
+    const { cache, since, cluster, limits } = this.#options;
+    const { revision, cluster: told } = since ?? { revision: 0, cluster: "" };
+    await cache.reached(0, limits.patienceMs).catch(() => {});
+    if (this.#ended || this.#due.kind !== "missed" || cache.view === undefined) return;
+    const missed = told === cluster() ? await cache.missed(revision, limits.patienceMs) : undefined;
+    const { view } = cache;
+    if (this.#due.kind !== "missed" || view === undefined) return;
+    if (missed === undefined) {
+      this.#due = {
+        kind: "resync",
+        why: told === cluster() ? message.missedTooMuch : message.otherCluster,
+      };
+    } else {
+      if (revision > view.revision) this.#ahead = revision;
+      this.#picture.resume(view, missed);
+      this.#due = { kind: "delta", after: revision, always: true };
+    }
+    this.#flush();
+  }
+
   #flush(): void {
     if (this.#sending || this.#ended) return;
     const next = this.#next();
@@ -99,7 +150,7 @@ export class WatchSession {
     const { socket, limits } = this.#options;
     this.#sending = true;
     const cancelDrain = this.#after(limits.drainMs, () => this.close(watchClose.resync, "too slow"));
-    socket.send(JSON.stringify(next), () => {
+    socket.send(next, { binary: false }, () => {
       cancelDrain();
       this.#sending = false;
       this.#flush();
@@ -107,24 +158,74 @@ export class WatchSession {
   }
 
   /** The message that is due; undefined: none. */
-  #next(): WatchMessage | undefined {
+  #next(): Buffer | undefined {
     const { cache, frozen } = this.#options;
     const problem = frozen();
     const view = problem === undefined ? cache.view : undefined;
     if (view === undefined) {
-      this.#needsSnapshot = true;
       if (this.#status !== "connected") return undefined;
+      this.#due = { kind: "snapshot" };
       this.#status = "stale";
-      return { type: "status", status: "stale", message: problem?.message ?? message.etcdAway };
+      return status("stale", problem?.message ?? message.etcdAway);
     }
     if (this.#status === "stale") {
       this.#status = "connected";
-      return { type: "status", status: "connected" };
+      return status("connected");
     }
+    if (this.#due.kind === "missed") return undefined;
     this.#status = "connected";
-    if (!this.#needsSnapshot) return this.#picture.delta(view);
-    this.#needsSnapshot = false;
-    return this.#picture.snapshot(view);
+    return this.#rows(view);
+  }
+
+  #rows(view: ClusterView): Buffer | undefined {
+    if (this.#due.kind === "delta" && this.#picture.hasLost(view)) {
+      this.#due = { kind: "resync", why: message.missedEvents };
+    }
+    switch (this.#due.kind) {
+      case "missed":
+        return undefined;
+      case "resync": {
+        const { why } = this.#due;
+        this.#due = { kind: "snapshot" };
+        return status("resync", why);
+      }
+      case "snapshot": {
+        const made = this.#snapshot(view);
+        this.#due = { kind: "delta", after: view.revision, always: false };
+        return made;
+      }
+      case "delta":
+        return this.#delta(view, this.#due);
+    }
+  }
+
+  #snapshot(view: ClusterView): Buffer | undefined {
+    const make = (): Buffer => bytesOf({ ...this.#picture.snapshot(view), cluster: this.#options.cluster() });
+    return this.#shared(view, "snapshot", make);
+  }
+
+  /** Streams that were told everything up to the same revision are told the same from there on. */
+  #delta(view: ClusterView, { after, always }: Extract<Due, { kind: "delta" }>): Buffer | undefined {
+    if (always) {
+      const revision = Math.max(view.revision, after);
+      this.#due = { kind: "delta", after: revision, always: false };
+      return bytesOf({ type: "delta", ...this.#picture.delta(view), revision });
+    }
+    const make = (): Buffer | undefined => {
+      const delta = this.#picture.delta(view);
+      return delta === undefined ? undefined : bytesOf(delta);
+    };
+    if (this.#variant !== undefined && this.#picture.isTold) return undefined;
+    const made = this.#shared(view, `delta ${after}`, make);
+    if (made !== undefined) this.#due = { kind: "delta", after: view.revision, always: false };
+    return made;
+  }
+
+  #shared(view: ClusterView, what: string, make: () => Buffer | undefined): Buffer | undefined {
+    if (this.#variant === undefined) return make();
+    const made = this.#options.shared.get(view, `${what} ${this.#variant}`, make);
+    this.#picture.forget();
+    return made;
   }
 
   #ping(): void {
@@ -162,4 +263,12 @@ export class WatchSession {
     this.#unsubscribe();
     this.#release();
   }
+}
+
+function bytesOf(told: WatchMessage): Buffer {
+  return Buffer.from(JSON.stringify(told));
+}
+
+function status(word: WatchStatus["status"], why?: string): Buffer {
+  return bytesOf({ type: "status", status: word, ...(why === undefined ? {} : { message: why }) });
 }

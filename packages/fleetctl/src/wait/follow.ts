@@ -41,7 +41,7 @@ async function followStream(following: Following, signal: AbortSignal): Promise<
   const names = following.open().map((goal) => goal.unit);
   const asked = names.join(",").length > MAX_NAMES_LENGTH ? [] : names;
   try {
-    for await (const update of client.watch(asked, signal)) {
+    for await (const update of client.watch({ units: asked }, signal)) {
       if (update.type === "unsupported") return;
       if (update.type === "snapshot") picture.applySnapshot(update, names);
       if (update.type === "delta") picture.applyDelta(update);
