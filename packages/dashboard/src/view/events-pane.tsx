@@ -79,8 +79,29 @@ export function EventLine({ event, now, isLinked = true }: EventLineProps) {
       <time dateTime={event.at} title={fullTime(at)}>
         {clockText(at, now)}
       </time>
-      <span class="event-text">{target === undefined ? event.text : <a href={target}>{event.text}</a>}</span>
+      <span class="event-text">
+        {target === undefined ? (
+          <EventText {...event} />
+        ) : (
+          <a href={target}>
+            <EventText {...event} />
+          </a>
+        )}
+      </span>
     </li>
+  );
+}
+
+/** The unit's name stands out, so that one finds it when looking down the list. */
+function EventText({ text, unit }: Pick<ApiEvent, "text" | "unit">) {
+  const at = unit === undefined ? -1 : text.indexOf(unit);
+  if (unit === undefined || at < 0) return text;
+  return (
+    <>
+      {text.slice(0, at)}
+      <b>{unit}</b>
+      {text.slice(at + unit.length)}
+    </>
   );
 }
 
