@@ -95,7 +95,7 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
       );
       await page.getByText("0 of 2 units elsewhere").waitFor();
       expect(await page.locator(".machine-table tr.lost").textContent()).toContain("lost just now");
-      expect(await row("web.service").textContent()).toContain("Moving");
+      await expect.poll(() => row("web.service").textContent()).toContain("Moving");
       fleetd.tell(
         delta(102, {
           summaries: { put: [summary("api.service", 1), summary("web.service", 3)], removed: [] },
@@ -106,7 +106,7 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
         }),
       );
       await page.getByText(/2 units elsewhere after \d/).waitFor();
-      expect(await row("web.service").textContent()).toContain("Active");
+      await expect.poll(() => row("web.service").textContent()).toContain("Active");
       expect(await row("web.service").textContent()).toContain(machineId(3).slice(0, 8));
       await page.getByText("web.service moved to m3").waitFor();
     });
@@ -116,24 +116,25 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
       await row("db.service").waitFor({ state: "detached" });
       expect(await listed()).toEqual(["api.service", "web.service"]);
       await page.getByRole("button", { name: "Active" }).click();
-      expect(page.url()).toMatch(/#\/\?state=active&q=answers$/);
+      await expect.poll(() => page.url()).toMatch(/#\/\?state=active&q=answers$/);
       await page.reload();
       await row("web.service").waitFor();
       expect(await listed()).toEqual(["api.service", "web.service"]);
       await page.getByRole("searchbox").fill("nothing has this");
       await page.getByRole("button", { name: "Clear the filters" }).click();
-      expect(await listed()).toHaveLength(4);
+      await expect.poll(listed).toHaveLength(4);
     });
 
     test("is sorted by a click on a column's head", async () => {
       await page.getByRole("button", { name: "State" }).click();
-      expect((await listed())[0]).toBe("db.service");
+      await expect.poll(async () => (await listed())[0]).toBe("db.service");
       expect(await page.getByRole("columnheader", { name: "State" }).getAttribute("aria-sort")).toBe(
         "ascending",
       );
       await page.getByRole("button", { name: "Unit", exact: true }).click();
+      await expect.poll(async () => (await listed())[0]).toBe("api.service");
       await page.getByRole("button", { name: "Unit", exact: true }).click();
-      expect(await listed()).toEqual(["web.service", "gpu.service", "db.service", "api.service"]);
+      await expect.poll(listed).toEqual(["web.service", "gpu.service", "db.service", "api.service"]);
     });
 
     test("is used by keyboard: / searches, arrows go through the list, Enter opens", async () => {
@@ -142,14 +143,14 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
       await page.keyboard.press("/");
       await page.keyboard.type("service");
       await page.keyboard.press("ArrowDown");
-      expect(await focused()).toContain("api.service");
+      await expect.poll(focused).toContain("api.service");
       await page.keyboard.press("ArrowDown");
       await page.keyboard.press("ArrowDown");
-      expect(await focused()).toContain("gpu.service");
+      await expect.poll(focused).toContain("gpu.service");
       await page.keyboard.press("End");
-      expect(await focused()).toContain("web.service");
+      await expect.poll(focused).toContain("web.service");
       await page.keyboard.press("Home");
-      expect(await focused()).toContain("api.service");
+      await expect.poll(focused).toContain("api.service");
       await page.keyboard.press("Enter");
       await page.getByRole("heading", { name: "api.service" }).waitFor();
       expect(page.url()).toMatch(/#\/units\/api\.service$/);
@@ -203,8 +204,8 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
       ];
       await fleetd.listen();
       await page.getByText("Live", { exact: true }).waitFor();
-      expect(await page.getByText("fleetd does not answer.").count()).toBe(0);
-      expect(await row("new.service").textContent()).toContain("Active");
+      await page.getByText("fleetd does not answer.").waitFor({ state: "detached" });
+      await expect.poll(() => row("new.service").textContent()).toContain("Active");
       expect(fleetd.opened.at(-1)?.get("cluster")).toBe("c1");
     });
 
@@ -252,13 +253,13 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
         delta(101, { states: { put: [state("web.service", 2, "failed", "failed")], removed: [] } }),
       );
       await page.getByText("active (running) →").waitFor();
-      expect(await page.locator(".facts").textContent()).toContain("Failed");
+      await expect.poll(() => page.locator(".facts").textContent()).toContain("Failed");
     });
 
     test("says so where there is no such unit, and does without an explanation", async () => {
       await open("#/units/absent.service");
       await page.getByText("The cluster has no such unit.").waitFor();
-      expect(await page.getByText("Why it is where it is").count()).toBe(0);
+      await page.getByText("Why it is where it is").waitFor({ state: "detached" });
     });
 
     test("changes nothing unless fleetd allows it", async () => {
@@ -269,15 +270,21 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
 
     test("stops a unit after a question, where fleetd allows it", async () => {
       await open("#/units/web.service", { actions: true });
-      await page.getByRole("button", { name: "Stop" }).click();
-      await page.getByRole("button", { name: "Cancel" }).click();
-      expect(fleetd.changes).toEqual([]);
-      await page.getByRole("button", { name: "Stop" }).click();
+      const question = page.getByRole("dialog");
+      const ask = async (): Promise<void> => {
+        await page.locator(".actions > button", { hasText: "Stop" }).click();
+        await question.waitFor();
+      };
+      await ask();
+      await question.getByRole("button", { name: "Cancel" }).click();
+      await question.waitFor({ state: "detached" });
+      await ask();
       await page.keyboard.press("Escape");
+      await question.waitFor({ state: "detached" });
       expect(fleetd.changes).toEqual([]);
-      await page.getByRole("button", { name: "Stop" }).click();
-      await page.getByRole("dialog").getByRole("button", { name: "Stop" }).click();
-      await page.getByRole("dialog").waitFor({ state: "detached" });
+      await ask();
+      await question.getByRole("button", { name: "Stop" }).click();
+      await question.waitFor({ state: "detached" });
       expect(fleetd.changes).toEqual([["web.service", { desiredState: "loaded" }]]);
     });
   });

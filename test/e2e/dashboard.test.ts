@@ -123,6 +123,10 @@ describe.skipIf(problem !== undefined)(`in a browser${problem === undefined ? ""
     await lost.kill();
     await page().locator(`.machine-table tr.lost`, { hasText: lost.shortId }).waitFor({ timeout: 20_000 });
     await page().getByText(`of ${moving.length} units elsewhere`).waitFor();
+    await page()
+      .getByText(/was lost/)
+      .first()
+      .waitFor();
     await picture("during");
 
     await page().getByText(`${moving.length} units elsewhere after`).waitFor({ timeout: 30_000 });

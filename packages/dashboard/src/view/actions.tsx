@@ -1,5 +1,5 @@
 import type { ApiUnit } from "@fleet/api/contract";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { UnitRow } from "../model/index.ts";
 import { setTargetState } from "../server.ts";
 
@@ -65,7 +65,7 @@ function Confirmation({ name, action, close }: ConfirmationProps) {
   const dialog = useRef<HTMLDialogElement>(null);
   const [isUnderWay, setUnderWay] = useState(false);
   const [problem, setProblem] = useState<string>();
-  useEffect(() => dialog.current?.showModal(), []);
+  useLayoutEffect(() => dialog.current?.showModal(), []);
   const carryOut = async (): Promise<void> => {
     setUnderWay(true);
     const refused = await setTargetState(name, action.target);

@@ -63,7 +63,7 @@ function LostFor({ since }: { readonly since: number }) {
   return (
     <>
       What you see is out of date
-      <span aria-hidden="true"> by {ageText(Math.max(1_000, Date.now() - since))}</span>.
+      <span aria-hidden="true"> by {ageText(Date.now() - since)}</span>.
     </>
   );
 }

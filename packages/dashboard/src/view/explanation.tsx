@@ -78,7 +78,9 @@ function Told({ explanation, picture }: ToldProps) {
           <h3>What would change it</h3>
           <ul class="reasons">
             {remedies.map((remedy) => (
-              <li key={remedy}>{remedy}</li>
+              <li key={remedy} class="sentence">
+                {remedy}
+              </li>
             ))}
           </ul>
         </>

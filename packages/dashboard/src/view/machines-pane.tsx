@@ -40,7 +40,7 @@ export function MachinesPane({ picture }: { readonly picture: Picture }) {
                         href={formatRoute({ page: "machine", id: row.id, filter: allUnits })}
                         tabIndex={index === focus.active ? 0 : -1}
                         onFocus={() => focus.onFocus(index)}
-                        onKeyDown={(event) => focus.onKeyDown(event, index)}
+                        onKeyDown={focus.onKeyDown}
                       >
                         <MachineLine row={row} most={most} now={now} />
                       </a>

@@ -3,10 +3,9 @@ export function shortId(id: string): string {
   return id.slice(0, 8);
 }
 
-/** "just now", "12 s", "3 min", "2 h", "5 d". */
+/** "12 s", "3 min", "2 h", "5 d". */
 export function ageText(ms: number): string {
   const seconds = Math.max(0, Math.floor(ms / 1_000));
-  if (seconds < 1) return "just now";
   if (seconds < 60) return `${seconds} s`;
   if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 86_400) return `${Math.floor(seconds / 3_600)} h`;
@@ -14,8 +13,7 @@ export function ageText(ms: number): string {
 }
 
 export function agoText(ms: number): string {
-  const age = ageText(ms);
-  return age === "just now" ? age : `${age} ago`;
+  return ms < 1_000 ? "just now" : `${ageText(ms)} ago`;
 }
 
 const time = new Intl.DateTimeFormat(undefined, {

@@ -188,7 +188,7 @@ interface UnitLineProps {
   readonly isFresh: boolean;
   readonly isActive: boolean;
   readonly onFocus: (index: number) => void;
-  readonly onKeyDown: (event: KeyboardEvent, index: number) => void;
+  readonly onKeyDown: (event: KeyboardEvent) => void;
 }
 
 /** Rendered again only for a row that has changed: rows are replaced, never altered. */
@@ -216,7 +216,7 @@ class UnitLine extends Component<UnitLineProps> {
             href={formatRoute({ page: "unit", name: row.name })}
             tabIndex={isActive ? 0 : -1}
             onFocus={() => onFocus(index)}
-            onKeyDown={(event) => onKeyDown(event, index)}
+            onKeyDown={onKeyDown}
           >
             <span class="narrow-only">
               <StateMark phase={row.phase} />

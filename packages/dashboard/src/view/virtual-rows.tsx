@@ -1,5 +1,5 @@
 import type { ComponentChildren, RefObject } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 
 /** Rows rendered beyond what is seen, on either side, so that scrolling finds them there. */
 const overscan = 12;
@@ -102,7 +102,7 @@ function rowAfterKey(key: string, index: number, count: number, page: number): n
 
 /**
  * Which row of a list takes part in the order of focus, and how keys move it. Rows have `data-row` with their index; the
- * first link in one takes the focus.
+ * first link in one takes the focus. What it returns works for as long as the list is there, whatever becomes of the rows.
  */
 export function useRowFocus(
   viewport: RefObject<HTMLElement | null>,
@@ -110,34 +110,53 @@ export function useRowFocus(
   rowHeight: number,
   headerHeight: number,
 ) {
+  const latest = useRef({ count, rowHeight, headerHeight });
+  latest.current = { count, rowHeight, headerHeight };
   // An object of its own each time: also who is to have the focus again is rendered again.
   const [{ index: chosen }, choose] = useState({ index: 0 });
+  /** The row that gets the focus once it is rendered. */
   const wanted = useRef<number | undefined>(undefined);
-  useEffect(() => {
-    const element = viewport.current;
-    if (wanted.current === undefined || element === null) return;
-    const link = element.querySelector<HTMLElement>(`[data-row="${wanted.current}"] a`);
+  useLayoutEffect(() => {
+    if (wanted.current === undefined) return;
+    const link = viewport.current?.querySelector<HTMLElement>(`[data-row="${wanted.current}"] a`);
     wanted.current = undefined;
     link?.focus({ preventScroll: true });
   });
   const focusRow = (index: number): void => {
-    const element = viewport.current;
-    if (element === null || count === 0) return;
-    const above = index * rowHeight;
-    const below = above + rowHeight - (element.clientHeight - headerHeight);
-    if (element.scrollTop > above) element.scrollTop = above;
-    else if (element.scrollTop < below) element.scrollTop = below;
+    if (viewport.current === null || latest.current.count === 0) return;
+    scrollToRow(viewport.current, index, latest.current);
     wanted.current = index;
     choose({ index });
   };
-  const onKeyDown = (event: KeyboardEvent, index: number): void => {
+  const onKeyDown = (event: KeyboardEvent): void => {
     if (event.altKey || event.ctrlKey || event.metaKey) return;
-    const page = Math.max(1, Math.floor((viewport.current?.clientHeight ?? 0) / rowHeight) - 1);
-    const next = rowAfterKey(event.key, index, count, page);
+    const { count: rows, rowHeight: height } = latest.current;
+    // Keys that come before the focus has moved go on from where it moves to.
+    const from = wanted.current ?? rowOf(event.target);
+    const page = Math.max(1, Math.floor((viewport.current?.clientHeight ?? 0) / height) - 1);
+    const next = from === undefined ? undefined : rowAfterKey(event.key, from, rows, page);
     if (next === undefined) return;
     event.preventDefault();
     focusRow(next);
   };
   const onFocus = (index: number): void => choose({ index });
   return { active: Math.min(chosen, Math.max(0, count - 1)), focusRow, onFocus, onKeyDown };
+}
+
+function rowOf(target: EventTarget | null): number | undefined {
+  const row = target instanceof Element ? target.closest<HTMLElement>("[data-row]") : null;
+  return row === null ? undefined : Number(row.dataset.row);
+}
+
+interface RowGeometry {
+  readonly rowHeight: number;
+  readonly headerHeight: number;
+}
+
+/** Scrolls as little as it takes. */
+function scrollToRow(element: HTMLElement, index: number, { rowHeight, headerHeight }: RowGeometry): void {
+  const top = index * rowHeight;
+  const lowest = top + rowHeight - (element.clientHeight - headerHeight);
+  if (element.scrollTop > top) element.scrollTop = top;
+  else if (element.scrollTop < lowest) element.scrollTop = lowest;
 }
