@@ -249,6 +249,22 @@ describe("a stream that is resumed", () => {
       });
     });
 
+    test("is not forgotten when etcd goes away while it is found out what it missed", async () => {
+      await other.stop();
+      other = await serveApi(registry, { deadlineMs: 5_000 });
+      await submit("a.service");
+      const cutAt = registry.revision;
+      await registry.intents.destroy("a.service");
+      const first = open({ ...all, ...since(cutAt) }, other).next();
+      await expect.poll(() => registry.following).toBe(1);
+      registry.goAway();
+      registry.machine(m1, "10.0.0.1");
+      await expect.poll(() => registry.replays).toBe(1);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      registry.comeBack();
+      expect(await first).toMatchObject({ type: "status", status: "resync" });
+    });
+
     test("is told to begin anew where etcd has forgotten it", async () => {
       await submit("a.service");
       const cutAt = registry.revision;

@@ -58,6 +58,13 @@ const text = { "content-type": "text/plain" };
 const tooManyUnits = Array.from({ length: 2_000 }, (_, index) => `u${index}.service`);
 const huge = JSON.stringify("x".repeat(8 * 1024 * 1024));
 
+const upgrade = {
+  connection: "Upgrade",
+  upgrade: "websocket",
+  "sec-websocket-version": "13",
+  "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
+};
+
 /** For each row of the page, a request that is answered with its status. */
 const calls: Readonly<Record<string, Call>> = {
   "GET /units 200": { method: "GET", path: "/units" },
@@ -114,6 +121,8 @@ const calls: Readonly<Record<string, Call>> = {
   "GET /restarts/N 404": { method: "GET", path: "/restarts/none" },
   "DELETE /restarts/N 204": { method: "DELETE", path: "/restarts/:unwanted" },
   "DELETE /restarts/N 404": { method: "DELETE", path: "/restarts/none" },
+  "GET /events 200": { method: "GET", path: "/events" },
+  "GET /events 400": { method: "GET", path: "/events?limit=none" },
   "GET /losses 200": { method: "GET", path: "/losses" },
   "POST /losses/confirm 200": { method: "POST", path: "/losses/confirm", body: {} },
   "POST /losses/confirm 400": { method: "POST", path: "/losses/confirm", body: { machines: "all" } },
@@ -147,16 +156,11 @@ const calls: Readonly<Record<string, Call>> = {
   },
   "POST /reseed/finish 415": { method: "POST", path: "/reseed/finish", raw: "{}", headers: text },
   "GET /openapi.json 200": { method: "GET", path: "/openapi.json" },
+  "GET /watch 400": { method: "GET", path: "/watch?kinds=none", headers: upgrade },
   "GET /watch 403": {
     method: "GET",
     path: "/watch",
-    headers: {
-      connection: "Upgrade",
-      upgrade: "websocket",
-      "sec-websocket-version": "13",
-      "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==",
-      origin: "http://elsewhere.example",
-    },
+    headers: { ...upgrade, origin: "http://elsewhere.example" },
   },
   "GET /watch 426": { method: "GET", path: "/watch" },
   "POST /units 405": { method: "POST", path: "/units" },

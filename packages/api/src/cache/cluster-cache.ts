@@ -221,9 +221,18 @@ export class ClusterCache {
     const view = this.#view;
     const { registry, clock } = this.#options;
     const missed = await readMissed({ registry, clock, history: this.#history, timeoutMs }, revision);
+    // What was read may be ahead of the view, where a row that has just come is one that is not there.
+    const seen = missed !== undefined && (await this.#sees(merged(missed).revision, timeoutMs));
     if (view !== this.#view) return;
-    if (missed === undefined) this.#lostThrough = revision;
-    else this.#history.extend(revision, missed);
+    if (seen) this.#history.extend(revision, missed);
+    else this.#lostThrough = revision;
+  }
+
+  #sees(revision: number, timeoutMs: number): Promise<boolean> {
+    return this.reached(revision, timeoutMs).then(
+      () => true,
+      () => false,
+    );
   }
 
   #settle(): void {

@@ -103,7 +103,7 @@ export class WatchSession {
   /** Sends the first message, now or as soon as there is one. */
   start(): void {
     this.#flush();
-    if (this.#due.kind === "missed") void this.#resume();
+    if (this.#options.since !== undefined) void this.#resume(this.#options.since);
     this.#after(this.#options.limits.patienceMs, () => {
       if (this.#status === "unknown") this.#status = "connected";
       this.#flush();
@@ -121,24 +121,22 @@ export class WatchSession {
     socket.once("close", cancel);
   }
 
-  /** Finds out what the receiver has missed. Never rejects. */
-  async #resume(): Promise<void> {
-    const { cache, since, cluster, limits } = this.#options;
-    const { revision, cluster: told } = since ?? { revision: 0, cluster: "" };
+  /** Finds out what the receiver has missed; however that ends, something is due then. Never rejects. */
+  async #resume(since: StreamPosition): Promise<void> {
+    const { cache, cluster, limits } = this.#options;
     await cache.reached(0, limits.patienceMs).catch(() => {});
-    if (this.#ended || this.#due.kind !== "missed" || cache.view === undefined) return;
-    const missed = told === cluster() ? await cache.missed(revision, limits.patienceMs) : undefined;
+    const isOurs = since.cluster === cluster();
+    const missed =
+      isOurs && cache.view !== undefined ? await cache.missed(since.revision, limits.patienceMs) : undefined;
     const { view } = cache;
-    if (this.#due.kind !== "missed" || view === undefined) return;
-    if (missed === undefined) {
-      this.#due = {
-        kind: "resync",
-        why: told === cluster() ? message.missedTooMuch : message.otherCluster,
-      };
+    // A stream that was told meanwhile that etcd is away gets a snapshot.
+    if (this.#ended || this.#due.kind !== "missed") return;
+    if (missed === undefined || view === undefined) {
+      this.#due = { kind: "resync", why: isOurs ? message.missedTooMuch : message.otherCluster };
     } else {
-      if (revision > view.revision) this.#ahead = revision;
+      if (since.revision > view.revision) this.#ahead = since.revision;
       this.#picture.resume(view, missed);
-      this.#due = { kind: "delta", after: revision, always: true };
+      this.#due = { kind: "delta", after: since.revision, always: true };
     }
     this.#flush();
   }
