@@ -42,6 +42,17 @@ export default defineConfig({
       },
       {
         ...source,
+        // In a real Chromium. One at a time: frames are measured.
+        test: {
+          name: "browser",
+          include: ["test/browser/**/*.test.ts"],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          fileParallelism: false,
+        },
+      },
+      {
+        ...source,
         // Minutes each: `npm run drill`, not part of `npm test`.
         test: {
           name: "drill",

@@ -15,13 +15,13 @@ export const checkout = join(dirname(fileURLToPath(import.meta.url)), "..");
  * Installs and builds what is missing or stale. Throws an Error with a message for people when something cannot
  * be had.
  *
- * @param {{ machines: boolean, fullMachines?: boolean }} needs machines: whether real machines and etcd will be run;
- * fullMachines: whether also such with a network of their own
+ * @param {{ machines: boolean, fullMachines?: boolean, browser?: boolean }} needs machines: whether real machines and
+ * etcd will be run; fullMachines: whether also such with a network of their own; browser: whether the dashboard is looked at
  */
 export function prepare(needs) {
   const say = (line) => process.stderr.write(`» ${line}\n`);
   requireNode();
-  if (needs.machines) {
+  if (needs.machines || needs.browser === true) {
     const problem = providePrograms(say, needs);
     if (problem !== undefined) throw new Error(problem);
   }
@@ -77,5 +77,5 @@ function npm(args) {
 }
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
-  await orExplain(() => prepare({ machines: true, fullMachines: true }));
+  await orExplain(() => prepare({ machines: true, fullMachines: true, browser: true }));
 }

@@ -27,17 +27,23 @@ const FULL_MACHINE_PACKAGES = new Map([
   // The system's message bus; light machines have enough of the program.
   ["dbus.socket", ["dbus"]],
 ]);
+/** The browser that tests of the dashboard run in: large, and without it they are skipped, and say so. */
+const BROWSER_PACKAGES = new Map([["chromium", ["chromium"]]]);
 const POLICY = "/usr/sbin/policy-rc.d";
 
-/** What this user's machines need, of the lists above, and is not installed. */
-function missingPrograms({ fullMachines = false }) {
-  const missing = [...PACKAGES.keys()].filter((program) => !isOnPath(program));
-  if (!inSystemdDirectory("systemd") && !missing.includes("systemctl")) missing.push("systemctl");
-  if (!fullMachines || !isRoot()) return missing;
-  const forFullMachines = [...FULL_MACHINE_PACKAGES.keys()].filter((name) =>
-    name.includes(".") ? !inSystemdDirectory(`system/${name}`) : !isOnPath(name),
-  );
-  return [...missing, ...forFullMachines];
+/** What is needed, of the lists above, and is not installed. What can be done without only root is asked for. */
+function missingPrograms({ machines = true, fullMachines = false, browser = false }) {
+  const wanted = [
+    ...(machines ? PACKAGES.keys() : []),
+    ...(fullMachines && isRoot() ? FULL_MACHINE_PACKAGES.keys() : []),
+    ...(browser && isRoot() ? BROWSER_PACKAGES.keys() : []),
+  ];
+  return wanted.filter((name) => !isInstalled(name));
+}
+
+function isInstalled(name) {
+  if (name.includes(".")) return inSystemdDirectory(`system/${name}`);
+  return isOnPath(name) && (name !== "systemctl" || inSystemdDirectory("systemd"));
 }
 
 function inSystemdDirectory(path) {
@@ -52,7 +58,7 @@ function isRoot() {
  * Installs missing programs where that is possible: as root, on Debian and its relatives.
  *
  * @param {(line: string) => void} say
- * @param {{ fullMachines?: boolean }} needs
+ * @param {{ machines?: boolean, fullMachines?: boolean, browser?: boolean }} needs
  * @returns {string | undefined} what stands in the way, for a person; undefined when nothing is missing that the
  * tests cannot do without
  */
@@ -60,7 +66,7 @@ export function providePrograms(say, needs) {
   const missing = missingPrograms(needs);
   if (missing.length === 0) return undefined;
   if (!isOnPath("apt-get")) {
-    return withoutFullMachines(missing, say, (left) => `missing on this host: ${left}. Please install them`);
+    return withoutOptional(missing, say, (left) => `missing on this host: ${left}. Please install them`);
   }
   const packages = packagesFor(missing);
   if (!isRoot()) {
@@ -79,19 +85,21 @@ export function providePrograms(say, needs) {
     chosen = packagesFor(missing);
     install(chosen);
   }
-  return withoutFullMachines(
+  return withoutOptional(
     missingPrograms(needs),
     say,
     (left) => `apt-get could not provide ${left}: see above. It was asked for ${chosen.join(", ")}`,
   );
 }
 
-/** What `explain` makes of the missing programs, or undefined, and a word on it, when only full machines lack them. */
-function withoutFullMachines(missing, say, explain) {
+/** What `explain` makes of the missing programs, or undefined, and a word on it, when only some tests lack them. */
+function withoutOptional(missing, say, explain) {
   const vital = missing.filter((program) => PACKAGES.has(program));
   if (vital.length > 0) return explain(missing.join(", "));
-  if (missing.length > 0)
-    say(`No full machines here, their tests are skipped: ${explain(missing.join(", "))}`);
+  const browser = missing.filter((program) => BROWSER_PACKAGES.has(program));
+  if (browser.length > 0) say(`No browser here, its tests are skipped: ${explain(browser.join(", "))}`);
+  const others = missing.filter((program) => !BROWSER_PACKAGES.has(program));
+  if (others.length > 0) say(`No full machines here, their tests are skipped: ${explain(others.join(", "))}`);
   return undefined;
 }
 
@@ -116,7 +124,8 @@ function packagesFor(programs) {
 }
 
 function packagesWith(program) {
-  return PACKAGES.get(program) ?? FULL_MACHINE_PACKAGES.get(program) ?? [];
+  const lists = [PACKAGES, FULL_MACHINE_PACKAGES, BROWSER_PACKAGES];
+  return lists.find((packages) => packages.has(program))?.get(program) ?? [];
 }
 
 /** Those of a program's packages that this release has. */

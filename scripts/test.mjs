@@ -5,17 +5,21 @@ import { join } from "node:path";
 import { checkout, orExplain, prepare } from "./prepare.mjs";
 
 const PURE_PROJECTS = new Set(["unit", "scenario", "simulation"]);
+/** Those that need no machines. */
+const BARE_PROJECTS = new Set([...PURE_PROJECTS, "browser"]);
 
 const args = process.argv.slice(2);
 const projects = args.flatMap((arg, index) => {
   if (arg.startsWith("--project=")) return [arg.slice("--project=".length)];
   return arg === "--project" ? [args[index + 1]] : [];
 });
-const machines = projects.length === 0 || projects.some((project) => !PURE_PROJECTS.has(project));
+const machines = projects.length === 0 || projects.some((project) => !BARE_PROJECTS.has(project));
+const browser =
+  projects.length === 0 || projects.some((project) => project === "browser" || project === "e2e");
 
 await orExplain(() => {
   try {
-    prepare({ machines, fullMachines: machines });
+    prepare({ machines, fullMachines: machines, browser });
   } catch (error) {
     if (!machines || !(error instanceof Error)) throw error;
     const pure = [...PURE_PROJECTS].map((project) => `--project ${project}`).join(" ");

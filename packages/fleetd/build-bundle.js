@@ -2,6 +2,7 @@ import { cp, rm } from "node:fs/promises";
 import { createRequire } from "node:module";
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
+import { buildDashboard } from "@fleet/dashboard/build";
 import { build } from "esbuild";
 
 /**
@@ -35,8 +36,9 @@ await build({
     js: 'import{createRequire as requireOf}from"node:module";const require=requireOf(import.meta.url),__dirname=import.meta.dirname;',
   },
 });
-// What is read at run time, relative to the modules that read it: its own manifest, and etcd's protocol.
+// What is read at run time, relative to the modules that read it: its own manifest, the dashboard, and etcd's protocol.
 await cp(join(packageDirectory, "package.json"), join(outdir, "package.json"));
+await buildDashboard(join(outdir, "ui"));
 await cp(join(dirname(require.resolve("etcd3/package.json")), "proto"), join(outdir, "proto"), {
   recursive: true,
 });

@@ -22,6 +22,8 @@ export interface Config {
   readonly massLossShare: number;
   /** What becomes of this machine's units when fleetd is told to end. */
   readonly shutdownPolicy: "unload" | "keep";
+  /** Whether the dashboard may change what is wanted of units. */
+  readonly dashboardActions: boolean;
   /** Undefined: what systemd passed, else the default socket. */
   readonly listen: readonly ListenAddress[] | undefined;
 }
@@ -80,6 +82,7 @@ function configOf(options: Options, tls: TlsMaterial | undefined): Config {
     engineEnabled: !options.disable_engine,
     massLossShare: options.mass_loss_share,
     shutdownPolicy: options.shutdown_policy,
+    dashboardActions: options.dashboard_actions,
     listen: options.listen,
   };
 }

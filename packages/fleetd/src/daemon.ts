@@ -7,6 +7,7 @@ import { Backoff, type Clock, type Logger, type Random, sleep, supervise } from 
 import { DbusUnitManager, DiskUnitDirectory, type UnitManager } from "@fleet/systemd";
 import type { ClusterMemoryFile } from "./cluster-memory-file.ts";
 import type { Config, EtcdConfig } from "./config.ts";
+import { readDashboardFile } from "./dashboard-files.ts";
 import type { Components } from "./lifecycle.ts";
 import type { PrometheusMetrics } from "./prometheus-metrics.ts";
 import { detectPublicIp, readRoutes } from "./public-ip.ts";
@@ -52,6 +53,7 @@ export async function startDaemon(config: Config, host: Host): Promise<Component
     ...common,
     registry,
     exposition: metrics,
+    dashboard: { actions: config.dashboardActions, file: readDashboardFile },
     version,
     tokenLimit: config.tokenLimit,
     agentTtlMs: config.agentTtlMs,

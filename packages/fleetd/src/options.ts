@@ -74,6 +74,7 @@ export const optionsSchema = configSchema({
   shutdown_policy: configOption("unload or keep", (text) =>
     text === "unload" || text === "keep" ? text : undefined,
   ).default("unload"),
+  dashboard_actions: boolean().default(false),
   disable_watches: boolean().optional(),
   enable_grpc: boolean().optional(),
   verify_units: boolean().optional(),

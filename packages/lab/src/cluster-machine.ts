@@ -21,6 +21,8 @@ export interface ClusterMachineParts {
   readonly cables: readonly TcpProxy[];
   /** FLEET_… variables beyond those that every machine gets. */
   readonly env: NodeJS.ProcessEnv;
+  /** Where its API is on TCP; undefined: nowhere. */
+  readonly url?: string | undefined;
 }
 
 /** A machine of a cluster, the fleetd on it, and its cable to etcd. */
@@ -30,6 +32,8 @@ export class ClusterMachine {
   readonly publicIp: string;
   /** Path of the API's unix socket, on the host as on the machine. */
   readonly socketPath: string;
+  /** Where its API is on TCP, without a slash at the end; undefined: nowhere. */
+  readonly url: string | undefined;
   readonly fleetdLog: string;
   readonly machine: Machine;
   #env: NodeJS.ProcessEnv;
@@ -41,6 +45,7 @@ export class ClusterMachine {
     this.id = parts.machine.machineId;
     this.publicIp = parts.publicIp;
     this.socketPath = parts.socketPath;
+    this.url = parts.url;
     this.fleetdLog = parts.fleetd.logFile;
     this.machine = parts.machine;
     this.#cables = parts.cables;

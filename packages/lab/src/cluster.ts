@@ -2,6 +2,7 @@ import { FleetError } from "@fleet/runtime";
 import { programOf, requireBuild } from "./checkout.ts";
 import { ClusterMachine } from "./cluster-machine.ts";
 import { type Etcd, startEtcd } from "./etcd.ts";
+import { freePorts } from "./free-ports.ts";
 import { hostAbilities } from "./host.ts";
 import { LabDirectory } from "./lab-directory.ts";
 import {
@@ -28,6 +29,8 @@ export interface MachineSettings {
   /** 32 hexadecimal digits; random when left out. */
   readonly machineId?: string;
   readonly metadata?: Readonly<Record<string, string>>;
+  /** Whether a light machine's API is also on a TCP port, for browsers. */
+  readonly tcp?: boolean;
   /** FLEET_… variables of this machine. */
   readonly env?: NodeJS.ProcessEnv;
   /** false: boot the machine only. */
@@ -133,10 +136,16 @@ export class Cluster {
       number,
       ...(settings.machineId === undefined ? {} : { machineId: settings.machineId }),
     });
+    const [port] = settings.tcp === true ? await freePorts(1) : [];
+    const url = port === undefined ? undefined : `http://${parts.publicIp}:${port}`;
     const machine = new ClusterMachine({
       ...parts,
+      url,
       env: {
         ...parts.env,
+        ...(url === undefined
+          ? {}
+          : { FLEET_LISTEN: `unix://${parts.socketPath},tcp://${parts.publicIp}:${port}` }),
         FLEET_AGENT_TTL: `${(this.#options.agentTtlMs ?? 5_000) / 1_000}s`,
         ...(settings.metadata === undefined ? {} : { FLEET_METADATA: metadataText(settings.metadata) }),
         ...this.#options.env,

@@ -52,7 +52,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     heading("etcd and three machines");
     cluster = await Cluster.up({
       ...(options.exit ? {} : { name: "demo" }),
-      machines: MACHINES,
+      machines: MACHINES.map((machine) => ({ ...machine, tcp: true })),
       agentTtlMs: AGENT_TTL_MS,
       onProgress: line,
     });
@@ -75,6 +75,8 @@ export async function main(argv: readonly string[]): Promise<number> {
 
 async function show(cluster: Cluster, signal: AbortSignal): Promise<void> {
   heading("The example units");
+  line("To watch it in a browser:");
+  for (const { name, url } of cluster.machines) line(`  ${name}  ${dashboardOf(url)}`);
   for (const args of COMMANDS) await fleetctl(cluster, signal, args);
   const settled = await cluster.waitFor({
     what: "every unit to be where it belongs",
@@ -188,6 +190,8 @@ async function stay(cluster: Cluster, signal: AbortSignal): Promise<void> {
   heading("The cluster stays up. In another shell:");
   line(`eval "$(${lab} --name ${cluster.name} env ${serving?.name ?? ""})"
                                   sets FLEETCTL_ENDPOINT=${serving?.endpoint ?? ""}
+${dashboardOf(serving?.url)}
+                                  the dashboard, in a browser on this host
 cd ${UNITS}
 fleetctl list-units               or any other command of fleetctl
 fleet-lab status                  machines, agents, cables
@@ -216,6 +220,10 @@ function readOptions(argv: readonly string[]): { readonly exit: boolean } | unde
     process.stderr.write(`${errorMessage(error)}\nUsage: npm run demo [-- --exit]\n`);
   }
   return undefined;
+}
+
+function dashboardOf(url: string | undefined): string {
+  return url === undefined ? "" : `${url}/ui/`;
 }
 
 function heading(text: string): void {

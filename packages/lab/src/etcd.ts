@@ -1,8 +1,8 @@
 import { rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { join } from "node:path";
 import { errorMessage, FleetError } from "@fleet/runtime";
 import { z } from "zod";
+import { freePorts } from "./free-ports.ts";
 import { requirePrograms } from "./host.ts";
 import type { LabDirectory } from "./lab-directory.ts";
 import { LabProcess } from "./process.ts";
@@ -261,26 +261,6 @@ export class EtcdMember {
 /** See Etcd.start. */
 export function startEtcd(options: EtcdOptions): Promise<Etcd> {
   return Etcd.start(options);
-}
-
-/** TCP ports of the loopback that nobody listened on a moment ago, all different. */
-async function freePorts(count: number): Promise<readonly number[]> {
-  const servers = await Promise.all(
-    Array.from({ length: count }, async () => {
-      const server = createServer();
-      await new Promise<void>((resolve, reject) => {
-        server.once("error", reject);
-        server.listen(0, "127.0.0.1", resolve);
-      });
-      return server;
-    }),
-  );
-  const ports = servers.map((server) => {
-    const address = server.address();
-    return typeof address === "object" && address !== null ? address.port : 0;
-  });
-  await Promise.all(servers.map((server) => new Promise((resolve) => server.close(resolve))));
-  return ports;
 }
 
 async function isHealthy(clientUrl: string): Promise<boolean> {

@@ -38,6 +38,7 @@ async function routed(): Promise<readonly string[]> {
     metrics: { answered: () => {} },
     exposition: undefined,
     foresight: new Foresight({ ...common, models, deadlineMs: 1, agentTtlMs: undefined }),
+    dashboard: undefined,
   });
   const routes: string[] = [];
   const pieces: string[] = [];
@@ -54,9 +55,10 @@ async function routed(): Promise<readonly string[]> {
   return routes.sort();
 }
 
-test("the routes are the table of operations, without streams, which are no routes, and metrics, which are no API", async () => {
+test("the routes are the table of operations, without streams, which are no routes, and metrics and dashboard, which are no API", async () => {
   const calls = described().filter((call) => !call.endsWith(watchPath));
-  expect(await routed()).toEqual([...calls, "GET /metrics"].sort());
+  const others = ["/metrics", "/ui", "/ui/", "/ui/:file", "/ui/config.json"].map((path) => `GET ${path}`);
+  expect(await routed()).toEqual([...calls, ...others].sort());
 });
 
 describe("a path of the table", () => {

@@ -57,6 +57,7 @@ const defaults: Config = {
   engineEnabled: true,
   massLossShare: 0.5,
   shutdownPolicy: "unload",
+  dashboardActions: false,
   listen: undefined,
 };
 
@@ -67,6 +68,7 @@ describe("loadConfig", () => {
 
   const etcd = defaults.etcd;
   const cases: readonly { options: Record<string, string>; expected: Partial<Config> }[] = [
+    { options: { dashboard_actions: "true" }, expected: { dashboardActions: true } },
     { options: { verbosity: "1" }, expected: { verbosity: 1 } },
     {
       options: { etcd_servers: '["http://10.0.0.1:2379", "http://10.0.0.2:2379"]' },

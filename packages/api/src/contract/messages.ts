@@ -19,6 +19,7 @@ export const message = {
   bodyTooLarge: "request body is too large",
   tooManyStreams: "too many streams are open",
   foreignOrigin: "streams are not open to pages of other sites",
+  foreignChange: "pages of other sites change nothing here",
   unknownKind: (kind: string) => `there is no kind ${JSON.stringify(kind)} of rows`,
   unknownOptions: "options must be none, or left out",
   badSince: "since must be a revision",

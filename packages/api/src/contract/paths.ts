@@ -7,6 +7,9 @@ export const apiPrefix = apiPrefixes[0];
 /** Outside the API, as fleet has it: what Prometheus scrapes. */
 export const metricsPath = "/metrics";
 
+/** The page that shows the cluster is below it. Fleet 1.0 has none. */
+export const dashboardPath = "/ui";
+
 /** Query parameters, spelled as on the wire. */
 export const query = {
   pageToken: "nextPageToken",

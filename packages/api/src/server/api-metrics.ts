@@ -5,7 +5,7 @@ import { operationList } from "../contract/operations.ts";
 /** What the API counts. */
 export interface ApiMetrics {
   /**
-   * `operation`: its name in the table of operations, `metrics`, or `other` for paths and methods that there are none of.
+   * `operation`: its name in the table of operations, `metrics`, `dashboard`, or `other` for paths and methods that there are none of.
    * `elapsedMs`: not for what becomes a stream.
    */
   answered(operation: string, status: number, elapsedMs?: number): void;

@@ -9,6 +9,7 @@ import type { ApiRegistry } from "../registry-port.ts";
 import { refuse, WatchHub } from "../stream/watch-hub.ts";
 import { apiMetrics } from "./api-metrics.ts";
 import { ClusterAccess } from "./cluster-access.ts";
+import type { Dashboard } from "./dashboard-routes.ts";
 import type { Exposition } from "./exposition.ts";
 import { Foresight } from "./foresight.ts";
 import { buildHttpApp } from "./http-app.ts";
@@ -22,6 +23,8 @@ export interface ApiOptions {
   readonly metrics?: Metrics;
   /** What `GET /metrics` answers with; 404 unless given. */
   readonly exposition?: Exposition;
+  /** What is served below `/ui/`; 404 unless given. */
+  readonly dashboard?: Dashboard;
   /** Version for the `Server` header. */
   readonly version: string;
   /** Rows of a page (fleet's token_limit), 1–65535. */
@@ -79,6 +82,7 @@ export async function createApi(options: ApiOptions): Promise<Api> {
     logger,
     metrics,
     exposition: options.exposition,
+    dashboard: options.dashboard,
   });
   const hub = new WatchHub({
     cache,

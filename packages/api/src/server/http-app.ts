@@ -8,6 +8,7 @@ import type { ErrorBody } from "../contract/wire.ts";
 import { type ApiMetrics, operationsByRoute, otherOperation, routeUrl } from "./api-metrics.ts";
 import { backupHandlers } from "./backup-routes.ts";
 import { compressed } from "./compression.ts";
+import { addDashboard, type Dashboard, dashboardRoutes } from "./dashboard-routes.ts";
 import { documentHandlers } from "./document-routes.ts";
 import { eventHandlers } from "./event-routes.ts";
 import { addExposition, type Exposition } from "./exposition.ts";
@@ -20,6 +21,7 @@ import { reseedHandlers } from "./reseed-routes.ts";
 import { isWatchPath, resourceOf } from "./resources.ts";
 import { restartHandlers } from "./restart-routes.ts";
 import type { Handler, Handlers, RouteContext } from "./route-context.ts";
+import { sameOrigin } from "./same-origin.ts";
 import { stateHandlers } from "./state-routes.ts";
 import { unitHandlers } from "./unit-routes.ts";
 
@@ -40,11 +42,12 @@ export interface HttpAppOptions {
   readonly metrics: ApiMetrics;
   readonly exposition: Exposition | undefined;
   readonly foresight: Foresight;
+  readonly dashboard: Dashboard | undefined;
 }
 
 /** The routes, without any listener. */
 export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInstance> {
-  const { context, serverName, logger, metrics, exposition, foresight } = options;
+  const { context, serverName, logger, metrics, exposition, foresight, dashboard } = options;
   const answer = (error: unknown, request: FastifyRequest, reply: FastifyReply): void => {
     const refusal = refusalOf(error);
     if (refusal.status >= 500) {
@@ -102,6 +105,7 @@ export async function buildHttpApp(options: HttpAppOptions): Promise<FastifyInst
     addRoutes(app, prefix, new Map(Object.entries(handlers)), () => context.access.refuseWhileReseeding());
   }
   addExposition(app, exposition);
+  addDashboard(app, dashboard);
   await app.ready();
   return app;
 }
@@ -128,7 +132,11 @@ function addRoutes(
 }
 
 function countAnswers(app: FastifyInstance, metrics: ApiMetrics): void {
-  const operations = new Map([...operationsByRoute(apiPrefixes), [`GET ${metricsPath}`, "metrics"]]);
+  const operations = new Map([
+    ...operationsByRoute(apiPrefixes),
+    [`GET ${metricsPath}`, "metrics"],
+    ...dashboardRoutes.map((route) => [`GET ${route}`, "dashboard"] as const),
+  ]);
   app.addHook("onResponse", async (request, reply) => {
     // HEAD goes with GET.
     const method = request.method === "HEAD" ? "GET" : request.method;
@@ -150,6 +158,11 @@ function acceptBodies(app: FastifyInstance): void {
     payload.resume();
     done(null, undefined);
   });
+}
+
+/** Whether it may change something: what browsers send an Origin with. */
+function changes({ method }: FastifyRequest): boolean {
+  return method !== "GET" && method !== "HEAD";
 }
 
 function takesBody({ method }: FastifyRequest): boolean {
@@ -180,6 +193,7 @@ function refuseEarly(request: FastifyRequest, reply: FastifyReply): void {
     void reply.header("Allow", resource.methods.join(", "));
     throw new Problem(resource.otherMethods, message.method(resource.methods));
   }
+  if (changes(request) && !sameOrigin(request.headers)) throw new Problem(403, message.foreignChange);
   if (takesBody(request)) {
     const type = (request.headers["content-type"] ?? "").split(";")[0] ?? "";
     if (type.trim().toLowerCase() !== "application/json") throw new Problem(415, message.contentType);

@@ -1,5 +1,5 @@
 import { type Operation, operationList, operations } from "../contract/operations.ts";
-import { apiPrefixes, metricsPath } from "../contract/paths.ts";
+import { apiPrefixes, dashboardPath, metricsPath } from "../contract/paths.ts";
 
 /** One path with the operations on it. */
 export interface Resource {
@@ -23,6 +23,7 @@ const resources: readonly Resource[] = [
     otherMethods: ofPath.find(({ otherMethods }) => otherMethods !== undefined)?.otherMethods ?? 405,
   })),
   { path: new RegExp(`^${metricsPath}$`), methods: ["GET"], otherMethods: 405 },
+  { path: new RegExp(`^${dashboardPath}(?:/[^/]*)?$`), methods: ["GET"], otherMethods: 405 },
 ];
 
 function operationsByPath(): Map<string, Operation[]> {

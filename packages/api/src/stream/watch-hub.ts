@@ -8,6 +8,7 @@ import { message } from "../contract/messages.ts";
 import type { ErrorBody } from "../contract/wire.ts";
 import type { ApiRegistry } from "../registry-port.ts";
 import { isWatchPath, resourceOf } from "../server/resources.ts";
+import { sameOrigin } from "../server/same-origin.ts";
 import { SharedMessages } from "./shared-messages.ts";
 import { readStreamRequest, type StreamRequest } from "./stream-filter.ts";
 import { type StreamLimits, WatchSession } from "./watch-session.ts";
@@ -110,7 +111,7 @@ export class WatchHub {
       return { status: 503, text: message.tooManyStreams };
     }
     // Browsers let any page open a WebSocket anywhere and only name the page's origin.
-    if (!sameOrigin(request)) return { status: 403, text: message.foreignOrigin };
+    if (!sameOrigin(request.headers)) return { status: 403, text: message.foreignOrigin };
     const asked = readStreamRequest(url.searchParams);
     return typeof asked === "string" ? { status: 400, text: asked } : asked;
   }
@@ -126,12 +127,6 @@ function requestUrl(request: IncomingMessage): URL | undefined {
   return target.startsWith("/") && URL.canParse(target, "http://fleet")
     ? new URL(target, "http://fleet")
     : undefined;
-}
-
-function sameOrigin(request: IncomingMessage): boolean {
-  const { origin, host } = request.headers;
-  if (origin === undefined) return true;
-  return URL.canParse(origin) && new URL(origin).host === host;
 }
 
 /** There is no response object in an upgrade: the answer is written by hand. */
