@@ -241,7 +241,9 @@ export class LabCluster {
     ].join("; ");
     return serviceText({
       service: [
-        `ExecStart=/bin/sh -c '${this.note("start")}; exec sleep infinity'`,
+        // Before the main process: systemd calls the unit active as soon as that is there, whatever it has done yet.
+        `ExecStartPre=/bin/sh -c '${this.note("start")}'`,
+        "ExecStart=/bin/sleep infinity",
         `ExecStop=/bin/sh -c '${stop}'`,
       ],
       ...(options.xFleet === undefined ? {} : { xFleet: options.xFleet }),

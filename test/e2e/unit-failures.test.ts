@@ -41,7 +41,7 @@ describe("a unit that fails", () => {
   });
 
   it("is started again where it failed, and runs on where it runs: a global one", async () => {
-    const service = [`ExecStart=/bin/sh -c '${lab.note("start")}; exec sleep infinity'`];
+    const service = [`ExecStartPre=/bin/sh -c '${lab.note("start")}'`, "ExecStart=/bin/sleep infinity"];
     const [path = ""] = lab.unitFiles({
       "g.service": serviceText({ service, xFleet: ["Global=true"] }),
     });
