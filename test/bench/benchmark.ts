@@ -24,6 +24,9 @@ export interface Measurement {
 /** Where a benchmark reports how far it is: people wait for minutes. */
 export type Progress = (line: string) => void;
 
+/** How much of a full size (units, machines, repetitions, milliseconds) is run: all of it, or little for a smoke test. */
+export type Scale = (fullSize: number) => number;
+
 export interface Benchmark {
   readonly name: string;
   /** One line: what is measured, on what. */
@@ -31,7 +34,7 @@ export interface Benchmark {
   /** How often it is run unless the command line says otherwise. */
   readonly runs: number;
   /** One run from nothing; leaves nothing behind. */
-  run(progress: Progress): Promise<readonly Measurement[]>;
+  run(progress: Progress, scale: Scale): Promise<readonly Measurement[]>;
 }
 
 /** Median, least and most of several runs. */

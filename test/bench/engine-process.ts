@@ -54,7 +54,8 @@ function cpuMs(): number {
 }
 
 function tell(message: EngineMessage): void {
-  process.send?.(message);
+  // Who listened may have gone, which ends this process as well.
+  process.send?.(message, undefined, undefined, () => {});
 }
 
 let assigned = 0;

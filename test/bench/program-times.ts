@@ -6,6 +6,9 @@ import { type Measurement, spreadOf } from "./benchmark.ts";
 /** What any program of Node takes: to start, and to end. */
 const BARE_NODE = [process.execPath, "-e", "0"] as const;
 
+/** Runs that do not count: the first find caches cold. */
+export const warmUpRuns = 2;
+
 export interface ProgramTimes {
   /** Milliseconds of each run of fleetctl, from asking for the process until it is gone and all it printed is read. */
   readonly fleetctl: readonly number[];
@@ -14,7 +17,7 @@ export interface ProgramTimes {
 
 /**
  * Runs fleetctl once for each command line, and bare Node after each: what else happens on the host slows both. Each
- * output is given to `check`, which throws when it is not what was to be measured. The first two warm up and do not count.
+ * output is given to `check`, which throws when it is not what was to be measured. The first `warmUpRuns` do not count.
  */
 export async function besideBareNode(
   endpoint: string,
@@ -30,7 +33,7 @@ export async function besideBareNode(
     fleetctl.push(ours.ms);
     bareNode.push((await runToItsEnd(BARE_NODE, environment)).ms);
   }
-  return { fleetctl: fleetctl.slice(2), bareNode: bareNode.slice(2) };
+  return { fleetctl: fleetctl.slice(warmUpRuns), bareNode: bareNode.slice(warmUpRuns) };
 }
 
 /** The whole process, and what of it is fleet's: the median of one less the median of the other. */

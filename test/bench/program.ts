@@ -1,17 +1,18 @@
 // `npm run bench`: what fleet takes, and what its parts would take at best, measured in the same run.
 
 import { parseArgs } from "node:util";
-import { type Benchmark, type Figure, summarize } from "./benchmark.ts";
+import { type Benchmark, type Figure, type Scale, summarize } from "./benchmark.ts";
 import { benchmarks } from "./benchmarks/index.ts";
 import { tableOf } from "./report.ts";
 
-const usage = `npm run bench -- [NAME...] [--runs N] [--json] [--profile DIR]
+const usage = `npm run bench -- [NAME...] [--runs N] [--json] [--smoke] [--profile DIR]
 
 Measures on this machine, each figure beside the limit that its parts set, and exits with 1 when a bar is missed.
   NAME           these benchmarks only; without any, all
   --list         the benchmarks, and what each measures
   --runs N       this many runs of each; medians are held against the bars
   --json         the result as JSON
+  --smoke        a fiftieth of everything, once: whether the benchmarks work, not how fast fleet is; no bar counts
   --profile DIR  leave a CPU profile of each of its processes there`;
 
 class UsageError extends Error {}
@@ -20,12 +21,17 @@ interface Request {
   readonly chosen: readonly Benchmark[];
   readonly runs: number | undefined;
   readonly json: boolean;
+  readonly smoke: boolean;
 }
+
+const fullScale: Scale = (fullSize) => fullSize;
+const smokeScale: Scale = (fullSize) => Math.max(1, Math.round(fullSize / 50));
 
 function readRequest(): Request | "help" | "list" {
   const options = {
     runs: { type: "string" },
     json: { type: "boolean" },
+    smoke: { type: "boolean" },
     list: { type: "boolean" },
     help: { type: "boolean" },
   } as const;
@@ -41,7 +47,12 @@ function readRequest(): Request | "help" | "list" {
     if (found === undefined) throw new UsageError(`there is no benchmark ${name}: npm run bench -- --list`);
     return found;
   });
-  return { chosen: chosen.length === 0 ? benchmarks : chosen, runs, json: values.json === true };
+  return {
+    chosen: chosen.length === 0 ? benchmarks : chosen,
+    runs,
+    json: values.json === true,
+    smoke: values.smoke === true,
+  };
 }
 
 function parse<Parsed>(read: () => Parsed): Parsed {
@@ -63,12 +74,14 @@ async function main(): Promise<number> {
     return 0;
   }
   const figures: Figure[] = [];
-  for (const benchmark of request.chosen) figures.push(...(await measure(benchmark, request.runs)));
+  for (const benchmark of request.chosen) figures.push(...(await measure(benchmark, request)));
   process.stdout.write(request.json ? `${JSON.stringify({ figures }, null, 2)}\n` : `${tableOf(figures)}\n`);
+  if (request.smoke) return figures.every(({ value }) => Number.isFinite(value.median)) ? 0 : 1;
   return figures.every(({ bars }) => bars.every(({ met }) => met)) ? 0 : 1;
 }
 
-async function measure(benchmark: Benchmark, runs = benchmark.runs): Promise<readonly Figure[]> {
+async function measure(benchmark: Benchmark, request: Request): Promise<readonly Figure[]> {
+  const { smoke, runs = smoke ? 1 : benchmark.runs } = request;
   const measured = [];
   for (let run = 1; run <= runs; run += 1) {
     const begunMs = performance.now();
@@ -77,7 +90,7 @@ async function measure(benchmark: Benchmark, runs = benchmark.runs): Promise<rea
       process.stderr.write(`${benchmark.name} ${run}/${runs} ${seconds.padStart(6)} s  ${line}\n`);
     };
     progress(benchmark.what);
-    measured.push(await benchmark.run(progress));
+    measured.push(await benchmark.run(progress, smoke ? smokeScale : fullScale));
   }
   return summarize(benchmark.name, measured);
 }

@@ -1,4 +1,4 @@
-import { type Benchmark, type Measurement, type Progress, spreadOf } from "../benchmark.ts";
+import { type Benchmark, type Measurement, type Progress, type Scale, spreadOf } from "../benchmark.ts";
 import { DirectSystemd } from "../direct-systemd.ts";
 import { LabBench, unitNames } from "../lab-bench.ts";
 import { cpuMs } from "../process-usage.ts";
@@ -12,9 +12,9 @@ export const busyAgent: Benchmark = {
   name: "busy-agent",
   what: `${units} units on one real machine: until all run, idle for ${idleMs / 1_000} s, and when they fail`,
   runs: 1,
-  run: (progress) =>
+  run: (progress, scale) =>
     LabBench.with(1, progress, async (lab) => {
-      const names = unitNames("busy", units);
+      const names = unitNames("busy", scale(units));
       const begunMs = performance.now();
       await lab.startAll(names);
       const seconds = (performance.now() - begunMs) / 1_000;
@@ -22,20 +22,20 @@ export const busyAgent: Benchmark = {
       await untilQuiet(lab);
       return [
         { figure: `${units} units on one machine until all are active`, value: seconds, unit: "s" },
-        ...(await beIdle(lab, progress)),
-        ...(await fail(lab, names, progress)),
+        ...(await beIdle(lab, progress, scale)),
+        ...(await fail(lab, names, scale(kills), progress)),
       ];
     }),
 };
 
-async function beIdle(lab: LabBench, progress: Progress): Promise<readonly Measurement[]> {
+async function beIdle(lab: LabBench, progress: Progress, scale: Scale): Promise<readonly Measurement[]> {
   const monitor = await DirectSystemd.monitor(lab.turn(0).machine.busSocket);
   try {
     const messagesBefore = monitor.counted;
     const cpuBefore = lab.fleetds.map(cpuMs);
     const begunMs = performance.now();
     // Idling takes as long as it takes: there is no condition to wait for.
-    await new Promise((resolve) => setTimeout(resolve, idleMs));
+    await new Promise((resolve) => setTimeout(resolve, scale(idleMs)));
     const messages = monitor.counted - messagesBefore;
     const ms = performance.now() - begunMs;
     const [share = Number.NaN] = lab.fleetds.map(
@@ -65,13 +65,14 @@ async function beIdle(lab: LabBench, progress: Progress): Promise<readonly Measu
 async function fail(
   lab: LabBench,
   names: readonly string[],
+  count: number,
   progress: Progress,
 ): Promise<readonly Measurement[]> {
   const systemd = await DirectSystemd.subscribed(lab.turn(0).machine.busSocket, true);
   try {
     const one = [];
-    for (const name of names.slice(0, kills)) one.push(...(await killed(lab, systemd, [name])));
-    const all = await killed(lab, systemd, names.slice(kills, 2 * kills));
+    for (const name of names.slice(0, count)) one.push(...(await killed(lab, systemd, [name])));
+    const all = await killed(lab, systemd, names.slice(count, 2 * count));
     progress(`one by one ${text(one)}; ${kills} at once ${text(all)}`);
     return [
       measurement("failure of one unit until its row shows it, slowest", one),

@@ -2,18 +2,18 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Cluster } from "@fleet/lab";
 import type { Benchmark } from "../benchmark.ts";
-import { besideBareNode, programFigures } from "../program-times.ts";
+import { besideBareNode, programFigures, warmUpRuns } from "../program-times.ts";
 
-const UNITS = 22;
+const UNITS = 20;
 
 export const fleetctlStart: Benchmark = {
   name: "fleetctl-start",
   what: `\`fleetctl start\` of a new unit until it has said that it is launched, ${UNITS} times, on one machine`,
   runs: 3,
-  run: async (progress) => {
+  run: async (progress, scale) => {
     const cluster = await Cluster.up({ machines: 1, onProgress: progress });
     try {
-      const files = unitFiles(cluster.directory.subdirectory("unit-files"));
+      const files = unitFiles(cluster.directory.subdirectory("unit-files"), warmUpRuns + scale(UNITS));
       const times = await besideBareNode(
         cluster.machine("m1").endpoint,
         files.map((file) => ["start", file]),
@@ -28,8 +28,8 @@ export const fleetctlStart: Benchmark = {
   },
 };
 
-function unitFiles(directory: string): readonly string[] {
-  return Array.from({ length: UNITS }, (_, index) => {
+function unitFiles(directory: string, count: number): readonly string[] {
+  return Array.from({ length: count }, (_, index) => {
     const file = join(directory, `bench-${index}.service`);
     writeFileSync(file, "[Service]\nExecStart=/bin/sleep infinity\n");
     return file;

@@ -1,4 +1,4 @@
-import type { Benchmark, Measurement, Progress } from "../benchmark.ts";
+import type { Benchmark, Measurement, Progress, Scale } from "../benchmark.ts";
 import { LabBench, unitNames } from "../lab-bench.ts";
 import { cpuMs, residentMb } from "../process-usage.ts";
 import { untilQuiet } from "../quiet.ts";
@@ -11,18 +11,18 @@ export const idle: Benchmark = {
   name: "idle",
   what: `${units} units on ${machines} real machines, and nothing to do for ${idleMs / 1_000} s`,
   runs: 1,
-  run: (progress) => LabBench.with(machines, progress, (lab) => watchIdle(lab, progress)),
+  run: (progress, scale) => LabBench.with(machines, progress, (lab) => watchIdle(lab, progress, scale)),
 };
 
-async function watchIdle(lab: LabBench, progress: Progress): Promise<readonly Measurement[]> {
-  await lab.startAll(unitNames("idle", units));
+async function watchIdle(lab: LabBench, progress: Progress, scale: Scale): Promise<readonly Measurement[]> {
+  await lab.startAll(unitNames("idle", scale(units)));
   progress(`${units} units run`);
   await untilQuiet(lab);
   const revisionBefore = await lab.states.revision();
   const cpuBefore = lab.fleetds.map(cpuMs);
   const begunMs = performance.now();
   // Idling takes as long as it takes: there is no condition to wait for.
-  await new Promise((resolve) => setTimeout(resolve, idleMs));
+  await new Promise((resolve) => setTimeout(resolve, scale(idleMs)));
   const ms = performance.now() - begunMs;
   const shares = lab.fleetds.map((pid, index) => ((cpuMs(pid) - (cpuBefore[index] ?? 0)) / ms) * 100);
   const memory = lab.fleetds.map(residentMb);

@@ -2,21 +2,30 @@ import { Cluster } from "@fleet/lab";
 import { Etcd3Store, type Operation, operationBatches } from "@fleet/registry";
 import { systemClock, systemRandom } from "@fleet/runtime";
 import { z } from "zod";
-import type { Benchmark, Measurement, Progress } from "../benchmark.ts";
+import type { Benchmark, Measurement, Progress, Scale } from "../benchmark.ts";
 import { keys, machineId, machineRows, unitRows } from "../population.ts";
-import { besideBareNode, programFigures } from "../program-times.ts";
+import { besideBareNode, programFigures, warmUpRuns } from "../program-times.ts";
 
-const RUNS = 17;
+const RUNS = 15;
 const UNITS_PER_MACHINE = 10;
 
 export const listUnits: Benchmark = {
   name: "list-units",
   what: "`fleetctl list-units` of 500 and of 10 000 rows, from a daemon that has answered before",
   runs: 3,
-  run: async (progress) => [...(await list(500, 60, progress)), ...(await list(10_000, 250, progress))],
+  run: async (progress, scale) => [
+    ...(await list(500, 60, progress, scale)),
+    ...(await list(10_000, 250, progress, scale)),
+  ],
 };
 
-async function list(rows: number, mostMs: number, progress: Progress): Promise<readonly Measurement[]> {
+async function list(
+  fullRows: number,
+  mostMs: number,
+  progress: Progress,
+  scale: Scale,
+): Promise<readonly Measurement[]> {
+  const rows = scale(fullRows);
   // Without an engine, which would place units that are said to run already.
   const env = { FLEET_ETCD_KEY_PREFIX: keys.prefix, FLEET_DISABLE_ENGINE: "true" };
   const cluster = await Cluster.up({ machines: 1, env });
@@ -30,7 +39,7 @@ async function list(rows: number, mostMs: number, progress: Progress): Promise<r
       timeoutMs: 30_000,
     });
     progress(`${rows} units on ${rows / UNITS_PER_MACHINE} machines are listed`);
-    const commandLines = Array.from({ length: RUNS }, () => ["list-units"]);
+    const commandLines = Array.from({ length: warmUpRuns + scale(RUNS) }, () => ["list-units"]);
     const times = await besideBareNode(endpoint, commandLines, (output) => {
       const lines = output.split("\n").length - 2;
       if (lines !== rows) throw new Error(`${lines} rows instead of ${rows}`);

@@ -1,5 +1,5 @@
 import { BenchEtcd } from "../bench-etcd.ts";
-import type { Benchmark, Measurement, Progress } from "../benchmark.ts";
+import type { Benchmark, Measurement, Progress, Scale } from "../benchmark.ts";
 import { ClusterWatch } from "../cluster-watch.ts";
 import { Leader } from "../leader.ts";
 import { machineId, unitRows } from "../population.ts";
@@ -16,33 +16,34 @@ export const machinesLost: Benchmark = {
   name: "machines-lost",
   what: `${LOST} of ${MACHINES} machines vanish at once, with agents, leases and watches; ${UNITS} units run there`,
   runs: 1,
-  run: async (progress) => {
+  run: async (progress, scale) => {
+    const { machines, lost, ttlMs } = { machines: scale(MACHINES), lost: scale(LOST), ttlMs: ttlFor(scale) };
     const etcd = await BenchEtcd.start();
     const watch = new ClusterWatch(etcd);
     const processes: SimulatedMachines[] = [];
     try {
       const start = (first: number, count: number): SimulatedMachines => {
-        const started = new SimulatedMachines({ endpoints: etcd.endpoints, first, count, ttlMs: TTL_MS });
+        const started = new SimulatedMachines({ endpoints: etcd.endpoints, first, count, ttlMs });
         processes.push(started);
         return started;
       };
-      const share = Math.ceil((MACHINES - LOST) / PROCESSES);
-      for (let first = LOST; first < MACHINES; first += share)
-        start(first, Math.min(share, MACHINES - first));
+      const share = Math.ceil((machines - lost) / PROCESSES);
+      for (let first = lost; first < machines; first += share)
+        start(first, Math.min(share, machines - first));
       const registered = (): void => progress(`${watch.machines.size} machines are registered`);
-      await watch.until(() => watch.machines.size === MACHINES - LOST, registered);
+      await watch.until(() => watch.machines.size === machines - lost, registered);
       // They register last and within a moment, so that their leases end within one.
-      const doomed = start(0, LOST);
-      await watch.until(() => watch.machines.size === MACHINES, registered);
+      const doomed = start(0, lost);
+      await watch.until(() => watch.machines.size === machines, registered);
       const memoryMiB = processes.reduce((sum, each) => sum + each.memoryMiB(), 0);
-      progress(`${MACHINES} machines are registered, ${(memoryMiB / MACHINES).toFixed(2)} MiB each`);
+      progress(`${machines} machines are registered, ${(memoryMiB / machines).toFixed(2)} MiB each`);
       const leader = new Leader({
         endpoints: etcd.endpoints,
         logFile: `${etcd.directory.path}/engine.log`,
-        agentTtlMs: TTL_MS,
+        agentTtlMs: ttlMs,
       });
       try {
-        return [await lose(doomed, etcd, watch, progress)];
+        return [await lose({ doomed, etcd, watch, progress, scale })];
       } finally {
         await leader.stop();
       }
@@ -54,28 +55,42 @@ export const machinesLost: Benchmark = {
   },
 };
 
-async function lose(
-  doomed: SimulatedMachines,
-  etcd: BenchEtcd,
-  watch: ClusterWatch,
-  progress: Progress,
-): Promise<Measurement> {
-  await etcd.write(unitRows(UNITS));
+/** Not below what etcd grants. */
+function ttlFor(scale: Scale): number {
+  return Math.max(5_000, scale(TTL_MS));
+}
+
+async function lose({
+  doomed,
+  etcd,
+  watch,
+  progress,
+  scale,
+}: {
+  readonly doomed: SimulatedMachines;
+  readonly etcd: BenchEtcd;
+  readonly watch: ClusterWatch;
+  readonly progress: Progress;
+  readonly scale: Scale;
+}): Promise<Measurement> {
+  const count = scale(LOST);
+  const machinesLeft = scale(MACHINES) - count;
+  await etcd.write(unitRows(scale(UNITS)));
   await watch.until(
-    () => watch.running.size === UNITS,
+    () => watch.running.size === scale(UNITS),
     () => progress(`${watch.assignments.size} units are assigned, ${watch.running.size} run`),
   );
-  const lost = new Set(Array.from({ length: LOST }, (_, index) => machineId(index)));
+  const lost = new Set(Array.from({ length: count }, (_, index) => machineId(index)));
   const units = [...watch.assignments].filter(([, machine]) => lost.has(machine)).map(([unit]) => unit);
-  progress(`${LOST} machines with ${units.length} units lose power`);
+  progress(`${count} machines with ${units.length} units lose power`);
   await doomed.kill();
   const placed = (unit: string): boolean => !lost.has(watch.assignments.get(unit) ?? machineId(0));
   await watch.until(
-    () => watch.machines.size === MACHINES - LOST && units.every(placed),
+    () => watch.machines.size === machinesLeft && units.every(placed),
     () => progress(`${watch.machines.size} machines left, ${units.filter(placed).length} units placed again`),
   );
   return {
-    figure: `from the last of ${LOST} lost machines until their ${units.length} units are placed again`,
+    figure: `from the last of ${count} lost machines until their ${units.length} units are placed again`,
     value: Math.max(0, (watch.lastAssignedAtMs - watch.lastMachineLostAtMs) / 1_000),
     unit: "s",
     bars: [{ of: "value", atMost: 1 }],

@@ -1,5 +1,12 @@
 import { Etcd3, type Watcher } from "etcd3";
-import { type Benchmark, type Measurement, type Progress, percentile, spreadOf } from "../benchmark.ts";
+import {
+  type Benchmark,
+  type Measurement,
+  type Progress,
+  percentile,
+  type Scale,
+  spreadOf,
+} from "../benchmark.ts";
 import { whileMovingProcesses } from "../cgroup-moves.ts";
 import type { DirectSystemd } from "../direct-systemd.ts";
 import { LabBench, unitNames } from "../lab-bench.ts";
@@ -14,7 +21,7 @@ export const oneUnit: Benchmark = {
   name: "one-unit",
   what: `one unit on ${machines} real machines, from the acknowledged intent until the watch shows it running, ${repetitions} times`,
   runs: 3,
-  run: (progress) => LabBench.with(machines, progress, (lab) => startOneByOne(lab, progress)),
+  run: (progress, scale) => LabBench.with(machines, progress, (lab) => startOneByOne(lab, progress, scale)),
 };
 
 interface Times {
@@ -24,12 +31,18 @@ interface Times {
   readonly starts: number[];
 }
 
-async function startOneByOne(lab: LabBench, progress: Progress): Promise<readonly Measurement[]> {
+async function startOneByOne(
+  lab: LabBench,
+  progress: Progress,
+  scale: Scale,
+): Promise<readonly Measurement[]> {
   const rounds = await RoundTrips.open(lab.cluster.etcd.endpoints);
   try {
-    await measure(lab, rounds, unitNames("warm-up", warmUps));
-    const resting = await measure(lab, rounds, unitNames("one", repetitions));
-    const moving = await whileMovingProcesses(() => measure(lab, rounds, unitNames("moving", repetitions)));
+    await measure(lab, rounds, unitNames("warm-up", scale(warmUps)));
+    const resting = await measure(lab, rounds, unitNames("one", scale(repetitions)));
+    const moving = await whileMovingProcesses(() =>
+      measure(lab, rounds, unitNames("moving", scale(repetitions))),
+    );
     progress(`kernel at rest: ${text(resting)}`);
     progress(`kernel kept moving processes: ${text(moving)}`);
     return [...figures("", resting), ...figures(", kernel kept moving processes between cgroups", moving)];

@@ -1,5 +1,5 @@
 import { BenchEtcd } from "../bench-etcd.ts";
-import { type Benchmark, type Measurement, type Progress, spreadOf } from "../benchmark.ts";
+import { type Benchmark, type Measurement, type Progress, type Scale, spreadOf } from "../benchmark.ts";
 import { Leader } from "../leader.ts";
 import { oneUnitMoreTimes } from "../one-unit-more.ts";
 import { keys, machineRows, unitRows } from "../population.ts";
@@ -11,9 +11,9 @@ export const placements: Benchmark = {
   name: "placements",
   what: `${UNITS} units onto ${MACHINES} machines by a new leader, committed in etcd`,
   runs: 3,
-  run: async (progress) => {
-    const full = await place(UNITS, progress);
-    const tenth = await place(UNITS / 10, progress);
+  run: async (progress, scale) => {
+    const full = await place(scale(UNITS), progress, scale);
+    const tenth = await place(scale(UNITS / 10), progress, scale);
     return [
       ...full.measurements,
       {
@@ -30,10 +30,11 @@ export const placements: Benchmark = {
 async function place(
   units: number,
   progress: Progress,
+  scale: Scale,
 ): Promise<{ readonly seconds: number; readonly measurements: readonly Measurement[] }> {
   const etcd = await BenchEtcd.start();
   try {
-    await etcd.write(machineRows(MACHINES));
+    await etcd.write(machineRows(scale(MACHINES)));
     await etcd.write(unitRows(units));
     progress(`${units} units submitted`);
     const leader = new Leader({

@@ -9,15 +9,20 @@ export const startMany: Benchmark = {
   name: "start-many",
   what: `${units} units on ${machines} real machines, from fleetctl start --no-block until all are active`,
   runs: 3,
-  run: (progress) => LabBench.with(machines, progress, (lab) => startAndCompare(lab, progress)),
+  run: (progress, scale) =>
+    LabBench.with(machines, progress, (lab) => startAndCompare(lab, scale(units), progress)),
 };
 
-async function startAndCompare(lab: LabBench, progress: Progress): Promise<readonly Measurement[]> {
+async function startAndCompare(
+  lab: LabBench,
+  count: number,
+  progress: Progress,
+): Promise<readonly Measurement[]> {
   const warm = unitNames("warm", 2 * machines);
   await lab.startAll(warm);
   await lab.destroyAll(warm);
-  const before = await startDirectly(lab, "before");
-  const names = unitNames("many", units);
+  const before = await startDirectly(lab, "before", count);
+  const names = unitNames("many", count);
   const files = lab.unitFiles(names);
   const cpuBefore = lab.fleetds.map(cpuMs);
   const begunMs = performance.now();
@@ -29,7 +34,7 @@ async function startAndCompare(lab: LabBench, progress: Progress): Promise<reado
   const cpu = lab.fleetds.map((pid, index) => Math.round(cpuMs(pid) - (cpuBefore[index] ?? 0)));
   await assertActive(lab, names);
   await lab.destroyAll(names);
-  const after = await startDirectly(lab, "after");
+  const after = await startDirectly(lab, "after", count);
   progress(
     `active after ${ms.toFixed(0)} ms, fleetctl returned after ${returnedMs.toFixed(0)}; directly ${before.toFixed(0)} and ${after.toFixed(0)} ms; CPU of the fleetds ${cpu.join(", ")} ms`,
   );
@@ -48,9 +53,9 @@ async function startAndCompare(lab: LabBench, progress: Progress): Promise<reado
 }
 
 /** Milliseconds to write the same files on the same machines and to start them, all at once, by systemd itself. */
-function startDirectly(lab: LabBench, stem: string): Promise<number> {
+function startDirectly(lab: LabBench, stem: string, count: number): Promise<number> {
   return lab.direct(async (systemds) => {
-    const parts = lab.machines.map((machine) => unitNames(`${stem}-${machine.name}`, units / machines));
+    const parts = lab.machines.map((machine) => unitNames(`${stem}-${machine.name}`, count / machines));
     const begunMs = performance.now();
     await Promise.all(
       systemds.map(async (systemd, index) => {
