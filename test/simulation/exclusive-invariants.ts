@@ -14,14 +14,16 @@ interface Run {
 /**
  * What `Exclusive=true` promises: the unit runs on one machine at most.
  *
- * Two kinds of run do not count, both documented limits. Into one its machine stood still as a whole: no clock of the machine
- * went on, and nothing on it could act in time. The other began while another store was in the cluster's place: a machine
+ * Two kinds of run do not count, both documented limits. Into one, or while its start was waiting, its machine stood still as a
+ * whole: no clock of the machine went on, and nothing on it could act in time. The other began while another store was in the cluster's place: a machine
  * that has seen nothing since takes a store that was rolled back for its own, and that has lost who runs what.
  */
 export class ExclusiveInvariants {
   readonly #cluster: SimulatedCluster;
   /** Unit → machines on which it runs, since when, and whether the cluster's own store was there then. */
   readonly #runs = new Map<string, Map<SimulatedMachine, Run>>();
+  /** Unit → machines on which a start of it waits, since when in milliseconds. */
+  readonly #waiting = new Map<string, Map<SimulatedMachine, number>>();
   readonly #dirty = new Set<string>();
   #started = 0;
   #fences = 0;
@@ -53,12 +55,16 @@ export class ExclusiveInvariants {
   }
 
   /** To be told of each thing that happens on a machine, before `check`. */
-  follow({ kind, unit }: FakeSystemdEvent): void {
+  follow(machine: SimulatedMachine, { kind, unit }: FakeSystemdEvent): void {
     if (kind === "fenced") this.#fences += 1;
     if (kind === "rebooted") for (const each of this.#runs.keys()) this.#dirty.add(each);
     if (!isExclusive(unit)) return;
     this.#dirty.add(unit);
     if (kind === "started") this.#started += 1;
+    const waiting = this.#waiting.get(unit) ?? new Map<SimulatedMachine, number>();
+    this.#waiting.set(unit, waiting);
+    if (kind === "start-queued") waiting.set(machine, this.#cluster.clock.monotonic());
+    if (kind === "start-cancelled") waiting.delete(machine);
   }
 
   /** To be called after everything that happens. */
@@ -83,7 +89,11 @@ export class ExclusiveInvariants {
     const nowMs = clock.monotonic();
     for (const machine of this.#cluster.machines) {
       if (ended.has(machine.systemd.status(unit).active)) runs.delete(machine);
-      else if (!runs.has(machine)) runs.set(machine, { sinceMs: nowMs, isOurs: etcd.elsewhereAtMs < nowMs });
+      else if (!runs.has(machine)) {
+        const sinceMs = this.#waiting.get(unit)?.get(machine) ?? nowMs;
+        runs.set(machine, { sinceMs, isOurs: etcd.elsewhereAtMs < nowMs });
+        this.#waiting.get(unit)?.delete(machine);
+      }
     }
     return [...runs].flatMap(([machine, { sinceMs, isOurs }]) =>
       isOurs && machine.stoodStillAtMs < sinceMs ? [machine] : [],

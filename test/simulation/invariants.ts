@@ -140,7 +140,7 @@ export class Invariants {
   }
 
   #follow(machine: SimulatedMachine, event: FakeSystemdEvent): void {
-    this.#exclusive.follow(event);
+    this.#exclusive.follow(machine, event);
     const { kind, unit } = event;
     const key = `${machine.id}/${unit}`;
     const run = this.#runs.get(key) ?? {
