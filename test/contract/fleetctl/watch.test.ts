@@ -162,7 +162,7 @@ describe("--watch, when the connection is lost", () => {
     fleet.add("b.service", options(), "inactive");
     expect(await watching.lines(2, 1)).toEqual(["added\tb.service\tinactive"]);
     fleet.etcdAway = true;
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await watching.says("Connection lost");
     fleet.etcdAway = false;
     fleet.units.delete("a.service");
     expect(await watching.lines(3, 2)).toEqual(["removed\ta.service\tlaunched"]);
