@@ -259,7 +259,7 @@ describe("events", () => {
     expect(picture.delta(view)?.events).toBeUndefined();
     picture.note(view.apply({ revision: 4, changes: [record("3", 4, assigned("b.service"))] }));
     expect(picture.delta(view)?.events?.map(({ text }) => text)).toEqual([
-      "b.service was assigned to machine m1: of the machines able to run it that one had the fewest units",
+      "b.service was assigned to machine m1, the one with the fewest units of those that may run it",
     ]);
   });
 });
