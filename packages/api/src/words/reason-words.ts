@@ -161,7 +161,8 @@ export function causeWords(cause: string, machines: number, details: ReasonDetai
 }
 
 function metadataWords(one: boolean, { key, accepted, actual }: ReasonDetails): string {
-  if (key === undefined || accepted === undefined) return "the metadata that it asks for";
+  if (key === undefined) return "the metadata that it asks for";
+  if (accepted === undefined) return `the metadata ${key} that it asks for`;
   const has = one && actual !== undefined ? ` (it has ${key}=${actual})` : "";
   return `${accepted.map((value) => `${key}=${value}`).join(" or ")}${has}`;
 }

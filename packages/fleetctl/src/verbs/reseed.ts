@@ -128,11 +128,7 @@ function losses({ machines, misplaced }: ApiReseed): readonly string[] {
     ...machines.flatMap(({ machineID, left }) =>
       left.map(({ unit, reason }) => `${unit} on ${machineID}: ${reasons[reason]}`),
     ),
-    ...misplaced.map(({ unit, machineID, metadata }) =>
-      metadata === undefined
-        ? `${unit} on ${machineID}: it asks for another machine`
-        : `${unit} on ${machineID}: it asks for metadata ${metadata}, which the machine has not (any more)`,
-    ),
+    ...misplaced.map(({ unit, machineID, text }) => `${unit} on ${machineID}, which ${text}`),
   ];
 }
 
