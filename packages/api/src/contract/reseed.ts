@@ -47,7 +47,11 @@ export const reseedShape = z.object({
         machineID: z.string(),
         state: z.enum(["contributed", "awaited"]),
         units: z.number(),
-        left: z.array(leftUnitShape).describe("Units of it that are unloaded once the seeding is finished."),
+        left: z
+          .array(leftUnitShape)
+          .describe(
+            "Units of it that are unloaded once the seeding is finished; unreadable ones only once they can be read and are not wanted there, or are destroyed.",
+          ),
       }),
     )
     .describe("Machines that are registered, or have contributed since the cluster was seeded anew."),
