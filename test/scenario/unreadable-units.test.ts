@@ -65,3 +65,30 @@ describe.each(files)("a machine that was lost and comes back with a unit that is
     expect(cluster.machines.flatMap(({ systemd }) => systemd.files())).toEqual([]);
   });
 });
+
+test("a unit whose record cannot be read as its machine tells of it runs on once the seeding is finished", async () => {
+  const machine = cluster.machines[1] ?? expect.fail("there is no second machine");
+  await cluster.launch(unit, `${service}[X-Fleet]\nMachineID=${"2".repeat(32)}\n`);
+  await cluster.clock.advanceUntil(() => machine.systemd.running().includes(unit), 20_000);
+  const wipe = { op: "delete", from: "/fleet/", to: "/fleet0" } as const;
+  cluster.etcd.txn({ compares: [], success: [wipe] });
+  await cluster.clock.advance(10_000);
+  const { reseeding } = cluster.user;
+  const begun = await reseeding.begin(undefined, new AbortController().signal);
+  expect(begun).toMatchObject({ outcome: "begun" });
+  const garbage = { op: "put", key: `/fleet/units/${unit}`, value: "{garbage" } as const;
+  cluster.etcd.txn({ compares: [], success: [garbage] });
+  await cluster.clock.advance(30_000);
+  const { contributions } = await reseeding.progress();
+  expect(contributions.find(({ machineId }) => machineId === machine.id)).toMatchObject({
+    left: [{ unit, reason: "unreadable" }],
+  });
+  await reseeding.finish();
+  await cluster.clock.advanceUntil(() => cluster.machines.every(({ settled }) => settled), 60_000);
+  await cluster.clock.advance(60_000);
+  expect(machine.systemd.running()).toEqual([unit]);
+  expect(machine.systemd.history.filter(({ kind }) => ends.includes(kind))).toEqual([]);
+  await cluster.user.intents.destroy(unit);
+  await cluster.clock.advance(10_000);
+  expect(machine.systemd.files()).toEqual([]);
+});

@@ -1,4 +1,4 @@
-import type { Step } from "@fleet/core";
+import type { ClusterModel, Step } from "@fleet/core";
 import { type Counter, type Histogram, latencyBuckets, type Metrics } from "@fleet/runtime";
 
 /** What an engine counts over all its terms. */
@@ -141,4 +141,21 @@ function gauges(metrics: Metrics, overview: () => TermOverview | undefined): voi
     },
     () => [...(overview()?.work.pending() ?? [])].map(([cause, value]) => ({ value, labels: { cause } })),
   );
+}
+
+/** Machines by how they stand. */
+export function countMachines(model: ClusterModel): ReadonlyMap<string, number> {
+  const counts = new Map([
+    ["open", 0],
+    ["leaving", 0],
+    ["unreadable", 0],
+    ["away", 0],
+  ]);
+  for (const machineId of model.machineIds()) {
+    const machine = model.machine(machineId);
+    const missing = model.isAway(machineId) ? "away" : "unreadable";
+    const state = machine === undefined ? missing : machine.leaving ? "leaving" : "open";
+    counts.set(state, (counts.get(state) ?? 0) + 1);
+  }
+  return counts;
 }

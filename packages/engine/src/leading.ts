@@ -1,4 +1,4 @@
-import { type ClusterModel, type PendingUnit, type Plan, plan, planningRound, type Step } from "@fleet/core";
+import { type PendingUnit, type Plan, plan, planningRound, type Step } from "@fleet/core";
 import { type ChangeBatch, type EngineWrite, Projection, type Term } from "@fleet/registry";
 import {
   AbortedError,
@@ -7,13 +7,13 @@ import {
   type Clock,
   errorCode,
   errorMessage,
-  FleetError,
+  type FleetError,
   LevelLoop,
   type Logger,
   type Random,
   sleep,
 } from "@fleet/runtime";
-import type { EngineMetrics, WorkOverview } from "./engine-metrics.ts";
+import { countMachines, type EngineMetrics, type WorkOverview } from "./engine-metrics.ts";
 import type { EngineRegistry } from "./engine-port.ts";
 import { EventRecorder } from "./event-recorder.ts";
 import { ExclusiveHolds } from "./exclusive-holds.ts";
@@ -21,7 +21,8 @@ import { Losses, type LossStatus } from "./losses.ts";
 import { explanationsAtOnce, PendingReport } from "./pending-report.ts";
 import { planWrites } from "./plan-writes.ts";
 import { RescheduleOnFailure } from "./rescheduling.ts";
-import { tellSteps } from "./step-report.ts";
+import { SeenRevision } from "./seen-revision.ts";
+import { tellFinding, tellSteps } from "./step-report.ts";
 
 export interface LeadingOptions {
   readonly registry: EngineRegistry;
@@ -45,8 +46,6 @@ const appliedAtOnce = 10_000;
 const roundsUnderWay = 4;
 /** Unit files collected per pass. */
 const collectedPerPass = 100;
-/** The watch delivers own writes within milliseconds; later than this something is wrong with it. */
-const catchUpTimeoutMs = 10_000;
 const retryBackoff = { initialMs: 100, maxMs: 5_000 };
 
 /**
@@ -74,9 +73,8 @@ export class Leading {
   readonly #events: EventRecorder;
   readonly #loop: LevelLoop;
   readonly #over = new AbortController();
-  /** Revision up to which the model has seen everything; undefined before the first batch. */
-  #revision: number | undefined;
-  #awaited: { readonly revision: number; readonly reached: () => void } | undefined;
+  /** Of what the model has seen. */
+  readonly #seen: SeenRevision;
   #auditDue = false;
   /** Settles when the batch of changes that is being applied has been applied. */
   #applying: Promise<void> | undefined;
@@ -92,6 +90,7 @@ export class Leading {
     this.#options = options;
     this.#term = term;
     this.#projection = new Projection(logger);
+    this.#seen = new SeenRevision(clock);
     this.#expectsReturns = clock.monotonic() < term.inTouchSinceMs + options.agentTtlMs;
     this.#events = new EventRecorder({
       ...options,
@@ -195,12 +194,12 @@ export class Leading {
       for (const change of batch.changes.slice(from, from + appliedAtOnce)) this.#projection.apply(change);
     }
     this.#batches += 1;
-    this.#losses.apply(batch.changes, this.#revision === undefined);
-    this.#events.apply(batch.changes, this.#revision === undefined);
+    const isFirst = this.#seen.revision === undefined;
+    this.#losses.apply(batch.changes, isFirst);
+    this.#events.apply(batch.changes, isFirst);
     this.#holds.apply(batch.changes);
     this.#rescheduling.apply(batch.changes);
-    this.#revision = batch.revision;
-    if (this.#awaited !== undefined && batch.revision >= this.#awaited.revision) this.#awaited.reached();
+    this.#seen.advance(batch.revision);
     this.#loop.trigger();
   }
 
@@ -252,7 +251,7 @@ export class Leading {
   }
 
   async #pass(signal: AbortSignal): Promise<void> {
-    if (this.#revision === undefined) return;
+    if (this.#seen.revision === undefined) return;
     const { model } = this.#projection;
     await this.#applying;
     await this.#losses.decide(signal);
@@ -269,7 +268,8 @@ export class Leading {
       while (model.isDirty) {
         await this.#applying;
         const decided = this.#plan(audit);
-        if (audit && batches === this.#batches && decided.steps.length > 0) this.#reportFinding(decided);
+        if (audit && batches === this.#batches && decided.steps.length > 0)
+          tellFinding(decided.steps, this.#options);
         if (decided.steps.length === 0) {
           // What else there is to do, such as renewing the lease, has its turn between any two rounds.
           if (model.isDirty) await sleep(this.#options.clock, 0, signal);
@@ -323,9 +323,7 @@ export class Leading {
     if (this.#placing.length === 0) return;
     const revisions = await Promise.all(this.#placing);
     this.#placing = [];
-    await this.#caughtUp(Math.max(...revisions), signal).catch((error: unknown): never =>
-      this.#giveUp(error, signal),
-    );
+    await this.#caughtUp(Math.max(...revisions), signal);
   }
 
   async #carryOut(decided: Plan, signal: AbortSignal): Promise<void> {
@@ -335,7 +333,7 @@ export class Leading {
     );
     const revision = await this.#commit(writes, signal);
     tellSteps(decided.steps, this.#options);
-    await this.#caughtUp(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
+    await this.#caughtUp(revision, signal);
     // Others were planned around these; that they are gone again, or never came, is an event no watch will tell of.
     const refused = decided.steps.flatMap((step) => (this.#wasRefused(step) ? [step.assignment] : []));
     for (const assignment of [...cancelled, ...refused]) {
@@ -399,8 +397,8 @@ export class Leading {
 
   /** Before planning, which then carries it out. */
   async #reschedule(signal: AbortSignal): Promise<void> {
-    const revision = await this.#commit(this.#rescheduling.writes(this.#revision ?? 0), signal);
-    await this.#caughtUp(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
+    const revision = await this.#commit(this.#rescheduling.writes(this.#seen.revision ?? 0), signal);
+    await this.#caughtUp(revision, signal);
   }
 
   async #collectBodies(signal: AbortSignal): Promise<void> {
@@ -422,51 +420,6 @@ export class Leading {
    * one begins with a snapshot, perhaps on a machine that is better connected.
    */
   async #caughtUp(revision: number, signal: AbortSignal): Promise<void> {
-    if ((this.#revision ?? 0) >= revision) return;
-    await new Promise<void>((resolve, reject) => {
-      const settle = (outcome: () => void): void => {
-        cancel();
-        signal.removeEventListener("abort", onAbort);
-        this.#awaited = undefined;
-        outcome();
-      };
-      const onAbort = (): void => settle(() => reject(new AbortedError(signal.reason)));
-      const cancel = this.#options.clock.after(catchUpTimeoutMs, () => {
-        const late = new FleetError("watch_late", `own writes at revision ${revision} have not come back`, {
-          retryable: true,
-        });
-        settle(() => reject(late));
-      });
-      this.#awaited = { revision, reached: () => settle(resolve) };
-      signal.addEventListener("abort", onAbort, { once: true });
-      if (signal.aborted) onAbort();
-    });
+    await this.#seen.reached(revision, signal).catch((error: unknown): never => this.#giveUp(error, signal));
   }
-
-  #reportFinding(decided: Plan): void {
-    this.#options.metrics.auditFindings.add({}, decided.steps.length);
-    const units = decided.steps.map((step) =>
-      step.kind === "settle" ? step.machineId : step.kind === "withdraw" ? step.unit : step.assignment.unit,
-    );
-    this.#options.logger.error("audit_found_work", {
-      steps: decided.steps.length,
-      of: units.slice(0, 10),
-    });
-  }
-}
-
-function countMachines(model: ClusterModel): ReadonlyMap<string, number> {
-  const counts = new Map([
-    ["open", 0],
-    ["leaving", 0],
-    ["unreadable", 0],
-    ["away", 0],
-  ]);
-  for (const machineId of model.machineIds()) {
-    const machine = model.machine(machineId);
-    const missing = model.isAway(machineId) ? "away" : "unreadable";
-    const state = machine === undefined ? missing : machine.leaving ? "leaving" : "open";
-    counts.set(state, (counts.get(state) ?? 0) + 1);
-  }
-  return counts;
 }

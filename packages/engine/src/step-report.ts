@@ -27,6 +27,18 @@ export function tellSteps(
   }
 }
 
+/** Steps that an audit has found are an error: something was missed before. */
+export function tellFinding(
+  steps: readonly Step[],
+  { logger, metrics }: { readonly logger: Logger; readonly metrics: EngineMetrics },
+): void {
+  metrics.auditFindings.add({}, steps.length);
+  const subjects = steps.map((step) =>
+    step.kind === "settle" ? step.machineId : step.kind === "withdraw" ? step.unit : step.assignment.unit,
+  );
+  logger.error("audit_found_work", { steps: steps.length, of: subjects.slice(0, 10) });
+}
+
 const eventOf: Readonly<Record<Step["kind"], string>> = {
   assign: "unit_assigned",
   update: "unit_updated",

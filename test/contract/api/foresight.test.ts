@@ -83,7 +83,7 @@ describe("an explanation", () => {
       {
         machineID: m2,
         fits: true,
-        text: "on 22222222..., one of 3 machines that may run it: the one with the fewest units when it was placed",
+        text: "on 22222222..., the one with the fewest units of those that may run it when it was placed; now 3 may",
       },
     ]);
     registry.machine(m1, "10.0.0.1", { region: "us" });
@@ -105,7 +105,7 @@ describe("an explanation", () => {
     expect(await served.client.explanation("x.service")).toMatchObject({
       causes: [{ cause: "exclusive", examples: [m1] }],
       summary:
-        "x.service waits: all machines have to wait until it has ended on 11111111...: 121 s at most once nothing is heard from there.",
+        "x.service has to wait until it has ended on 11111111...: 121 s at most once nothing is heard from there.",
     });
   });
 
@@ -161,7 +161,7 @@ describe("a dry run", () => {
         m1,
         m3,
         "machine_leaving",
-        "moves from 11111111... to 33333333...: the machine leaves",
+        "moves from 11111111... to 33333333...: the machine is leaving",
       ],
       [
         "stop",
@@ -169,7 +169,7 @@ describe("a dry run", () => {
         m1,
         undefined,
         "machine_leaving",
-        "stops on 11111111...: the machine leaves; it then waits for a machine",
+        "stops on 11111111...: the machine is leaving; it then waits for a machine",
       ],
       [
         "move",
@@ -177,7 +177,7 @@ describe("a dry run", () => {
         m1,
         m3,
         "machine_leaving",
-        "moves from 11111111... to 33333333...: the machine leaves",
+        "moves from 11111111... to 33333333...: the machine is leaving",
       ],
       [
         "start",
@@ -185,7 +185,7 @@ describe("a dry run", () => {
         undefined,
         m2,
         "least_loaded",
-        "starts on 22222222..., the machine with the fewest units (0) of those that may run it",
+        "starts on 22222222..., the one with the fewest units (0) of those that may run it",
       ],
     ]);
     expect(dryRun?.waiting).toMatchObject([

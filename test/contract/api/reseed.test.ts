@@ -40,7 +40,14 @@ describe("seeding the registry anew", () => {
         },
         { machineID: "m2", state: "awaited", units: 0, left: [] },
       ],
-      misplaced: [{ unit: "y.service", machineID: "m1", metadata: "role" }],
+      misplaced: [
+        {
+          unit: "y.service",
+          machineID: "m1",
+          metadata: "role",
+          text: "lacks the metadata role that it asks for",
+        },
+      ],
     });
     expect(await served.client.reseed()).toEqual(begun);
     expect(await served.client.finishReseed()).toMatchObject({ state: "healthy" });

@@ -361,12 +361,12 @@ describe("GET /events", () => {
     expect(await get()).toMatchObject({
       events: [
         { kind: "leader-elected", at: new Date(1_000).toISOString() },
-        { text: "a.service was assigned to machine abcd0001: it is global" },
+        { text: "a.service was assigned to machine abcd0001, as on every machine that fits" },
         {
           fromMachineID: m1,
-          text: "b.service was moved from machine abcd0001 to machine m2: the machine was lost",
+          text: "b.service was moved from machine abcd0001 to machine m2: the machine is lost",
         },
-        { text: "a.service waits for a machine: 2 machines without the metadata it asks for" },
+        { text: "a.service waits for a machine: 2 machines lack the metadata that it asks for" },
       ],
     });
   });
@@ -396,7 +396,7 @@ describe("GET /events", () => {
         machineID: "m2",
         fromMachineID: m1,
         reason: "machine_gone",
-        text: "b.service was moved from machine abcd0001 to machine m2: the machine was lost",
+        text: "b.service was moved from machine abcd0001 to machine m2: the machine is lost",
       },
     ]);
   });

@@ -191,21 +191,30 @@ describe("a cluster in etcd, and no daemon", () => {
       stderr: expect.stringContaining(`Machine ${machineId} has not told yet what it runs.`),
     });
 
-    const left = [{ unit: "b.service", reason: "file_changed" as const }];
-    await registration.contribution().report({ units: 1, left });
-    const told = `${machineId}\t1 units, 1 left\n`;
+    const stopped = { unit: "b.service", reason: "file_changed" } as const;
+    const kept = { unit: "c.service", reason: "unreadable" } as const;
+    await registration.contribution().report({ units: 1, left: [stopped, kept] });
+    const told = `${machineId}\t1 units, 2 left\n`;
     expect(await overEtcd(prefix, "reseed")).toMatchObject({ code: 0, stdout: told });
-    expect(await overEtcd(prefix, "reseed --finish")).toMatchObject({
-      code: 1,
-      stdout: told,
-      stderr: expect.stringContaining("b.service on"),
-    });
+    const refused = await overEtcd(prefix, "reseed --finish");
+    expect(refused).toMatchObject({ code: 1, stdout: told });
+    expect(refused.stderr).toContain(
+      [
+        "Once finished, these are stopped where they are:",
+        `  b.service on ${machineId}: its unit file on the disk is not the one that fleet wrote`,
+        "What etcd holds under these names cannot be read; they run on until it can be, or is destroyed:",
+        `  c.service on ${machineId}`,
+        "",
+      ].join("\n"),
+    );
     expect(registry.guard.reseeding).toBe(true);
     await here.file("hello.service");
     const submitted = await overEtcd(prefix, `submit ${here.directory}/hello.service`);
     expect(submitted).toMatchObject({ code: 1, stderr: expect.stringContaining("seeded anew") });
 
-    expect(await overEtcd(prefix, "reseed --finish --yes")).toMatchObject({
+    // What runs on is no reason to ask.
+    await registration.contribution().report({ units: 1, left: [kept] });
+    expect(await overEtcd(prefix, "reseed --finish")).toMatchObject({
       code: 0,
       stderr: expect.stringContaining("Finished: 0 units"),
     });

@@ -90,7 +90,7 @@ describe("plan", () => {
       code: 0,
       stdout:
         "ACTION\tUNIT\t\tFROM\tTO\t\tWHY\n" +
-        `start\tnew.service\t-\t${machine}\tstarts on ${machine}, the machine with the fewest units (0) of those that may run it\n`,
+        `start\tnew.service\t-\t${machine}\tstarts on ${machine}, the one with the fewest units (0) of those that may run it\n`,
       stderr: "",
     });
     expect((await shell("list-unit-files", "--no-legend")).stdout).toBe("");
@@ -103,7 +103,7 @@ describe("plan", () => {
       code: 1,
       stdout: [
         "ACTION\tUNIT\t\tFROM\t\tTO\tWHY",
-        `stop\ta.service\t${machine}\t-\tstops on ${machine}: the machine leaves; it then waits for a machine`,
+        `stop\ta.service\t${machine}\t-\tstops on ${machine}: the machine is leaving; it then waits for a machine`,
         "a.service waits for a machine: of 1 machine 1 is leaving.",
         "choosy.service waits for a machine: of 1 machine 1 is leaving.",
         "",

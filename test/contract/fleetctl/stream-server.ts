@@ -3,7 +3,7 @@ import type { AddressInfo } from "node:net";
 import type { ApiEvent, WatchDelta, WatchSnapshot, WatchStatus } from "@fleet/api/client";
 import { type WebSocket, WebSocketServer } from "ws";
 
-type Rows = Partial<Pick<WatchSnapshot, "units" | "summaries" | "states" | "machines" | "events">>;
+type Rows = Partial<Pick<WatchSnapshot, "units" | "summaries" | "states" | "machines" | "events" | "losses">>;
 
 /**
  * The stream of a daemon whose messages a test dictates. A stream that is opened gets a snapshot of `rows`; one that resumes

@@ -57,6 +57,23 @@ describe("--watch, when it is piped", () => {
     await watching.interrupt();
   });
 
+  it("says on stderr that re-placing is held, and that it no longer is, of machines alone", async () => {
+    const massLoss = { at: "2026-11-20T17:28:04.123Z", vanished: 4, of: 6, machines: ["3", "4", "5", "6"] };
+    server.rows = { ...server.rows, losses: { massLoss } };
+    const watching = new Watching(endpoint, "list-machines -w --no-legend");
+    await watching.says(
+      "re-placing is held: 4 of 6 machines vanished at 2026-11-20T17:28:04.123Z; confirm with fleetctl confirm-loss\n",
+    );
+    server.tell({ losses: { massLoss: { ...massLoss, machines: ["3"] } } });
+    await watching.says("; 1 of them are still away; confirm with fleetctl confirm-loss\n");
+    server.tell({ losses: {} });
+    await watching.says("re-placing is no longer held\n");
+    expect((await watching.interrupt()).stderr.split("\n")).toHaveLength(4);
+    const units = new Watching(endpoint, "list-units -w --no-legend");
+    await units.lines(2);
+    expect(await units.interrupt()).toMatchObject({ stderr: "" });
+  });
+
   it("lists units by their summaries", async () => {
     const summary = {
       name: "a.service",
@@ -162,7 +179,7 @@ describe("--watch, when the connection is lost", () => {
     fleet.add("b.service", options(), "inactive");
     expect(await watching.lines(2, 1)).toEqual(["added\tb.service\tinactive"]);
     fleet.etcdAway = true;
-    await new Promise((resolve) => setTimeout(resolve, 300));
+    await watching.says("Connection lost");
     fleet.etcdAway = false;
     fleet.units.delete("a.service");
     expect(await watching.lines(3, 2)).toEqual(["removed\ta.service\tlaunched"]);
@@ -184,6 +201,18 @@ describe("--watch, on a terminal", () => {
     watching.terminal.type("q");
     expect(await watching.ended).toEqual({ code: 0, stdout: "", stderr: "" });
     expect(watching.terminal.isAlternate).toBe(false);
+  });
+
+  it("shows on the last line that re-placing is held, until it no longer is", async () => {
+    const watching = new Watching(endpoint, "list-machines -w", { terminal: true });
+    await watching.shows("2 machines   connected");
+    const massLoss = { at: "2026-11-20T17:28:04.123Z", vanished: 4, of: 6, machines: ["3", "4", "5", "6"] };
+    server.tell({ losses: { massLoss } });
+    await watching.shows("2 machines   HELD: 4 of 6 vanished, see fleetctl confirm-loss   connected");
+    server.tell({ losses: {} });
+    await watching.shows("2 machines   connected");
+    watching.terminal.type("q");
+    expect(await watching.ended).toMatchObject({ code: 0, stderr: "" });
   });
 
   it("gives the terminal back on Ctrl-C and on a signal", async () => {

@@ -6,6 +6,7 @@ export class Watching {
   readonly terminal = new ScreenTerminal(8, 90);
   readonly ended: Promise<Outcome>;
   #stdout = "";
+  #stderr = "";
   readonly #stop = new AbortController();
   readonly #unread = new AbortController();
   #wake: () => void = () => {};
@@ -20,6 +21,10 @@ export class Watching {
         this.#stdout += text;
         this.#wake();
       },
+      heard: (line) => {
+        this.#stderr += `${line}\n`;
+        this.#wake();
+      },
     });
   }
 
@@ -28,10 +33,13 @@ export class Watching {
     for (;;) {
       const lines = this.#stdout.split("\n").slice(0, -1);
       if (lines.length >= count) return lines.slice(from);
-      await new Promise<void>((resolve) => {
-        this.#wake = resolve;
-      });
+      await this.#more();
     }
+  }
+
+  /** Resolves when stderr has a text. */
+  async says(text: string): Promise<void> {
+    while (!this.#stderr.includes(text)) await this.#more();
   }
 
   /** Resolves when the screen has a text. */
@@ -49,5 +57,12 @@ export class Watching {
   close(): Promise<Outcome> {
     this.#unread.abort();
     return this.ended;
+  }
+
+  /** Resolves when something more has come on stdout or stderr. */
+  #more(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
   }
 }

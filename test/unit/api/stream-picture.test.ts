@@ -16,13 +16,16 @@ class Receiver {
   readonly units = new Map<string, unknown>();
   readonly states = new Map<string, unknown>();
   readonly machines = new Map<string, unknown>();
+  losses: WatchDelta["losses"] = {};
 
   snapshot(message: Omit<WatchSnapshot, "cluster">): void {
     for (const rows of [this.units, this.states, this.machines]) rows.clear();
+    this.losses = message.losses ?? {};
     this.#put([...message.units, ...(message.summaries ?? [])], message.states, message.machines);
   }
 
-  delta({ units, summaries, states, machines }: WatchDelta): void {
+  delta({ units, summaries, states, machines, losses = this.losses }: WatchDelta): void {
+    this.losses = losses;
     for (const name of [...(units?.removed ?? []), ...(summaries?.removed ?? [])]) this.units.delete(name);
     for (const { name, machineID } of states?.removed ?? []) this.states.delete(`${name} ${machineID}`);
     for (const id of machines?.removed ?? []) this.machines.delete(id);
@@ -31,7 +34,7 @@ class Receiver {
 
   get content(): unknown {
     const sorted = (rows: ReadonlyMap<string, unknown>) => [...rows].sort(([a], [b]) => (a < b ? -1 : 1));
-    return [sorted(this.units), sorted(this.states), sorted(this.machines)];
+    return [sorted(this.units), sorted(this.states), sorted(this.machines), this.losses];
   }
 
   #put(
@@ -86,6 +89,21 @@ const change: fc.Arbitrary<Change> = fc.oneof(
     machineId,
     key: fc.constantFrom("a", "c"),
     entry: entryOf(fc.constantFrom({ value: "z" }, { removed: true as const })),
+  }),
+  fc.record({
+    kind: fc.constant("mass-loss" as const),
+    entry: entryOf(
+      fc.record({
+        machines: fc.subarray(machineIds),
+        vanished: fc.constant(3),
+        of: fc.constantFrom(3, 4),
+        atMs: fc.constant(1_000),
+      }),
+    ),
+  }),
+  fc.record({
+    kind: fc.constant("confirmed-losses" as const),
+    entry: entryOf(fc.record({ machines: fc.subarray(machineIds) })),
   }),
   fc.record({
     kind: fc.constant("assignment" as const),
@@ -259,7 +277,7 @@ describe("events", () => {
     expect(picture.delta(view)?.events).toBeUndefined();
     picture.note(view.apply({ revision: 4, changes: [record("3", 4, assigned("b.service"))] }));
     expect(picture.delta(view)?.events?.map(({ text }) => text)).toEqual([
-      "b.service was assigned to machine m1: of the machines able to run it that one had the fewest units",
+      "b.service was assigned to machine m1, the one with the fewest units of those that may run it",
     ]);
   });
 });

@@ -23,6 +23,8 @@ export interface ViewChange {
   readonly machines: ReadonlySet<string>;
   /** Ids of records of events that have come. */
   readonly events: ReadonlySet<string>;
+  /** Whether other machines may be held for. */
+  readonly losses: boolean;
 }
 
 /** What a batch changes. Of rows that cannot be read, too: they are told again as they were. */
@@ -35,11 +37,12 @@ export function viewChangeOf({ revision, changes }: ChangeBatch): ViewChange {
 /** Several changes as one, as of the last of them. */
 export function merged(parts: readonly ViewChange[]): ViewChange {
   const whole = new Gathered(Math.max(0, ...parts.map(({ revision }) => revision)));
-  for (const { units, states, machines, events } of parts) {
+  for (const { units, states, machines, events, losses } of parts) {
     for (const name of units) whole.units.add(name);
     for (const key of states) whole.states.add(key);
     for (const id of machines) whole.machines.add(id);
     for (const id of events) whole.events.add(id);
+    whole.losses ||= losses;
   }
   return whole;
 }
@@ -54,6 +57,7 @@ class Gathered implements ViewChange {
   readonly states = new Set<string>();
   readonly machines = new Set<string>();
   readonly events = new Set<string>();
+  losses = false;
   readonly revision: number;
 
   constructor(revision: number) {
@@ -79,6 +83,10 @@ class Gathered implements ViewChange {
       case "events":
         // One that goes, or says nothing that can be read, is no event.
         if (change.entry.status === "present") this.events.add(change.id);
+        return;
+      case "mass-loss":
+      case "confirmed-losses":
+        this.losses = true;
         return;
       default:
     }

@@ -2,7 +2,7 @@ export type { ApiBackup } from "../contract/backup.ts";
 export type { ApiDryRun, ApiDryRunStep, DryRunRequest } from "../contract/dry-run.ts";
 export type { ApiEvent } from "../contract/events.ts";
 export type { ApiExplanation } from "../contract/explanation.ts";
-export type { ApiMassLoss } from "../contract/losses.ts";
+export type { ApiMassLoss, Losses } from "../contract/losses.ts";
 export type { ApiReseed } from "../contract/reseed.ts";
 export type { ApiRestart, NewRestart } from "../contract/restart.ts";
 export type { UnitSummary, WatchDelta, WatchSnapshot, WatchStatus } from "../contract/watch.ts";

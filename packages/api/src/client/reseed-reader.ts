@@ -58,6 +58,7 @@ function readMisplaced(value: unknown): ApiReseed["misplaced"][number] {
     unit: readText(fields, "unit"),
     machineID: readText(fields, "machineID"),
     ...(metadata === "" ? {} : { metadata }),
+    text: readText(fields, "text"),
   };
 }
 

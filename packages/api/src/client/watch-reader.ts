@@ -1,6 +1,8 @@
 import type { ApiEvent } from "../contract/events.ts";
+import type { Losses } from "../contract/losses.ts";
 import { FleetProtocolError } from "./errors.ts";
 import { readEvents } from "./event-reader.ts";
+import { readMassLoss } from "./loss-reader.ts";
 import {
   readList,
   readMachine,
@@ -30,6 +32,7 @@ export function readUpdate(text: string): WatchUpdate | undefined {
           ? {}
           : { summaries: readList(fields, "summaries", readUnitSummary) }),
         ...events(fields),
+        ...losses(fields),
       };
     case "delta":
       return {
@@ -40,6 +43,7 @@ export function readUpdate(text: string): WatchUpdate | undefined {
         ...part(fields, "states", readUnitState, readStateKey),
         ...part(fields, "machines", readMachine, readName),
         ...events(fields),
+        ...losses(fields),
       };
     case "status": {
       const text = readText(fields, "message");
@@ -61,6 +65,12 @@ function cluster(fields: Readonly<Record<string, unknown>>): { readonly cluster?
 
 function events(fields: Readonly<Record<string, unknown>>): { readonly events?: ApiEvent[] } {
   return fields.events === undefined ? {} : { events: readEvents(fields) };
+}
+
+function losses(fields: Readonly<Record<string, unknown>>): { readonly losses?: Losses } {
+  if (fields.losses === undefined) return {};
+  const massLoss = readMassLoss(readObject(fields.losses, "losses"));
+  return { losses: massLoss === undefined ? {} : { massLoss } };
 }
 
 function part<Key extends string, Put, Removed>(

@@ -47,12 +47,27 @@ export const reseedShape = z.object({
         machineID: z.string(),
         state: z.enum(["contributed", "awaited"]),
         units: z.number(),
-        left: z.array(leftUnitShape).describe("Units of it that are unloaded once the seeding is finished."),
+        left: z
+          .array(leftUnitShape)
+          .describe(
+            "Units of it that are unloaded once the seeding is finished; unreadable ones only once they can be read and are not wanted there, or are destroyed.",
+          ),
       }),
     )
     .describe("Machines that are registered, or have contributed since the cluster was seeded anew."),
   misplaced: z
-    .array(z.object({ unit: z.string(), machineID: z.string(), metadata: z.string().optional() }))
+    .array(
+      z.object({
+        unit: z.string(),
+        machineID: z.string(),
+        metadata: z.string().optional().describe("The key that the machine has not, or with another value."),
+        text: z
+          .string()
+          .describe(
+            'What is wrong with the machine, for people: "lacks the metadata role that it asks for".',
+          ),
+      }),
+    )
     .describe("Units on machines without what they ask for: once finished they are taken away from there."),
 });
 export type ApiReseed = z.infer<typeof reseedShape>;

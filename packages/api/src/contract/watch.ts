@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { eventShape } from "./events.ts";
+import { lossesShape } from "./losses.ts";
 import { machineShape, unitShape, unitStateShape } from "./wire.ts";
 
 /**
@@ -34,6 +35,7 @@ export const snapshotShape = z.object({
   states: z.array(unitStateShape),
   machines: z.array(machineShape),
   events: z.array(eventShape).optional().describe("Recent ones, if events are among the kinds asked for."),
+  losses: lossesShape.optional().describe("On streams of all machines; left out while nothing is held."),
 });
 export type WatchSnapshot = z.infer<typeof snapshotShape>;
 
@@ -51,6 +53,8 @@ export const deltaShape = z.object({
     .optional(),
   machines: z.object({ put: z.array(machineShape), removed: z.array(z.string()) }).optional(),
   events: z.array(eventShape).optional(),
+  /** As it is now, with nothing in it once nothing is held. */
+  losses: lossesShape.optional(),
 });
 export type WatchDelta = z.infer<typeof deltaShape>;
 

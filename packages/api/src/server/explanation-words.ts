@@ -6,9 +6,20 @@ import {
   type UnitExplanation,
   type WhyNot,
 } from "@fleet/core";
-import type { ApiCause, ApiExplanation } from "../contract/explanation.ts";
-import { closedWords, obstacleWords } from "./obstacle-words.ts";
-import { machineWord, remedyOf } from "./remedy-words.ts";
+import type { ApiExplanation } from "../contract/explanation.ts";
+import {
+  becauseWords,
+  type CauseWord,
+  causeWords,
+  counted,
+  listedWords,
+  machineWord,
+  obstacleDetails,
+  type ReasonDetails,
+  type WaitingReason,
+  waitingWords,
+} from "../words/reason-words.ts";
+import { remedyOf } from "./remedy-words.ts";
 
 /** Causes told; there are hardly ever more, and nobody reads on. */
 const mostCauses = 20;
@@ -23,7 +34,7 @@ export function shownExplanation(explanation: UnitExplanation, agentTtlMs?: numb
       ? "waiting"
       : explanation.verdict;
   const toldCauses = toldAbout(explanation) ? explanation.causes.slice(0, mostCauses) : [];
-  const causes = toldCauses.map((cause) => shownCause(cause, agentTtlMs));
+  const reasons = toldCauses.map((cause) => reasonOf(cause, agentTtlMs));
   const waits = explanation.verdict === "waiting";
   return {
     unit,
@@ -36,19 +47,26 @@ export function shownExplanation(explanation: UnitExplanation, agentTtlMs?: numb
       fits: placement.verdict.kind === "able",
       text: placementText(explanation, placement),
     })),
-    causes,
+    causes: reasons.map(({ cause, machines, examples, details }) => ({
+      cause,
+      machines,
+      examples: [...examples],
+      text: causeWords(cause, machines, details),
+    })),
     ...(waits && nearest !== undefined
       ? {
           nearest: {
             machineID: nearest.machineId,
-            obstacles: nearest.obstacles.map((obstacle) => obstacleWords(obstacle, 1)),
+            obstacles: nearest.obstacles.map((obstacle) =>
+              causeWords(obstacle.cause, 1, obstacleDetails(obstacle)),
+            ),
           },
         }
       : {}),
     remedies: waits ? [...remediesOf(explanation)] : [],
     summary: isTemplate
       ? `${unit} is a template: its instances are what is placed.`
-      : summaryOf(explanation, causes),
+      : summaryOf(explanation, reasons),
   };
 }
 
@@ -57,67 +75,51 @@ function toldAbout({ verdict, requirements }: UnitExplanation): boolean {
   return verdict === "waiting" || requirements?.global === true;
 }
 
-function shownCause({ why, machines, examples }: Cause, agentTtlMs: number | undefined): ApiCause {
-  return {
-    cause: causeWord(why),
-    machines,
-    examples: [...examples],
-    text: causeText(why, machines, agentTtlMs),
-  };
+interface Reason extends WaitingReason {
+  readonly machines: number;
+  readonly examples: readonly string[];
 }
 
-function causeWord(why: WhyNot): string {
+function reasonOf({ why, machines, examples }: Cause, agentTtlMs: number | undefined): Reason {
+  return { cause: causeWord(why), machines, examples, details: detailsOf(why, agentTtlMs) };
+}
+
+function causeWord(why: WhyNot): CauseWord {
   if (why.kind === "closed") return why.why;
   return why.kind === "unable" ? why.obstacle.cause : why.kind;
 }
 
-function causeText(why: WhyNot, machines: number, agentTtlMs: number | undefined): string {
-  const one = machines === 1;
-  switch (why.kind) {
-    case "no_machine":
-      return "no machine is present";
-    case "held":
-      return one ? "still has to stop it" : "still have to stop it";
-    case "exclusive":
-      return `${one ? "has" : "have"} to wait ${exclusiveText(why, agentTtlMs)}`;
-    case "closed":
-      return closedWords(why.why, machines);
-    case "unable":
-      return obstacleWords(why.obstacle, machines, why.units);
-  }
-}
-
-function exclusiveText(
-  { machineId, stopMs }: Extract<WhyNot, { kind: "exclusive" }>,
-  agentTtlMs: number | undefined,
-): string {
-  const where = machineId === undefined ? "where it may still run" : `on ${machineWord(machineId)}`;
-  const stop = Math.ceil((stopMs ?? 0) / 1000);
-  const most =
+function detailsOf(why: WhyNot, agentTtlMs: number | undefined): ReasonDetails {
+  if (why.kind === "unable") return { ...obstacleDetails(why.obstacle), units: why.units };
+  if (why.kind !== "exclusive") return {};
+  const { machineId, stopMs = 0 } = why;
+  const waitsAtMost =
     agentTtlMs === undefined
-      ? `agent_ttl and ${stop} s`
-      : `${Math.ceil(exclusiveWaitMs(stopMs ?? 0, agentTtlMs) / 1000)} s`;
-  return `until it has ended ${where}: ${most} at most once nothing is heard from there`;
+      ? `agent_ttl and ${Math.ceil(stopMs / 1000)} s`
+      : `${Math.ceil(exclusiveWaitMs(stopMs, agentTtlMs) / 1000)} s`;
+  return { waitsAtMost, ...(machineId === undefined ? {} : { machineId }) };
 }
 
 function placementText(explanation: UnitExplanation, { machineId, verdict }: Placement): string {
   const where = machineWord(machineId);
-  if (verdict.kind === "closed") return `${where} ${closedWords(verdict.why, 1)}`;
-  if (verdict.kind === "unable")
-    return `${where} does not fit any more: it ${obstacleWords(verdict.obstacle, 1)}`;
+  if (verdict.kind === "closed") return `${where} ${causeWords(verdict.why, 1)}`;
+  if (verdict.kind === "unable") {
+    const { obstacle } = verdict;
+    return `${where} does not fit any more: it ${causeWords(obstacle.cause, 1, obstacleDetails(obstacle))}`;
+  }
   const { requirements, able } = explanation;
   if (requirements === undefined)
     return `on ${where}; its unit file cannot be read, and nothing is decided about it`;
-  if (requirements.global) return `on ${where}, as on every machine that fits`;
+  if (requirements.global) return `on ${where}${becauseWords("global")}`;
   if (requirements.machineId !== undefined) return `on ${where}, which its MachineID asks for`;
   if (requirements.machineOf.length > 0) {
     return `on ${where}, beside ${requirements.machineOf.join(" and ")}, which its MachineOf asks for`;
   }
   if (able === undefined) return `on ${where}, the only machine that may run it`;
-  return `on ${where}, one of ${able.machines + 1} machines that may run it: the one with the fewest units when it was placed`;
+  return `on ${where}${becauseWords("least_loaded")} when it was placed; now ${able.machines + 1} may`;
 }
 
-function summaryOf(explanation: UnitExplanation, causes: readonly ApiCause[]): string {
+function summaryOf(explanation: UnitExplanation, reasons: readonly Reason[]): string {
   const { unit, verdict, placements, machines, requirements } = explanation;
   switch (verdict) {
     case "unreadable":
@@ -129,40 +131,23 @@ function summaryOf(explanation: UnitExplanation, causes: readonly ApiCause[]): s
       if (requirements?.global !== true && first !== undefined && placements.length === 1) {
         return `${unit} is ${first.verdict.kind === "able" ? "" : "placed, but "}${placementText(explanation, first)}.`;
       }
-      return `${unit} is on ${placements.length} of ${counted(machines)}${rest(causes)}.`;
+      return `${unit} is on ${placements.length} of ${counted(machines)}${rest(reasons)}.`;
     }
     case "waiting":
-      return waitingText(explanation, causes);
+      return waitingText(explanation, reasons);
   }
 }
 
-function waitingText({ unit, machines, able }: UnitExplanation, causes: readonly ApiCause[]): string {
+function waitingText({ unit, machines, able }: UnitExplanation, reasons: readonly Reason[]): string {
   if (able !== undefined) {
     const others = able.machines === 1 ? "" : ` and ${able.machines - 1} more`;
     return `${unit} is about to be placed: ${machineWord(able.machineId)}${others} may run it, and only the engine's plan is waited for.`;
   }
-  const [only] = causes;
-  if (only?.cause === "no_machine") return `${unit} waits for a machine: none is present.`;
-  if (only?.cause === "held") {
-    return `${unit} waits until it has been stopped on ${only.examples.map(machineWord).join(" and ")}.`;
-  }
-  if (only?.cause === "exclusive") return `${unit} waits: all machines ${only.text}.`;
-  return `${unit} waits for a machine: of ${counted(machines)} ${listed(causes)}.`;
+  return `${waitingWords(unit, reasons, machines)}.`;
 }
 
-function rest(causes: readonly ApiCause[]): string {
-  return causes.length === 0 ? "" : `: ${listed(causes)}`;
-}
-
-/** `9 lack region=eu, 2 conflict with apache@1.service and 1 is leaving`. */
-function listed(causes: readonly ApiCause[]): string {
-  const parts = causes.map(({ machines, text }) => `${machines} ${text}`);
-  const last = parts.pop() ?? "";
-  return parts.length === 0 ? last : `${parts.join(", ")} and ${last}`;
-}
-
-function counted(machines: number): string {
-  return `${machines} ${machines === 1 ? "machine" : "machines"}`;
+function rest(reasons: readonly Reason[]): string {
+  return reasons.length === 0 ? "" : `: ${listedWords(reasons)}`;
 }
 
 /** What lets it onto the nearest machine, then, for every other cause that is the only one somewhere, what removes that. */

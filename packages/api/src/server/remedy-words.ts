@@ -1,9 +1,5 @@
 import type { Obstacle } from "@fleet/core";
-
-/** A machine as it is named among words. */
-export function machineWord(machineId: string): string {
-  return `${machineId.slice(0, 8)}...`;
-}
+import { machineWord } from "../words/reason-words.ts";
 
 /** What would take the obstacle on that machine out of the way. */
 export function remedyOf(obstacle: Obstacle, machineId: string): string {

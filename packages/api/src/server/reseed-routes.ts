@@ -1,6 +1,7 @@
 import type { FoundStore } from "@fleet/registry";
 import { message } from "../contract/messages.ts";
 import { type ApiReseed, beginReseedShape, finishReseedShape } from "../contract/reseed.ts";
+import { causeWords } from "../words/reason-words.ts";
 import { Problem } from "./problem.ts";
 import { type Handlers, type RouteContext, readBody } from "./route-context.ts";
 
@@ -54,7 +55,9 @@ export function reseedHandlers({
       misplaced: progress.misplaced.map(({ unit, machineId, metadata }) => ({
         unit,
         machineID: machineId,
-        ...(metadata === undefined ? {} : { metadata }),
+        ...(metadata === undefined
+          ? { text: causeWords("MachineID", 1) }
+          : { metadata, text: causeWords("MachineMetadata", 1, { key: metadata }) }),
       })),
     };
   };

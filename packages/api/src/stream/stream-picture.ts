@@ -22,6 +22,7 @@ export class StreamPicture {
   readonly #machines = new Set<string>();
   /** Ids of records. */
   readonly #events = new Set<string>();
+  #losses = false;
   /** With names: the machines told, those the named units are on. */
   #told: ReadonlySet<string> = new Set();
 
@@ -39,6 +40,7 @@ export class StreamPicture {
       for (const id of change.machines) if (names === undefined || this.#told.has(id)) this.#machines.add(id);
     }
     if (kinds.has("events")) for (const id of change.events) this.#events.add(id);
+    if (change.losses && this.#tellsLosses) this.#losses = true;
   }
 
   /**
@@ -63,7 +65,8 @@ export class StreamPicture {
 
   /** Nothing has been noted since the last message. */
   get isTold(): boolean {
-    return this.#units.size + this.#states.size + this.#machines.size + this.#events.size === 0;
+    const rows = this.#units.size + this.#states.size + this.#machines.size + this.#events.size;
+    return rows === 0 && !this.#losses;
   }
 
   /** Everything there is; nothing is left to be told after it. */
@@ -84,6 +87,7 @@ export class StreamPicture {
       states: kinds.has("states") ? rowsOf(stateKeys, (key) => view.state(key)) : [],
       machines: kinds.has("machines") ? rowsOf(machineIds, (id) => view.machine(id)) : [],
       ...(kinds.has("events") ? { events: this.#latestEvents(view) } : {}),
+      ...(this.#tellsLosses && view.losses().massLoss !== undefined ? { losses: view.losses() } : {}),
     };
   }
 
@@ -92,7 +96,8 @@ export class StreamPicture {
     const { names, kinds, summaries } = this.#filter;
     if (names !== undefined && kinds.has("machines")) this.#noteMachines(view);
     const events = this.#freshEvents(view);
-    const changed = this.#units.size + this.#states.size + this.#machines.size + events.length > 0;
+    const rows = this.#units.size + this.#states.size + this.#machines.size + events.length;
+    const changed = rows > 0 || this.#losses;
     const delta = {
       type: "delta" as const,
       revision: view.revision,
@@ -114,9 +119,15 @@ export class StreamPicture {
         split(this.#machines, (id) => this.#machine(view, id), same),
       ),
       ...part("events", events.length === 0 ? undefined : events),
+      ...part("losses", this.#losses ? view.losses() : undefined),
     };
     this.forget();
     return changed ? delta : undefined;
+  }
+
+  /** They are about all machines. */
+  get #tellsLosses(): boolean {
+    return this.#filter.names === undefined && this.#filter.kinds.has("machines");
   }
 
   #follows(name: string): boolean {
@@ -160,6 +171,7 @@ export class StreamPicture {
   /** What was noted has been told. */
   forget(): void {
     for (const keys of [this.#units, this.#states, this.#machines, this.#events]) keys.clear();
+    this.#losses = false;
   }
 }
 

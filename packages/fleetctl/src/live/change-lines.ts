@@ -1,4 +1,6 @@
+import type { ApiMassLoss } from "@fleet/api/client";
 import type { Invocation } from "../invocation.ts";
+import { massLossNotice } from "../output/mass-loss.ts";
 import { type Cell, TabColumns } from "../output/tab-table.ts";
 import { ConnectionTalk } from "./connection-talk.ts";
 import type { Change, LiveRow, RowChange } from "./live-rows.ts";
@@ -14,6 +16,8 @@ export class ChangeLines implements ListingOutput {
   readonly #columns: TabColumns;
   readonly #talk: ConnectionTalk;
   #heading: readonly Cell[];
+  /** What was last said of a mass loss. */
+  #held: string | undefined;
 
   /** @param heading Heads of the columns; none: no heading. */
   constructor(call: Invocation, heading: readonly Cell[]) {
@@ -35,6 +39,12 @@ export class ChangeLines implements ListingOutput {
 
   stale(reason: string): void {
     this.#talk.lost(reason);
+  }
+
+  massLoss(loss: ApiMassLoss | undefined): void {
+    const held = loss && massLossNotice(loss);
+    if (held !== this.#held) this.#call.say(held ?? "re-placing is no longer held");
+    this.#held = held;
   }
 
   close(): void {}

@@ -1,4 +1,6 @@
+import type { ApiMassLoss } from "@fleet/api/client";
 import type { Invocation } from "../invocation.ts";
+import { massLossMark } from "../output/mass-loss.ts";
 import type { Cell } from "../output/tab-table.ts";
 import { type KeyAction, Keys, type ScrollAction } from "./keys.ts";
 import type { LiveRow, RowChange } from "./live-rows.ts";
@@ -46,6 +48,7 @@ export class LiveTable implements ListingOutput {
   #top = 0;
   #topRow: LiveRow | undefined;
   #stale: { readonly since: string; readonly reason: string } | undefined;
+  #massLoss: ApiMassLoss | undefined;
   #changedAt: string | undefined;
   #drawnAtMs = Number.NEGATIVE_INFINITY;
   #cancelTimer: () => void = () => {};
@@ -70,6 +73,11 @@ export class LiveTable implements ListingOutput {
 
   stale(reason: string): void {
     this.#stale = { since: this.#stale?.since ?? this.#timeOfDay(), reason };
+    this.#redrawSoon();
+  }
+
+  massLoss(loss: ApiMassLoss | undefined): void {
+    this.#massLoss = loss;
     this.#redrawSoon();
   }
 
@@ -165,11 +173,13 @@ export class LiveTable implements ListingOutput {
   #statusLine(shown: number, columns: number): string {
     const { rows, thing, call } = this.#parts;
     const parts = [`${rows.count} ${thing}${rows.count === 1 ? "" : "s"}`];
+    const held = this.#massLoss && massLossMark(this.#massLoss);
+    if (held !== undefined) parts.push(held);
     const stale = this.#stale && `STALE since ${this.#stale.since}`;
     parts.push(stale ?? "connected", `last change ${this.#changedAt ?? "-"}`);
     if (shown < rows.rows.length) parts.push(`rows ${this.#top + 1}-${this.#top + shown}`);
     parts.push(this.#stale?.reason ?? "q leaves");
-    return call.paint(stale === undefined ? "gone" : "failed", parts.join("   ").slice(0, columns));
+    return call.paint((stale ?? held) === undefined ? "gone" : "failed", parts.join("   ").slice(0, columns));
   }
 
   /** Lines for rows: all but the heading and the status line. */

@@ -1,4 +1,4 @@
-import type { ClientMachine, WatchDelta } from "@fleet/api/client";
+import type { ApiMassLoss, ClientMachine, Losses, WatchDelta } from "@fleet/api/client";
 import { Backoff, errorMessage, sleep, systemRandom } from "@fleet/runtime";
 import { isInterrupt } from "../api-failure.ts";
 import type { Invocation } from "../invocation.ts";
@@ -20,6 +20,8 @@ export interface ListingOutput {
   changed(changes: readonly RowChange[]): void;
   /** What is shown may be out of date. */
   stale(reason: string): void;
+  /** Machines that vanished together are held for; undefined: none are. */
+  massLoss(loss: ApiMassLoss | undefined): void;
   close(): void;
 }
 
@@ -68,19 +70,36 @@ async function show<Item>(
   let isFirst = true;
   for await (const news of listingNews(call, listing, signal)) {
     const nowMs = call.clock.monotonic();
-    if (news.type === "stale") output.stale(news.reason);
+    if (news.type === "stale") {
+      output.stale(news.reason);
+      continue;
+    }
     if (news.type === "changes") output.changed(rows.apply(news.changes, news.machines, nowMs));
-    if (news.type !== "picture") continue;
-    const changes = rows.replace(news.all, news.machines, nowMs);
-    if (isFirst) output.first(rows.rows);
-    else output.changed(changes);
-    isFirst = false;
+    if (news.type === "picture") {
+      const changes = rows.replace(news.all, news.machines, nowMs);
+      if (isFirst) output.first(rows.rows);
+      else output.changed(changes);
+      isFirst = false;
+    }
+    // Whoever lists something else did not ask how machines are.
+    if (news.losses !== undefined && listing.kind === "machines") output.massLoss(news.losses.massLoss);
   }
 }
 
 type ListingNews<Item> =
-  | { readonly type: "picture"; readonly all: readonly Item[]; readonly machines: readonly ClientMachine[] }
-  | { readonly type: "changes"; readonly changes: Changes<Item>; readonly machines: Changes<ClientMachine> }
+  | {
+      readonly type: "picture";
+      readonly all: readonly Item[];
+      readonly machines: readonly ClientMachine[];
+      readonly losses: Losses;
+    }
+  | {
+      readonly type: "changes";
+      readonly changes: Changes<Item>;
+      readonly machines: Changes<ClientMachine>;
+      /** Undefined: as before. */
+      readonly losses: Losses | undefined;
+    }
   | { readonly type: "stale"; readonly reason: string };
 
 async function* listingNews<Item>(
@@ -93,11 +112,16 @@ async function* listingNews<Item>(
     switch (news.type) {
       case "snapshot": {
         const machines = news.machines.map(streamedMachine);
-        yield { type: "picture", all: listing.changes(news).put, machines };
+        yield { type: "picture", all: listing.changes(news).put, machines, losses: news.losses ?? {} };
         break;
       }
       case "delta":
-        yield { type: "changes", changes: listing.changes(news), machines: machineChanges(news) };
+        yield {
+          type: "changes",
+          changes: listing.changes(news),
+          machines: machineChanges(news),
+          losses: news.losses,
+        };
         break;
       case "stale":
         yield news;
@@ -123,7 +147,9 @@ async function* polledNews<Item>(
   for (;;) {
     try {
       const { all, machines = await MachineBook.read(client, signal) } = await listing.read(client, signal);
-      yield { type: "picture", all, machines: machines.machines };
+      const { massLoss } = machines;
+      const losses = massLoss === undefined ? {} : { massLoss };
+      yield { type: "picture", all, machines: machines.machines, losses };
       backoff.reset();
       await sleep(call.clock, POLL_INTERVAL_MS, signal);
     } catch (error) {

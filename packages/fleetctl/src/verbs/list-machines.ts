@@ -42,7 +42,9 @@ export async function listMachines(call: Invocation): Promise<number> {
       };
     },
   });
-  if (massLoss !== undefined) call.say((await import("../output/mass-loss.ts")).massLossNotice(massLoss));
+  // A listing that stays has said it meanwhile.
+  if (massLoss !== undefined && !call.flags.on("watch"))
+    call.say((await import("../output/mass-loss.ts")).massLossNotice(massLoss));
   return code;
 }
 

@@ -16,7 +16,6 @@ const reasons = {
   duplicate: "it runs on another machine as well",
   file_missing: "its unit file is gone from the disk",
   file_changed: "its unit file on the disk is not the one that fleet wrote",
-  unreadable: "what etcd holds under its name cannot be read",
 } as const;
 
 /** Shows how the registry stands; with flags, seeds it anew from what the machines run. */
@@ -126,24 +125,37 @@ function showMachines(call: Invocation, status: ApiReseed): void {
 function losses({ machines, misplaced }: ApiReseed): readonly string[] {
   return [
     ...machines.flatMap(({ machineID, left }) =>
-      left.map(({ unit, reason }) => `${unit} on ${machineID}: ${reasons[reason]}`),
+      left.flatMap(({ unit, reason }) =>
+        reason === "unreadable" ? [] : [`${unit} on ${machineID}: ${reasons[reason]}`],
+      ),
     ),
-    ...misplaced.map(({ unit, machineID, metadata }) =>
-      metadata === undefined
-        ? `${unit} on ${machineID}: it asks for another machine`
-        : `${unit} on ${machineID}: it asks for metadata ${metadata}, which the machine has not (any more)`,
-    ),
+    ...misplaced.map(({ unit, machineID, text }) => `${unit} on ${machineID}, which ${text}`),
   ];
+}
+
+/** What nobody can tell whether it is wanted: it is left alone. */
+function spared({ machines }: ApiReseed): readonly string[] {
+  return machines.flatMap(({ machineID, left }) =>
+    left.flatMap(({ unit, reason }) => (reason === "unreadable" ? [`${unit} on ${machineID}`] : [])),
+  );
 }
 
 function sayLosses(call: Invocation, status: ApiReseed): void {
   if (status.state !== "running") return;
-  const lines = losses(status);
-  if (lines.length > 0) call.say("Once finished, these are stopped where they are:");
-  for (const line of lines.slice(0, maxListed)) call.say(`  ${line}`);
-  if (lines.length > maxListed) call.say(`  and ${lines.length - maxListed} more`);
+  sayListed(call, "Once finished, these are stopped where they are:", losses(status));
   if (status.misplaced.length > 0)
     call.say("  Metadata comes back with `fleetctl restore FILE --metadata-only --yes`.");
+  sayListed(
+    call,
+    "What etcd holds under these names cannot be read; they run on until it can be, or is destroyed:",
+    spared(status),
+  );
+}
+
+function sayListed(call: Invocation, heading: string, lines: readonly string[]): void {
+  if (lines.length > 0) call.say(heading);
+  for (const line of lines.slice(0, maxListed)) call.say(`  ${line}`);
+  if (lines.length > maxListed) call.say(`  and ${lines.length - maxListed} more`);
 }
 
 async function finish(call: Invocation, client: FleetClient, status: ApiReseed): Promise<number> {
