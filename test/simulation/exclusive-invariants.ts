@@ -7,20 +7,23 @@ import { agentTtlMs, prefix, type SimulatedMachine } from "./simulated-machine.t
 const ended: ReadonlySet<string> = new Set(["inactive", "failed"]);
 
 interface Run {
-  readonly sinceMs: number;
+  /** When systemd was asked for it. */
+  readonly askedAtMs: number;
   readonly isOurs: boolean;
 }
 
 /**
  * What `Exclusive=true` promises: the unit runs on one machine at most.
  *
- * Two kinds of run do not count, both documented limits. Into one its machine stood still as a whole: no clock of the machine
- * went on, and nothing on it could act in time. The other began while another store was in the cluster's place: a machine
+ * Two kinds of run do not count, both documented limits. Into one its machine stood still as a whole, or between the moment
+ * systemd was asked for it and its beginning: no clock of the machine went on, and nothing on it could act in time. The other began while another store was in the cluster's place: a machine
  * that has seen nothing since takes a store that was rolled back for its own, and that has lost who runs what.
  */
 export class ExclusiveInvariants {
   readonly #cluster: SimulatedCluster;
-  /** Unit → machines on which it runs, since when, and whether the cluster's own store was there then. */
+  /** Unit → machine → when systemd was last asked to start it. */
+  readonly #asked = new Map<string, Map<SimulatedMachine, number>>();
+  /** Unit → machines on which it runs, when that was asked for, and whether the cluster's own store was there then. */
   readonly #runs = new Map<string, Map<SimulatedMachine, Run>>();
   readonly #dirty = new Set<string>();
   #started = 0;
@@ -53,12 +56,15 @@ export class ExclusiveInvariants {
   }
 
   /** To be told of each thing that happens on a machine, before `check`. */
-  follow({ kind, unit }: FakeSystemdEvent): void {
+  follow(machine: SimulatedMachine, { kind, unit }: FakeSystemdEvent): void {
     if (kind === "fenced") this.#fences += 1;
     if (kind === "rebooted") for (const each of this.#runs.keys()) this.#dirty.add(each);
     if (!isExclusive(unit)) return;
     this.#dirty.add(unit);
     if (kind === "started") this.#started += 1;
+    if (kind !== "start-queued" && kind !== "restart-queued") return;
+    const asked = this.#asked.get(unit) ?? new Map<SimulatedMachine, number>();
+    this.#asked.set(unit, asked.set(machine, this.#cluster.clock.monotonic()));
   }
 
   /** To be called after everything that happens. */
@@ -83,10 +89,13 @@ export class ExclusiveInvariants {
     const nowMs = clock.monotonic();
     for (const machine of this.#cluster.machines) {
       if (ended.has(machine.systemd.status(unit).active)) runs.delete(machine);
-      else if (!runs.has(machine)) runs.set(machine, { sinceMs: nowMs, isOurs: etcd.elsewhereAtMs < nowMs });
+      else if (!runs.has(machine)) {
+        const askedAtMs = this.#asked.get(unit)?.get(machine) ?? nowMs;
+        runs.set(machine, { askedAtMs, isOurs: etcd.elsewhereAtMs < nowMs });
+      }
     }
-    return [...runs].flatMap(([machine, { sinceMs, isOurs }]) =>
-      isOurs && machine.stoodStillAtMs < sinceMs ? [machine] : [],
+    return [...runs].flatMap(([machine, { askedAtMs, isOurs }]) =>
+      isOurs && machine.stoodStillAtMs < askedAtMs ? [machine] : [],
     );
   }
 
