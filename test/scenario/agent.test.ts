@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import {
   type AgentBench,
   type AgentProcess,
@@ -90,6 +90,28 @@ describe("an agent", () => {
     await bench.clock.advance(20_000);
     expect(bench.starts("a.service")).toBe(0);
     expect(bench.systemd.files()).toEqual([]);
+  });
+
+  test.each<readonly [string, () => Promise<void>, readonly string[]]>([
+    ["withdrawn", () => bench.withdraw("a.service"), []],
+    ["to be loaded only", () => bench.assign("a.service", sleeper, "loaded"), ["a.service"]],
+    ["of other content", () => bench.assign("a.service", slowStop, "loaded"), ["a.service"]],
+  ])("does not start a unit that is %s by the time systemd has read its file", async (_, change, files) => {
+    const prepare = agent.manager.prepare.bind(agent.manager);
+    let read = (): void => {};
+    const slow = new Promise<void>((resolve) => {
+      read = resolve;
+    });
+    vi.spyOn(agent.manager, "prepare").mockImplementationOnce((names) => slow.then(() => prepare(names)));
+    await bench.assign("a.service", sleeper, "launched");
+    await bench.clock.advanceUntil(() => bench.row("a.service") !== undefined, 1000);
+    await change();
+    await bench.clock.advance(200);
+    read();
+    await bench.clock.advance(2000);
+    expect(bench.starts("a.service")).toBe(0);
+    expect(bench.systemd.files()).toEqual(files);
+    expect(bench.row("a.service")).toBe(files.length === 0 ? undefined : "inactive dead");
   });
 
   test("writes all units that arrive together before it starts any", async () => {

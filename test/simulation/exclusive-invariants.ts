@@ -7,23 +7,24 @@ import { agentTtlMs, prefix, type SimulatedMachine } from "./simulated-machine.t
 const ended: ReadonlySet<string> = new Set(["inactive", "failed"]);
 
 interface Run {
-  readonly sinceMs: number;
+  /** When systemd was asked for it. */
+  readonly askedAtMs: number;
   readonly isOurs: boolean;
 }
 
 /**
  * What `Exclusive=true` promises: the unit runs on one machine at most.
  *
- * Two kinds of run do not count, both documented limits. Into one, or while its start was waiting, its machine stood still as a
- * whole: no clock of the machine went on, and nothing on it could act in time. The other began while another store was in the cluster's place: a machine
+ * Two kinds of run do not count, both documented limits. Into one its machine stood still as a whole, or between the moment
+ * systemd was asked for it and its beginning: no clock of the machine went on, and nothing on it could act in time. The other began while another store was in the cluster's place: a machine
  * that has seen nothing since takes a store that was rolled back for its own, and that has lost who runs what.
  */
 export class ExclusiveInvariants {
   readonly #cluster: SimulatedCluster;
-  /** Unit → machines on which it runs, since when, and whether the cluster's own store was there then. */
+  /** Unit → machine → when systemd was last asked to start it. */
+  readonly #asked = new Map<string, Map<SimulatedMachine, number>>();
+  /** Unit → machines on which it runs, when that was asked for, and whether the cluster's own store was there then. */
   readonly #runs = new Map<string, Map<SimulatedMachine, Run>>();
-  /** Unit → machines on which a start of it waits, since when in milliseconds. */
-  readonly #waiting = new Map<string, Map<SimulatedMachine, number>>();
   readonly #dirty = new Set<string>();
   #started = 0;
   #fences = 0;
@@ -61,10 +62,9 @@ export class ExclusiveInvariants {
     if (!isExclusive(unit)) return;
     this.#dirty.add(unit);
     if (kind === "started") this.#started += 1;
-    const waiting = this.#waiting.get(unit) ?? new Map<SimulatedMachine, number>();
-    this.#waiting.set(unit, waiting);
-    if (kind === "start-queued") waiting.set(machine, this.#cluster.clock.monotonic());
-    if (kind === "start-cancelled") waiting.delete(machine);
+    if (kind !== "start-queued" && kind !== "restart-queued") return;
+    const asked = this.#asked.get(unit) ?? new Map<SimulatedMachine, number>();
+    this.#asked.set(unit, asked.set(machine, this.#cluster.clock.monotonic()));
   }
 
   /** To be called after everything that happens. */
@@ -90,13 +90,14 @@ export class ExclusiveInvariants {
     for (const machine of this.#cluster.machines) {
       if (ended.has(machine.systemd.status(unit).active)) runs.delete(machine);
       else if (!runs.has(machine)) {
-        const sinceMs = this.#waiting.get(unit)?.get(machine) ?? nowMs;
-        runs.set(machine, { sinceMs, isOurs: etcd.elsewhereAtMs < nowMs });
-        this.#waiting.get(unit)?.delete(machine);
+        const askedAtMs = this.#asked.get(unit)?.get(machine) ?? nowMs;
+        runs.set(machine, { askedAtMs, isOurs: etcd.elsewhereAtMs < nowMs });
+        // What systemd starts again by itself begins when it begins.
+        this.#asked.get(unit)?.delete(machine);
       }
     }
-    return [...runs].flatMap(([machine, { sinceMs, isOurs }]) =>
-      isOurs && machine.stoodStillAtMs < sinceMs ? [machine] : [],
+    return [...runs].flatMap(([machine, { askedAtMs, isOurs }]) =>
+      isOurs && machine.stoodStillAtMs < askedAtMs ? [machine] : [],
     );
   }
 

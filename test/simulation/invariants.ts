@@ -187,13 +187,13 @@ export class Invariants {
   }
 
   /**
-   * Fleetd notes revisions every few seconds only: started anew since the store was rolled back it may remember none that came
-   * after the backup, and takes that store for its own. One that was running then has seen later ones, and stops nothing. No
+   * Fleetd notes revisions every few seconds only, and sees none while its way to etcd is cut: it may know of none that the store
+   * that was rolled back has not reached by the time they meet, and takes that store for its own. One that does stops nothing. No
    * other store that takes the place of the cluster's own has its record.
    */
   #isUnknownToBackup(machine: SimulatedMachine, unit: string): boolean {
-    const { serving, truth, servedSinceMs } = this.#cluster.etcd;
-    if (machine.startedAtMs < servedSinceMs) return false;
+    const { serving, truth } = this.#cluster.etcd;
+    if (!machine.mayTakeStoreForLatest) return false;
     const has = (key: string): boolean => serving.range({ from: `${prefix}${key}` }).rows.length > 0;
     return serving !== truth && has("leader") && has("cluster") && !has(`assignments/${machine.id}/${unit}`);
   }

@@ -136,9 +136,10 @@ export class RestartInvariants {
     }
     const parallel = this.#parallel.get(number) ?? Number.POSITIVE_INFINITY;
     // What the user asked for since is a reason of its own to be down, and ends the unit's turn; so does that it is not to run
-    // any more, which may have been asked for just before its machine got to the restart.
+    // any more, which may have been asked for just before its machine got to the restart. So does, of a global unit, that its
+    // machine leaves: it goes there with or without the restart, although its stop may be about to begin only.
     const because = [...down].filter(
-      ([key, since]) => this.#isToRun(key) && (this.#askedAt(key) ?? 0) < since,
+      ([key, since]) => this.#isToRun(key) && !this.#leaves(key) && (this.#askedAt(key) ?? 0) < since,
     );
     if (because.length > parallel) {
       const units = because.map(([key]) => key).join(", ");
@@ -148,6 +149,14 @@ export class RestartInvariants {
 
   #isToRun(key: string): boolean {
     return this.#cluster.acknowledged.get(key.split(" ")[0] ?? "")?.target === "launched";
+  }
+
+  /** Of a global unit: its machine has been told to leave. */
+  #leaves(key: string): boolean {
+    const machineId = key.split(" ")[1];
+    return this.#cluster.machines.some(
+      ({ id, leavingSinceMs }) => id === machineId && leavingSinceMs !== undefined,
+    );
   }
 
   #askedAt(key: string): number | undefined {

@@ -6,6 +6,8 @@ export interface Caller {
   readonly name: string;
   /** Data formats that it reads; whichever there are unless given. */
   readonly formats?: readonly number[];
+  /** The highest revision that it has seen or remembers. */
+  readonly seen?: () => number;
 }
 
 /** Sees each change of the cluster's own store, at once. */
@@ -30,6 +32,8 @@ export class SimulatedEtcd {
   readonly truth: MemoryEtcd;
   readonly #clock: Clock;
   readonly #onRevision = new Set<() => void>();
+  /** Whoever has asked the store that there is now without having seen a revision that it had not reached. */
+  readonly #deceived = new Set<Caller>();
   readonly #leaseOwners = new Map<string, Caller>();
   readonly #listeners: ChangeListener[] = [];
   #serving: MemoryEtcd;
@@ -79,9 +83,9 @@ export class SimulatedEtcd {
     return this.#serving === this.truth ? this.#leftAtMs : this.#clock.monotonic();
   }
 
-  /** Since when clients find the store that they find now, in milliseconds; from the beginning: minus infinity. */
-  get servedSinceMs(): number {
-    return this.#leftAtMs;
+  /** Its revision does not tell the caller that the store that there is now is an earlier state of another one. */
+  mayBeTakenForLatest(caller: Caller): boolean {
+    return this.#deceived.has(caller);
   }
 
   /** Its space is used up (NOSPACE): it reads, deletes and keeps leases, and stores nothing. */
@@ -119,6 +123,7 @@ export class SimulatedEtcd {
     this.#instant = this.#clock.monotonic();
     this.#calls += 1;
     if (this.runaway) await new Promise<never>(() => {});
+    if ((caller.seen?.() ?? 0) <= this.#serving.revision) this.#deceived.add(caller);
     this.#caller = caller;
     try {
       return action(this.#serving);
@@ -167,6 +172,7 @@ export class SimulatedEtcd {
     this.#leftAtMs = this.#clock.monotonic();
     if (this.#serving !== this.truth) this.#serving.close();
     this.#serving = etcd;
+    this.#deceived.clear();
     this.#stopListening = etcd.onRevision(() => this.#wake());
     if (breaking) this.#disconnect();
     else this.#wake();

@@ -42,6 +42,7 @@ export interface SimulatedMachineOptions {
 }
 
 interface Process {
+  readonly caller: Caller;
   readonly agent: Agent;
   readonly registry: Registry;
   readonly client: EtcdClient;
@@ -65,7 +66,6 @@ export class SimulatedMachine {
   #token: string | undefined;
   #process: Process | undefined;
   #processes = 0;
-  #startedAtMs = Number.NEGATIVE_INFINITY;
   #leaves = 0;
   #cut = false;
   #leavingSinceMs: number | undefined;
@@ -104,9 +104,10 @@ export class SimulatedMachine {
     return this.#process?.registry.guard.frozen?.code;
   }
 
-  /** When fleetd was last started, in milliseconds of the world. */
-  get startedAtMs(): number {
-    return this.#startedAtMs;
+  /** Fleetd may take an earlier state of the cluster's store for the cluster's store: it has seen nothing later. */
+  get mayTakeStoreForLatest(): boolean {
+    const caller = this.#process?.caller;
+    return caller !== undefined && this.#options.etcd.mayBeTakenForLatest(caller);
   }
 
   /** How often fleetd was told to leave. What it had begun to unload is unloaded, also by the fleetd after it. */
@@ -148,9 +149,9 @@ export class SimulatedMachine {
     const { etcd, random, logger, metadata } = this.#options;
     this.#token ??= randomHex(random, 32);
     this.#processes += 1;
-    this.#startedAtMs = this.#options.clock.monotonic();
     const formats = formatsOf[this.#version];
-    const caller: Caller = { name: `${this.id.slice(0, 8)}#${this.#processes}`, formats };
+    const name = `${this.id.slice(0, 8)}#${this.#processes}`;
+    const caller: Caller = { name, formats, seen: () => registry.guard.revision };
     const clock = new ProcessClock(this.#clock);
     if (this.#paused) clock.stop();
     const client = new EtcdClient(etcd, caller, clock, random);
@@ -213,7 +214,7 @@ export class SimulatedMachine {
       manager.disconnect();
       running.abort();
     };
-    this.#process = { agent, registry, client, store, manager, directory, clock, resign, end };
+    this.#process = { caller, agent, registry, client, store, manager, directory, clock, resign, end };
     this.#passOn(this.#process);
   }
 

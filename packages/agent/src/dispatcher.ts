@@ -44,7 +44,7 @@ export class Dispatcher {
   readonly #options: DispatcherOptions;
   readonly #busy = new Set<string>();
   readonly #work = new Set<Promise<void>>();
-  /** Starts and restarts under way, which may wait for long: ended when the unit is to be stopped instead. */
+  /** Loads, starts and restarts under way, which may wait for long: ended when the unit is to be stopped instead. */
   readonly #starts = new Map<string, AbortController>();
 
   constructor(options: DispatcherOptions) {
@@ -64,17 +64,21 @@ export class Dispatcher {
     const { executor, retries } = this.#options;
     const due = byKind(tasks.filter((task) => !this.#busy.has(task.unit) && !retries.waits(task.unit)));
     const { desired, signal } = context;
-    for (const task of tasks) {
-      if (task.kind === "stop" || task.kind === "unload" || task.kind === "fence")
-        this.#starts.get(task.unit)?.abort();
-    }
+    for (const task of tasks) if (isNotToRun(task)) this.#starts.get(task.unit)?.abort();
 
     const loads: LoadTask[] = [];
     for (const task of due.load) {
       const assignedAt = desired?.get(task.unit)?.assignedAt;
-      if (assignedAt !== undefined) loads.push({ ...task, assignedAt });
+      if (assignedAt !== undefined)
+        loads.push({ ...task, assignedAt, signal: this.#untilStopped(task.unit) });
     }
-    this.#begin(loads, () => executor.load(loads));
+    this.#begin(loads, async () => {
+      try {
+        return await executor.load(loads);
+      } finally {
+        for (const { unit } of loads) this.#starts.delete(unit);
+      }
+    });
     for (const task of [...due.start, ...due.restart]) {
       const assignedAt = desired?.get(task.unit)?.assignedAt;
       if (assignedAt !== undefined) this.#beginStart({ ...task, assignedAt }, signal);
@@ -110,15 +114,21 @@ export class Dispatcher {
   }
 
   #beginStart(task: StartTask | RestartTask, signal: AbortSignal): void {
-    const ended = new AbortController();
-    this.#starts.set(task.unit, ended);
+    const stopped = this.#untilStopped(task.unit);
     this.#beginOne(task, async () => {
       try {
-        return await this.#options.executor.carryOut(task, AbortSignal.any([signal, ended.signal]));
+        return await this.#options.executor.carryOut(task, AbortSignal.any([signal, stopped]));
       } finally {
         this.#starts.delete(task.unit);
       }
     });
+  }
+
+  /** Fires when the unit is to be stopped instead of what begins now. */
+  #untilStopped(unit: string): AbortSignal {
+    const stopped = new AbortController();
+    this.#starts.set(unit, stopped);
+    return stopped.signal;
   }
 
   #beginOne(task: AgentTask, work: () => Promise<TaskOutcome>): void {
@@ -170,6 +180,11 @@ export class Dispatcher {
     });
     if (error instanceof FleetError && error.code.startsWith("cluster_")) onRefused(error);
   }
+}
+
+function isNotToRun(task: AgentTask): boolean {
+  if (task.kind === "load") return task.assignment.target !== "launched";
+  return task.kind === "stop" || task.kind === "unload" || task.kind === "fence";
 }
 
 function resultOf(outcome: TaskOutcome): string {

@@ -20,7 +20,11 @@ import type { UnitJournal } from "./unit-journal.ts";
 type TaskOf<Kind extends AgentTask["kind"]> = Extract<AgentTask, { kind: Kind }>;
 
 /** `assignedAt`: revision at which the assignment behind the task was written. */
-export type LoadTask = TaskOf<"load"> & { readonly assignedAt: number };
+export type LoadTask = TaskOf<"load"> & {
+  readonly assignedAt: number;
+  /** Fires when the unit is to be stopped instead. */
+  readonly signal: AbortSignal;
+};
 export type StartTask = TaskOf<"start"> & { readonly assignedAt: number };
 export type RestartTask = TaskOf<"restart"> & { readonly assignedAt: number };
 export type StopTask = TaskOf<"stop">;
@@ -121,8 +125,11 @@ export class UnitExecutor {
         task.unit,
         waits
           ? done
-          : await this.#carryOut(task, admissions.get(task.unit) ?? this.#admit(task), (entry, admitted) =>
-              this.#start(entry, admitted),
+          : await this.#carryOut(
+              task,
+              admissions.get(task.unit) ?? this.#admit(task),
+              task.signal,
+              (entry, admitted) => this.#start(entry, admitted),
             ),
       );
     });
@@ -131,10 +138,10 @@ export class UnitExecutor {
 
   /**
    * Carries out the assignment's intent on a unit that is loaded and not launched, or to be started anew, and a restart
-   * that is due. The signal ends the waiting for a restart.
+   * that is due. The signal ends the waiting for a restart, and nothing is started once it has fired.
    */
   carryOut(task: StartTask | RestartTask, signal: AbortSignal): Promise<TaskOutcome> {
-    return this.#carryOut(task, this.#admit(task), async (entry, admitted) => {
+    return this.#carryOut(task, this.#admit(task), signal, async (entry, admitted) => {
       if (isRestartDue(task.assignment, entry)) return await this.#restart(entry, task, admitted, signal);
       if (task.reason === "retry" && !(await this.#hasFailed(entry.unit))) return { needless: true };
       return await this.#start(entry, admitted);
@@ -158,6 +165,7 @@ export class UnitExecutor {
   async #carryOut(
     task: LoadTask | StartTask | RestartTask,
     admission: Admission,
+    signal: AbortSignal,
     start: (entry: JournalEntry, admitted: Registration | undefined) => Promise<Started>,
   ): Promise<TaskOutcome> {
     const { journal, publisher, logger } = this.#options;
@@ -166,6 +174,8 @@ export class UnitExecutor {
     const entry = journal.entries.get(unit);
     if (entry === undefined) return stale;
     const launched = assignment.target === "launched";
+    // The row may have been there long before systemd was ready for the start, and the order has changed since.
+    if (launched && signal.aborted) return done;
     const { restart, refused, needless } = launched ? await start(entry, admission.registration) : {};
     const { restarting, refusal, fenced, ...carriedOut } = entry;
     await journal.put({

@@ -28,7 +28,8 @@ const longestReason = 200;
  * alone, so a new leader goes on where the last one was.
  *
  *   judge    each step under way, by the state row of its machine
- *   fill     up to `parallel` steps, in the order of the units, unless one has failed
+ *   fill     up to `parallel` steps, in the order of the units, unless one has failed; what a later request has restarted
+ *            since is not ordered again
  *   end      when nothing is under way and nothing is left, or something has failed
  */
 export function planRestarts(model: ClusterModel): readonly RestartChange[] {
@@ -64,7 +65,7 @@ function advance(
   let underWay = steps.filter(({ state }) => state === "restarting").length;
   if (failure === undefined && !steps.some(({ state }) => state === "failed")) {
     let bytes = steps.reduce((sum, step) => sum + stepBytes(step), 0);
-    for (const step of nextSteps(model, restart.units, steps)) {
+    for (const step of nextSteps(model, restart, steps)) {
       const taken = busy.get(step.unit);
       left = underWay >= restart.parallel || (taken !== undefined && taken !== restart.id);
       // Order counts: what comes after a unit that has to wait waits, too.
@@ -77,6 +78,7 @@ function advance(
       }
       steps.push(step);
       changed = true;
+      if (step.state === "failed") break;
       if (step.state !== "restarting") continue;
       underWay += 1;
       busy.set(step.unit, restart.id);
@@ -98,7 +100,7 @@ function stepBytes({ unit }: RestartStep): number {
 /** The steps still missing, in order, as they would begin now. `steps` may grow while this is read. */
 function* nextSteps(
   model: ClusterModel,
-  units: readonly string[],
+  { number, units }: Restart,
   steps: readonly RestartStep[],
 ): Generator<RestartStep> {
   const known = new Map<string, Set<string | undefined>>();
@@ -112,13 +114,18 @@ function* nextSteps(
       // A step without a machine is about all of them.
       if (machines.has(undefined)) continue;
       const missing = sorted(model.machinesOf(name)).filter((machineId) => !machines.has(machineId));
-      for (const machineId of missing) yield { unit: name, machineId, state: "restarting" };
+      for (const machineId of missing) yield turnOf(model, number, machineId, name);
       if (machines.size + missing.length === 0) yield notPlaced(name);
-    } else if (machines.size === 0) yield firstStep(model, name, unit);
+    } else if (machines.size === 0) yield firstStep(model, number, name, unit);
   }
 }
 
-function firstStep(model: ClusterModel, name: string, unit: ReadableUnit | undefined): RestartStep {
+function firstStep(
+  model: ClusterModel,
+  number: number,
+  name: string,
+  unit: ReadableUnit | undefined,
+): RestartStep {
   // Nothing can be found out about it: neither that it may be restarted nor that it is gone.
   if (unit === undefined && model.unit(name) !== undefined) {
     return { unit: name, state: "skipped", message: "its record or its unit file cannot be read" };
@@ -126,9 +133,14 @@ function firstStep(model: ClusterModel, name: string, unit: ReadableUnit | undef
   const unwanted = whyUnwanted(unit);
   if (unwanted !== undefined) return { unit: name, state: "skipped", message: unwanted };
   const [machineId] = sorted(model.machinesOf(name));
-  if (machineId !== undefined) return { unit: name, machineId, state: "restarting" };
+  if (machineId !== undefined) return turnOf(model, number, machineId, name);
   // Still being stopped elsewhere: it starts anew in a moment.
   return model.holders(name).length > 0 ? { unit: name, state: "restarting" } : notPlaced(name);
+}
+
+function turnOf(model: ClusterModel, number: number, machineId: string, unit: string): RestartStep {
+  const verdict = verdictOn(model, number, machineId, unit) ?? { state: "restarting" };
+  return { unit, machineId, ...verdict };
 }
 
 function notPlaced(unit: string): RestartStep {
@@ -183,11 +195,14 @@ function verdictOn(
   machineId: string,
   unit: string,
 ): Pick<RestartStep, "state" | "message"> | undefined {
-  if (model.assignment(machineId, unit) === unreadable) return undefined;
+  const assignment = model.assignment(machineId, unit);
+  if (assignment === undefined || assignment === unreadable) return undefined;
   // What is leaving stops its units, and what is lost runs none that count: it is decided where the unit comes up next.
   if (!model.isPresent(machineId) || model.machine(machineId)?.leaving === true) return undefined;
   const report = model.restarts.report(machineId, unit);
   if (report === undefined || report.outcome.number < number || !report.launched) return undefined;
+  // The machine forgets with a file what it has restarted: the content to come is restarted once more.
+  if (report.hash !== assignment.hash) return undefined;
   const { refused, number: reported } = report.outcome;
   if (refused !== undefined && reported === number) return { state: "failed", message: shortened(refused) };
   switch (report.active) {

@@ -50,6 +50,8 @@ export interface Restart extends RestartProgress {
 /** What a state row says of a unit that has been restarted on its machine. */
 export interface RestartReport {
   readonly outcome: RestartOutcome;
+  /** Of the content that the machine has loaded. */
+  readonly hash: string;
   /** See UnitState. */
   readonly launched: boolean;
   readonly active: string;

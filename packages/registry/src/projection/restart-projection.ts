@@ -53,7 +53,13 @@ export class RestartProjection {
     const report =
       row?.restart === undefined
         ? undefined
-        : { outcome: row.restart, launched: row.launched, active: row.active, sub: row.sub };
+        : {
+            outcome: row.restart,
+            hash: row.hash,
+            launched: row.launched,
+            active: row.active,
+            sub: row.sub,
+          };
     this.#model.restarts.setReport(machineId, unit, report);
   }
 

@@ -50,7 +50,14 @@ class World {
   }
 
   report(machineId: string, unit: string, number: number, row: Partial<RestartReport> = {}): void {
-    const report = { outcome: { number }, launched: true, active: "active", sub: "running", ...row };
+    const report: RestartReport = {
+      outcome: { number },
+      hash: "h",
+      launched: true,
+      active: "active",
+      sub: "running",
+      ...row,
+    };
     this.model.restarts.setReport(machineId, unit, report);
   }
 
@@ -131,6 +138,7 @@ describe("a request to restart units", () => {
     ["not asked to start", { launched: false }, "restarting"],
     ["restarted by an earlier request", { outcome: { number: 6 } }, "restarting"],
     ["restarted by a later request", { outcome: { number: 8 } }, "done"],
+    ["of other content than is to run", { outcome: { number: 8 }, hash: "former" }, "restarting"],
     ["failed", { active: "failed", sub: "failed" }, "failed(systemd reports failed (failed))"],
     [
       "crash-looping",
@@ -272,9 +280,28 @@ describe("a request to restart units", () => {
     world.report("m2", "b", 7);
     // Each hears of the other's end with its record.
     expect(world.decide()).toEqual(["r running: b@m2=done a@m1=restarting"]);
-    expect(world.decide()).toEqual(["q running: a@m1=done b@m2=restarting"]);
-    world.report("m2", "b", 7);
     expect(world.decide()).toEqual(["q done: a@m1=done b@m2=done"]);
+  });
+
+  test("does not order what a later one has restarted since, on any machine", () => {
+    const world = threeUnits();
+    world.unit("g", ["m1", "m2"], "launched", true);
+    world.model.takeDirty();
+    world.request("r", 7, ["a", "g", "b"]);
+    world.report("m1", "a", 8);
+    world.report("m2", "g", 8);
+    expect(world.decide()).toEqual(["r running: a@m1=done g@m1=restarting"]);
+    expect(world.orders()).toEqual(["g m1 7"]);
+    world.report("m1", "g", 7);
+    expect(world.decide()).toEqual(["r running: a@m1=done g@m1=done g@m2=done b@m2=restarting"]);
+    expect(world.orders()).toEqual(["g m1 -", "b m2 7"]);
+  });
+
+  test("begins nothing after what a later one has restarted and what has failed since", () => {
+    const world = threeUnits();
+    world.request("r", 7, ["a", "b"], { parallel: 2 });
+    world.report("m1", "a", 8, { active: "failed", sub: "failed" });
+    expect(world.decide()).toEqual(["r failed: a@m1=failed(systemd reports failed (failed))"]);
   });
 
   test("orders the later of two that have one unit's turn, which carries both out", () => {
