@@ -49,6 +49,7 @@ export class LiveTable implements ListingOutput {
   #changedAt: string | undefined;
   #drawnAtMs = Number.NEGATIVE_INFINITY;
   #cancelTimer: () => void = () => {};
+  #isClosed = false;
 
   constructor(parts: LiveTableParts) {
     this.#parts = parts;
@@ -74,6 +75,7 @@ export class LiveTable implements ListingOutput {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#cancelTimer();
     this.#screen.close();
   }
@@ -126,8 +128,12 @@ export class LiveTable implements ListingOutput {
   #suspend(): void {
     this.#cancelTimer();
     this.#screen.close();
-    // What has come meanwhile is drawn by this.
-    void this.#parts.terminal.suspend().then(() => this.#open());
+    void this.#parts.terminal.suspend().then(() => {
+      // Who ends a stopped job has it continued for that.
+      if (this.#isClosed) return;
+      // What has come meanwhile is drawn by this.
+      this.#open();
+    });
   }
 
   #redrawSoon(): void {

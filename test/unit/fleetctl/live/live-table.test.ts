@@ -234,6 +234,14 @@ describe("the table on a terminal", () => {
     expect(terminal.isAlternate).toBe(true);
     expect(terminal.screen[2]).toBe("* u01   1        failed");
   });
+
+  it("stays away when it is ended while it is suspended", async () => {
+    show(2);
+    terminal.type("\u001a");
+    table.close();
+    await quiet();
+    expect([terminal.isAlternate, terminal.isTaken]).toEqual([false, false]);
+  });
 });
 
 describe("a table of ten thousand rows", () => {
