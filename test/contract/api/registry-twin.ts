@@ -42,7 +42,7 @@ export class RegistryTwin implements ApiRegistry {
   readonly #bodies = new Map<string, readonly UnitOption[]>();
   readonly #rows = new Map<string, Change>();
   readonly #followers = new Set<Follower>();
-  #heldBatches: ChangeBatch[] = [];
+  readonly #heldBatches: ChangeBatch[] = [];
 
   readonly guard: ApiRegistry["guard"];
   readonly intents: ApiRegistry["intents"];
@@ -229,8 +229,13 @@ export class RegistryTwin implements ApiRegistry {
 
   deliver(): void {
     this.held = false;
-    for (const batch of this.#heldBatches) for (const follower of this.#followers) follower.push(batch);
-    this.#heldBatches = [];
+    while (this.#heldBatches.length > 0) this.deliverOne();
+  }
+
+  /** Of the batches held back the first; what comes after it stays where it is. */
+  deliverOne(): void {
+    const batch = this.#heldBatches.shift();
+    if (batch !== undefined) for (const follower of this.#followers) follower.push(batch);
   }
 
   /** The store goes away and the watch notices. */

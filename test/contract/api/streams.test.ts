@@ -1,8 +1,10 @@
 import { connect } from "node:net";
 import type { WatchFilter, WatchUpdate } from "@fleet/api/client";
 import type { EventRecord } from "@fleet/registry";
-import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { FleetError } from "@fleet/runtime";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { WebSocket } from "ws";
+import { ClusterView } from "../../../packages/api/src/cache/cluster-view.ts";
 import { RegistryTwin } from "./registry-twin.ts";
 import { type ServedApi, serveApi } from "./served-api.ts";
 
@@ -298,6 +300,76 @@ describe("a stream that is resumed", () => {
       registry.deliver();
       expect(await resumed.next()).toMatchObject({ units: { put: [{ name: "c.service" }], removed: [] } });
       expect(await behind.next()).toMatchObject({ type: "delta" });
+    });
+
+    describe("that is behind it and asks etcd whether it may be", () => {
+      let answer = (): void => {};
+      let behind: Stream;
+      let first: Promise<WatchUpdate>;
+
+      beforeEach(async () => {
+        behind = open(all, other);
+        await behind.next();
+        registry.held = true;
+        registry.record("1", assigned("a.service"));
+        const asked = vi.spyOn(registry.guard, "verify").mockReturnValue(
+          new Promise((resolve) => {
+            answer = resolve;
+          }),
+        );
+        first = open({ ...all, ...since(registry.revision) }, other).next();
+        await expect.poll(() => asked.mock.calls.length).toBe(1);
+      });
+
+      test("is told nothing twice of what comes meanwhile", async () => {
+        registry.deliver();
+        expect(await behind.next()).toMatchObject({ events: [{ id: "1.000" }] });
+        answer();
+        expect(await first).toEqual({ type: "delta", revision: registry.revision });
+      });
+
+      test("is told to begin anew where the store is seeded anew meanwhile", async () => {
+        registry.seeding = "finished";
+        answer();
+        expect(await first).toMatchObject({
+          status: "resync",
+          message: "the revision is of another cluster",
+        });
+      });
+    });
+
+    test("that is behind it and freezes tells again what it does not know yet", async () => {
+      await submit("a.service");
+      await open(all, other).next();
+      registry.held = true;
+      for (const name of ["b", "c", "d"]) await submit(`${name}.service`);
+      const resumed = open({ ...all, ...since(registry.revision) }, other);
+      expect(await resumed.next()).toEqual({ type: "delta", revision: registry.revision });
+      registry.frozen = new FleetError("cluster_frozen", "the store is another one");
+      registry.deliverOne();
+      expect(await resumed.next()).toMatchObject({ type: "status", status: "stale" });
+      registry.frozen = undefined;
+      registry.deliverOne();
+      expect(await resumed.next()).toMatchObject({ type: "status", status: "connected" });
+      expect(await resumed.next()).toMatchObject({
+        type: "snapshot",
+        units: [{ name: "a.service" }, { name: "b.service" }, { name: "c.service" }],
+      });
+      registry.deliverOne();
+      expect(await resumed.next()).toMatchObject({ units: { put: [{ name: "d.service" }] } });
+    });
+
+    test("works out once what many have missed alike", async () => {
+      await submit("a.service");
+      const cutAt = registry.revision;
+      await submit("b.service");
+      const shown = vi.spyOn(ClusterView.prototype, "unit");
+      const streams = Array.from({ length: 20 }, () => open({ ...all, ...since(cutAt) }, other));
+      for (const stream of streams) {
+        expect(await stream.next()).toMatchObject({ units: { put: [{ name: "b.service" }] } });
+      }
+      expect(shown.mock.calls).toEqual([["b.service"]]);
+      shown.mockRestore();
     });
   });
 

@@ -156,6 +156,24 @@ describe("the bundled program", () => {
     expect(after).toMatch(/\bisig icanon .* echo /);
   });
 
+  it("shows the table of --watch again where there is no shell that Ctrl-Z could lead to", async () => {
+    const line = `'${process.execPath}' '${program}' --endpoint=${cluster.endpoint} list-machines --watch`;
+    const child = spawn("script", ["-qec", line, "/dev/null"], { env: { ...process.env, TERM: "xterm" } });
+    const exited = once(child, "exit");
+    let shown = "";
+    child.stdout.on("data", (text) => {
+      shown += String(text);
+    });
+    const screens = async (count: number): Promise<void> => {
+      while (shown.split("q leaves").length <= count) await once(child.stdout, "data");
+    };
+    await screens(1);
+    child.stdin.write("\u001a");
+    await screens(2);
+    child.stdin.write("q");
+    expect(await exited).toEqual([0, null]);
+  });
+
   it("lets no line on stderr tear the table of --watch", async () => {
     const servers = [new StreamServer(), new StreamServer()] as const;
     const endpoints = await Promise.all(servers.map((server) => server.listen()));

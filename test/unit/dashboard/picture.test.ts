@@ -224,6 +224,25 @@ describe("a picture", () => {
     expect(machineRows(picture).map(({ status }) => status)).toEqual(["present", "present", "present"]);
   });
 
+  test("units that come back with their machine have moved nowhere", () => {
+    const back = delta(102, { machines: { put: [machine(2)], removed: [] } });
+    const picture = pictureOf(begun, lost);
+    expect(picture.row("b.service")).toMatchObject({ phase: "moving", move: { from: machineId(2) } });
+    tell(picture, [back]);
+    expect(picture.row("b.service")).toMatchObject({ phase: "starting", move: undefined });
+    tell(picture, [lost]);
+    expect(picture.failovers()).toMatchObject([{ units: 2, arrived: 0 }]);
+  });
+
+  test("a unit that is placed again where it was has moved nowhere", () => {
+    const picture = pictureOf(
+      begun,
+      delta(101, { summaries: { put: [summary("b.service", undefined)], removed: [] } }),
+      delta(102, { summaries: { put: [summary("b.service", 2)], removed: [] } }),
+    );
+    expect(picture.row("b.service")).toMatchObject({ phase: "active", move: undefined });
+  });
+
   test("a unit that somebody stopped is on no move", () => {
     const stopped = summary("b.service", undefined, { desiredState: "inactive" });
     const picture = pictureOf(begun, delta(101, { summaries: { put: [stopped], removed: [] } }));

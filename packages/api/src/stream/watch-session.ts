@@ -66,8 +66,8 @@ export class WatchSession {
   /** Of messages that this stream gets like others; undefined where it is told of some units only. */
   readonly #variant: string | undefined;
   #due: Due;
-  /** What the receiver has come with, where that is more than this daemon's view knew of. */
-  #ahead = 0;
+  /** What the receiver has come with, which may be more than this daemon's view knows of. */
+  #ahead: number;
   #status: "unknown" | "connected" | "stale" = "unknown";
   #sending = false;
   #ended = false;
@@ -80,6 +80,7 @@ export class WatchSession {
     this.#variant =
       filter.names === undefined ? `${[...filter.kinds].sort()} ${filter.summaries}` : undefined;
     this.#due = since === undefined ? { kind: "snapshot" } : { kind: "missed" };
+    this.#ahead = since?.revision ?? 0;
     socket.on("close", () => this.#end());
     // `close` follows an error; without a listener the process would end.
     socket.on("error", () => {});
@@ -125,16 +126,18 @@ export class WatchSession {
   async #resume(since: StreamPosition): Promise<void> {
     const { cache, cluster, limits } = this.#options;
     await cache.reached(0, limits.patienceMs).catch(() => {});
-    const isOurs = since.cluster === cluster();
     const missed =
-      isOurs && cache.view !== undefined ? await cache.missed(since.revision, limits.patienceMs) : undefined;
+      since.cluster === cluster() && cache.view !== undefined
+        ? await cache.missed(since.revision, limits.patienceMs)
+        : undefined;
     const { view } = cache;
     // A stream that was told meanwhile that etcd is away gets a snapshot.
     if (this.#ended || this.#due.kind !== "missed") return;
-    if (missed === undefined || view === undefined) {
+    // The store may have been seeded anew meanwhile.
+    const isOurs = since.cluster === cluster();
+    if (!isOurs || missed === undefined || view === undefined) {
       this.#due = { kind: "resync", why: isOurs ? message.missedTooMuch : message.otherCluster };
     } else {
-      if (since.revision > view.revision) this.#ahead = since.revision;
       this.#picture.resume(view, missed);
       this.#due = { kind: "delta", after: since.revision, always: true };
     }
@@ -189,6 +192,8 @@ export class WatchSession {
       }
       case "snapshot": {
         const made = this.#snapshot(view);
+        // Whatever the receiver knew before, this is what it knows now.
+        this.#ahead = 0;
         this.#due = { kind: "delta", after: view.revision, always: false };
         return made;
       }
@@ -202,12 +207,13 @@ export class WatchSession {
     return this.#shared(view, "snapshot", make);
   }
 
-  /** Streams that were told everything up to the same revision are told the same from there on. */
+  /** Streams that were told everything up to the same revision, here or elsewhere, are told the same from there on. */
   #delta(view: ClusterView, { after, always }: Extract<Due, { kind: "delta" }>): Buffer | undefined {
     if (always) {
       const revision = Math.max(view.revision, after);
       this.#due = { kind: "delta", after: revision, always: false };
-      return bytesOf({ type: "delta", ...this.#picture.delta(view), revision });
+      const missed = (): Buffer => bytesOf({ type: "delta", ...this.#picture.delta(view), revision });
+      return this.#shared(view, `missed since ${after}`, missed);
     }
     const make = (): Buffer | undefined => {
       const delta = this.#picture.delta(view);

@@ -92,10 +92,13 @@ function isPlainPlacement(model: ClusterModel, step: Step): boolean {
 }
 
 function settle(draft: Draft, dirty: Dirty): void {
+  if (dirty.settles.size === 0) return;
+  // Once for all machines: after an election that is each of them.
+  const undecided = sorted(draft.model.undecided);
   for (const machineId of sorted(dirty.settles)) {
     const machine = draft.model.machine(machineId);
     if (machine === undefined) continue;
-    const spared = sparedOn(draft.model, machine);
+    const spared = sparedOn(draft.model, machine, undecided);
     if (draft.model.isSettled(machine) && sameSpared(spared, draft.model.spared(machineId))) continue;
     draft.steps.push({ kind: "settle", machineId, registration: machine.registration, spared });
   }
@@ -105,11 +108,10 @@ function settle(draft: Draft, dirty: Dirty): void {
  * A machine that has been away has lost its assignments, and what cannot be read is not assigned anew: that is no reason to
  * stop it. Once it has been told, what becomes unreadable is not spared: it was taken away while it could be read.
  */
-function sparedOn(model: ClusterModel, machine: Machine): Spared {
+function sparedOn(model: ClusterModel, machine: Machine, undecided: readonly string[]): Spared {
   if (!model.isSettled(machine)) {
-    return sparedUnits(sorted(model.undecided).filter((unit) => !model.isAssigned(machine.id, unit)));
+    return sparedUnits(undecided, (unit) => !model.isAssigned(machine.id, unit));
   }
   const told = model.spared(machine.id);
-  const names = told === "all" ? model.undecided : told;
-  return sparedUnits(sorted(names).filter((unit) => model.undecided.has(unit)));
+  return sparedUnits(told === "all" ? undecided : told, (unit) => model.undecided.has(unit));
 }

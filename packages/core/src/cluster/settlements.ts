@@ -41,9 +41,16 @@ export class Settlements {
   }
 }
 
-/** The units as a machine is told of them. */
-export function sparedUnits(names: readonly string[]): Spared {
-  return names.length > mostNamed ? "all" : names;
+/** Those of the units, given in order, that are to be kept, as a machine is told of them. */
+export function sparedUnits(names: readonly string[], isKept: (unit: string) => boolean): Spared {
+  const kept: string[] = [];
+  for (const name of names) {
+    if (!isKept(name)) continue;
+    // Who comes after the last one that is named need not be looked at.
+    if (kept.length === mostNamed) return "all";
+    kept.push(name);
+  }
+  return kept;
 }
 
 export function sameSpared(left: Spared, right: Spared): boolean {

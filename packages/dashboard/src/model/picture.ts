@@ -190,11 +190,14 @@ export class Picture {
       for (const name of units) this.#left(name, id, now);
     }
     for (const machine of put) {
-      if (!this.#machines.has(machine.id)) {
-        this.#moves.machineBack(machine.id);
-        for (const name of this.unitsOn(machine.id)) this.#touch(name, now);
-      }
+      const isBack = !this.#machines.has(machine.id);
       this.#machines.set(machine.id, machine);
+      if (!isBack) continue;
+      this.#moves.machineBack(machine.id);
+      for (const name of this.unitsOn(machine.id)) {
+        this.#touch(name, now);
+        this.#noteArrival(name, now);
+      }
     }
     this.#machineIds.change(
       put.map(({ id }) => id),
@@ -244,11 +247,17 @@ export class Picture {
     this.#noteArrival(name, now);
   }
 
-  /** A unit that has left a machine arrives when it does on another what is wanted of it. */
+  /** A unit that has left a machine arrives when it does on another what is wanted of it. One that is back is on no move. */
   #noteArrival(name: string, now: number): void {
     const move: UnitMove | undefined = this.#moves.move(name);
     const unit = this.#units.get(name);
-    if (move === undefined || unit?.machineID === undefined || unit.machineID === move.from) return;
+    if (move === undefined || unit?.machineID === undefined) return;
+    if (unit.machineID === move.from) {
+      if (!this.#machines.has(move.from)) return;
+      this.#moves.forget(name);
+      this.#rows.delete(name);
+      return;
+    }
     const state = this.statesOf(name).get(unit.machineID);
     if (state === undefined) return;
     if (state.systemdActiveState === "active" || unit.desiredState === "loaded") {

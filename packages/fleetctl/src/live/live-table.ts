@@ -52,6 +52,7 @@ export class LiveTable implements ListingOutput {
   #changedAt: string | undefined;
   #drawnAtMs = Number.NEGATIVE_INFINITY;
   #cancelTimer: () => void = () => {};
+  #isClosed = false;
 
   constructor(parts: LiveTableParts) {
     this.#parts = parts;
@@ -82,6 +83,7 @@ export class LiveTable implements ListingOutput {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#cancelTimer();
     this.#screen.close();
   }
@@ -134,8 +136,12 @@ export class LiveTable implements ListingOutput {
   #suspend(): void {
     this.#cancelTimer();
     this.#screen.close();
-    // What has come meanwhile is drawn by this.
-    void this.#parts.terminal.suspend().then(() => this.#open());
+    void this.#parts.terminal.suspend().then(() => {
+      // Who ends a stopped job has it continued for that.
+      if (this.#isClosed) return;
+      // What has come meanwhile is drawn by this.
+      this.#open();
+    });
   }
 
   #redrawSoon(): void {

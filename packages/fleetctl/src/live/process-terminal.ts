@@ -1,10 +1,14 @@
 import { once } from "node:events";
+import { setTimeout } from "node:timers/promises";
 import { isatty, type ReadStream, type WriteStream } from "node:tty";
 import type { Talk } from "../output/talk.ts";
 import type { Terminal } from "./terminal.ts";
 
 /** Where nothing tells the size. */
 const usual = { rows: 24, columns: 80 };
+
+/** Where no shell looks after it, as below `ssh -t`, the kernel does not stop the process: still running then, it goes on. */
+const notStoppedMs = 100;
 
 /** The terminal of this process. Keys are heard when stdin is one as well. */
 export function processTerminal(
@@ -43,9 +47,15 @@ export function processTerminal(
       };
     },
     suspend: async () => {
-      const continued = once(process, "SIGCONT");
+      const over = new AbortController();
+      const { signal } = over;
+      const continued = Promise.race([
+        once(process, "SIGCONT", { signal }),
+        setTimeout(notStoppedMs, undefined, { signal }),
+      ]);
       process.kill(process.pid, "SIGTSTP");
       await continued;
+      over.abort();
     },
   };
 }

@@ -417,6 +417,16 @@ describe("records that cannot be read", () => {
     expect(cluster.step()).toEqual([]);
   });
 
+  test("are looked through once for all machines that are to be told of them, and not for each", () => {
+    const cluster = new Cluster();
+    for (let number = 0; number < 2_000; number += 1) cluster.machine(`m${number}`);
+    for (let number = 0; number < 40_000; number += 1) cluster.registry.corruptUnit(`u${number}.service`);
+    const startedMs = performance.now();
+    expect(cluster.step()).toHaveLength(2_000);
+    // Each machine by itself takes four times as long.
+    expect(performance.now() - startedMs).toBeLessThan(5_000);
+  });
+
   test("a machine keeps its units, and gets none", () => {
     const cluster = new Cluster().machine("m1").unit("a.service").settle();
     cluster.registry.corruptMachine("m1");
