@@ -34,9 +34,12 @@ let page: Page;
 /** What the page complained of. */
 let complaints: string[];
 
-async function open(hash = "", options: { readonly actions?: boolean } = {}): Promise<void> {
+async function open(
+  hash = "",
+  { greeting = begun, ...options }: { readonly actions?: boolean; readonly greeting?: typeof begun } = {},
+): Promise<void> {
   fleetd = await FakeFleetd.start(options);
-  fleetd.greeting = () => [begun];
+  fleetd.greeting = () => [greeting];
   page = await browser.context.newPage();
   complaints = [];
   page.on("pageerror", (error) => complaints.push(error.message));
@@ -315,5 +318,22 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
         360,
       );
     }
+  });
+
+  test.each([
+    ["on a phone", 360, 340],
+    ["beside machines and events", 1280, 280],
+  ])("names have room in a list that is longer than the screen, %s", async (_where, width, least) => {
+    const summaries = Array.from({ length: 100 }, (_, n) => summary(`web@${100 + n}.service`, 1));
+    await open("#/", { greeting: snapshot({ machines: [machine(1)], summaries, states: [], events: [] }) });
+    await page.setViewportSize({ width, height: 800 });
+    const name = page.locator("td.column-name").first();
+    await name.waitFor();
+    const widthOf = async (): Promise<number> => (await name.boundingBox())?.width ?? 0;
+    expect(await widthOf()).toBeGreaterThan(least);
+    await page.locator(".unit-table a").first().focus();
+    await page.keyboard.press("End");
+    await row("web@199.service").waitFor();
+    expect(await widthOf()).toBeGreaterThan(least);
   });
 });

@@ -27,7 +27,6 @@ export function MachinesPane({ picture }: { readonly picture: Picture }) {
           <VirtualRows
             count={rows.length}
             rowHeight={rowHeight}
-            columns={1}
             viewport={viewport}
             kept={focus.active}
             row={(index) => {

@@ -103,7 +103,6 @@ export function UnitsPane({ picture, filter, setFilter, withMachine = true }: Un
           <VirtualRows
             count={rows.length}
             rowHeight={rowHeight}
-            columns={withMachine ? 4 : 3}
             viewport={viewport}
             kept={focus.active}
             row={(index) => {

@@ -8,7 +8,6 @@ interface VirtualRowsProps {
   readonly count: number;
   /** Of every row, in CSS pixels. */
   readonly rowHeight: number;
-  readonly columns: number;
   /** The element that scrolls. */
   readonly viewport: RefObject<HTMLElement | null>;
   /** A row that stays rendered wherever one scrolls, because it may have the focus. */
@@ -18,7 +17,7 @@ interface VirtualRowsProps {
 
 /** The rows of a table of which only those in sight exist; the others are as much empty space. */
 export function VirtualRows(props: VirtualRowsProps) {
-  const { count, rowHeight, columns, viewport, kept, row } = props;
+  const { count, rowHeight, viewport, kept, row } = props;
   const [top, height] = useScroll(viewport, rowHeight);
   const first = Math.max(0, Math.min(Math.floor(top / rowHeight), count - 1) - overscan);
   const end = Math.min(count, Math.ceil((top + height) / rowHeight) + overscan);
@@ -30,8 +29,7 @@ export function VirtualRows(props: VirtualRowsProps) {
   const rows: ComponentChildren[] = [];
   let next = 0;
   const space = (until: number): void => {
-    if (until > next)
-      rows.push(<Space key={`space-${rows.length}`} height={(until - next) * rowHeight} columns={columns} />);
+    if (until > next) rows.push(<Space key={`space-${rows.length}`} height={(until - next) * rowHeight} />);
   };
   for (const index of shown) {
     space(index);
@@ -42,10 +40,11 @@ export function VirtualRows(props: VirtualRowsProps) {
   return <tbody>{rows}</tbody>;
 }
 
-function Space({ height, columns }: { readonly height: number; readonly columns: number }) {
+/** A single cell: one that spanned columns which the style sheet hides would bring them back, and take their width from the others. */
+function Space({ height }: { readonly height: number }) {
   return (
     <tr class="space" style={{ height: `${height}px` }}>
-      <td colSpan={columns} />
+      <td />
     </tr>
   );
 }
