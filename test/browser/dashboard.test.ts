@@ -199,6 +199,10 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
       await fleetd.vanish();
       await page.getByText("fleetd does not answer.").waitFor();
       expect(await page.locator("main.out-of-date").count()).toBe(1);
+      await page.setViewportSize({ width: 360, height: 740 });
+      const button = page.locator(".banner button");
+      // In one line: its height is fixed.
+      expect(await button.evaluate((shown) => shown.scrollHeight - shown.clientHeight)).toBe(0);
       expect(await listed()).toContain("web.service");
       fleetd.greeting = (search) => [
         search.get("since") === "140"
