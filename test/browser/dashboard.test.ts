@@ -243,7 +243,7 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
         desiredState: "launched",
         verdict: "placed",
         machines: 3,
-        placements: [{ machineID: machineId(2), fits: true, text: "the only one with region=south" }],
+        placements: [{ machineID: machineId(2), fits: true, text: "on m2, which alone fits" }],
         causes: [
           { cause: "MachineMetadata", machines: 2, examples: [machineId(1)], text: "lack region=south" },
         ],
@@ -253,6 +253,8 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
       await row("web.service").getByRole("link").click();
       await page.getByText("It is on m2, which alone fits.").waitFor();
       await page.getByText("lack region=south").waitFor();
+      // The summary has said it.
+      expect(await page.getByText("on m2, which alone fits").count()).toBe(1);
       expect(await page.locator("pre").textContent()).toBe(
         "[Service]\nExecStart=/bin/echo <b>not markup</b>\n\n[X-Fleet]\nMachineMetadata=region=south\n",
       );
