@@ -105,7 +105,7 @@ describe("an explanation", () => {
     expect(await served.client.explanation("x.service")).toMatchObject({
       causes: [{ cause: "exclusive", examples: [m1] }],
       summary:
-        "x.service waits: all machines have to wait until it has ended on 11111111...: 121 s at most once nothing is heard from there.",
+        "x.service waits: all 3 machines have to wait until it has ended on 11111111...: 121 s at most once nothing is heard from there.",
     });
   });
 
@@ -122,8 +122,7 @@ describe("an explanation", () => {
     expect(await served.client.explanation("a.service")).toMatchObject({
       verdict: "waiting",
       machines: 2,
-      summary:
-        "a.service waits for a machine: of 2 machines 2 are not the machine 22222222 of its MachineID.",
+      summary: "a.service waits for a machine: both machines are not the machine 22222222 of its MachineID.",
     });
   });
 

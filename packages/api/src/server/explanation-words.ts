@@ -146,8 +146,16 @@ function waitingText({ unit, machines, able }: UnitExplanation, causes: readonly
   if (only?.cause === "held") {
     return `${unit} waits until it has been stopped on ${only.examples.map(machineWord).join(" and ")}.`;
   }
-  if (only?.cause === "exclusive") return `${unit} waits: all machines ${only.text}.`;
+  const all = everyOneOf(machines);
+  if (only?.cause === "exclusive") return `${unit} waits: ${all} ${only.text}.`;
+  if (only?.machines === machines) return `${unit} waits for a machine: ${all} ${only.text}.`;
   return `${unit} waits for a machine: of ${counted(machines)} ${listed(causes)}.`;
+}
+
+/** `all 3 machines`. */
+function everyOneOf(machines: number): string {
+  if (machines === 1) return "the only machine";
+  return machines === 2 ? "both machines" : `all ${counted(machines)}`;
 }
 
 function rest(causes: readonly ApiCause[]): string {
