@@ -1,3 +1,4 @@
+import { StoreError, type WatchEvent } from "@fleet/registry";
 import type { BenchEtcd } from "./bench-etcd.ts";
 import { keys } from "./population.ts";
 
@@ -40,16 +41,28 @@ export class ClusterWatch {
     }
   }
 
+  /** Goes on where it was when its connection breaks, as it does on a host that thousands of agents keep busy. */
   async #follow(etcd: BenchEtcd): Promise<void> {
-    const request = { ...keys.all(), fromRevision: 1 };
-    for await (const { events } of etcd.store.watch(request, this.#stop.signal)) {
-      const atMs = performance.now();
-      for (const event of events) {
-        if (event.type === "put") this.#put(event.row.key, event.row.value, atMs);
-        else this.#deleted(event.key, atMs);
+    for (let fromRevision = 1; ; ) {
+      try {
+        const batches = etcd.store.watch({ ...keys.all(), fromRevision }, this.#stop.signal);
+        for await (const { revision, events } of batches) {
+          this.#hear(events);
+          fromRevision = revision + 1;
+        }
+      } catch (error) {
+        if (!(error instanceof StoreError && error.retryable) || this.#stop.signal.aborted) throw error;
       }
-      this.#heard();
     }
+  }
+
+  #hear(events: readonly WatchEvent[]): void {
+    const atMs = performance.now();
+    for (const event of events) {
+      if (event.type === "put") this.#put(event.row.key, event.row.value, atMs);
+      else this.#deleted(event.key, atMs);
+    }
+    this.#heard();
   }
 
   #put(key: string, value: string, atMs: number): void {

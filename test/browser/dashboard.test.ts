@@ -199,6 +199,10 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
       await fleetd.vanish();
       await page.getByText("fleetd does not answer.").waitFor();
       expect(await page.locator("main.out-of-date").count()).toBe(1);
+      await page.setViewportSize({ width: 360, height: 740 });
+      const button = page.locator(".banner button");
+      // In one line: its height is fixed.
+      expect(await button.evaluate((shown) => shown.scrollHeight - shown.clientHeight)).toBe(0);
       expect(await listed()).toContain("web.service");
       fleetd.greeting = (search) => [
         search.get("since") === "140"
@@ -239,7 +243,7 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
         desiredState: "launched",
         verdict: "placed",
         machines: 3,
-        placements: [{ machineID: machineId(2), fits: true, text: "the only one with region=south" }],
+        placements: [{ machineID: machineId(2), fits: true, text: "on m2, which alone fits" }],
         causes: [
           { cause: "MachineMetadata", machines: 2, examples: [machineId(1)], text: "lack region=south" },
         ],
@@ -249,6 +253,8 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
       await row("web.service").getByRole("link").click();
       await page.getByText("It is on m2, which alone fits.").waitFor();
       await page.getByText("lack region=south").waitFor();
+      // The summary has said it.
+      expect(await page.getByText("on m2, which alone fits").count()).toBe(1);
       expect(await page.locator("pre").textContent()).toBe(
         "[Service]\nExecStart=/bin/echo <b>not markup</b>\n\n[X-Fleet]\nMachineMetadata=region=south\n",
       );

@@ -18,7 +18,7 @@ it("explains a unit that waits and one that is placed", async () => {
   await lab.fleetctlOk("start", "--no-block", path);
   const { stdout } = await lab.fleetctlOk("explain", "here", "tape");
   expect(stdout).toContain("here.service is on 33333333..., the only machine that may run it.\n");
-  expect(stdout).toContain("tape.service waits for a machine: of 3 machines 3 lack disk=tape.\n");
+  expect(stdout).toContain("tape.service waits for a machine: all 3 machines lack disk=tape.\n");
 });
 
 it("says why a unit that is started finds no machine within a second", async () => {
@@ -31,7 +31,7 @@ it("says why a unit that is started finds no machine within a second", async () 
   expect(performance.now() - begunMs).toBeLessThan(2_500);
   expect(result).toMatchObject({
     exitCode: 1,
-    stderr: expect.stringContaining("of 3 machines 3 lack disk=tape."),
+    stderr: expect.stringContaining("all 3 machines lack disk=tape."),
   });
 });
 

@@ -122,8 +122,7 @@ describe("an explanation", () => {
     expect(await served.client.explanation("a.service")).toMatchObject({
       verdict: "waiting",
       machines: 2,
-      summary:
-        "a.service waits for a machine: of 2 machines 2 are not the machine 22222222 of its MachineID.",
+      summary: "a.service waits for a machine: both machines are not the machine 22222222 of its MachineID.",
     });
   });
 

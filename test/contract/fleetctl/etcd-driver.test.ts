@@ -93,7 +93,7 @@ describe("a cluster in etcd, and no daemon", () => {
     expect(await overEtcd(prefix, "explain eu")).toMatchObject({
       code: 0,
       stdout: expect.stringContaining(
-        "eu.service waits for a machine: of 1 machine 1 lacks region=eu (it has region=china).",
+        "eu.service waits for a machine: the only machine lacks region=eu (it has region=china).",
       ),
     });
     expect(await overEtcd(prefix, `plan ${here.directory}/hello.service`)).toMatchObject({

@@ -9,7 +9,7 @@ import { WholeCluster } from "./whole-cluster.ts";
 const machine = "0acdd9bf...";
 const sleeper = "[Service]\nExecStart=/bin/sleep infinity\n";
 const choosy = `${sleeper}\n[X-Fleet]\nMachineMetadata=region=eu\n`;
-const waits = "choosy.service waits for a machine: of 1 machine 1 lacks region=eu.";
+const waits = "choosy.service waits for a machine: the only machine lacks region=eu.";
 const nearest = `nearest: ${machine}, which lacks region=eu`;
 const help = `would help: set the metadata region=eu on ${machine}, or add a machine that has it`;
 
@@ -104,8 +104,10 @@ describe("plan", () => {
       stdout: [
         "ACTION\tUNIT\t\tFROM\t\tTO\tWHY",
         `stop\ta.service\t${machine}\t-\tstops on ${machine}: the machine is leaving; it then waits for a machine`,
-        "a.service waits for a machine: of 1 machine 1 is leaving.",
-        "choosy.service waits for a machine: of 1 machine 1 is leaving.",
+        "",
+        "a.service waits for a machine: the only machine is leaving.",
+        "",
+        "choosy.service waits for a machine: the only machine is leaving.",
         "",
       ].join("\n"),
       stderr: "",
@@ -183,7 +185,7 @@ describe("start", () => {
     const { stderr } = await shell("start", "--block-attempts=2", ...names);
     const lines = stderr.split("\n");
     expect(lines.filter((line) => line.includes("is not placed yet"))).toHaveLength(14);
-    expect(lines.filter((line) => line.includes("1 lacks region=eu."))).toHaveLength(10);
+    expect(lines.filter((line) => line.includes("the only machine lacks region=eu."))).toHaveLength(10);
     expect(lines.filter((line) => line.includes("fleetctl explain UNIT"))).toHaveLength(1);
   });
 

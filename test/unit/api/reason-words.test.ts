@@ -125,7 +125,7 @@ describe("a unit that waits", () => {
       );
       const [cause] = causes;
       expect(cause?.text).toBe(explained);
-      expect(summary).toBe(`a.service waits for a machine: of 2 machines 2 ${explained}.`);
+      expect(summary).toBe(`a.service waits for a machine: both machines ${explained}.`);
       expect(waits({ cause: cause?.cause ?? "", machines: 2 })).toBe(
         `a.service waits for a machine: 2 machines ${kept}`,
       );

@@ -218,7 +218,16 @@ export function waitingWords(unit: string, reasons: readonly WaitingReason[], ma
     return `${unit} waits until it has been stopped ${where.length === 0 ? "where it was" : `on ${where.join(" and ")}`}`;
   }
   if (machines === undefined) return `${unit} waits for a machine: ${listedWords(reasons, counted)}`;
+  if (first.machines === machines) {
+    return `${unit} waits for a machine: ${everyOneOf(machines)} ${causeWords(first.cause, machines, first.details)}`;
+  }
   return `${unit} waits for a machine: of ${counted(machines)} ${listedWords(reasons)}`;
+}
+
+/** `all 3 machines`. */
+function everyOneOf(machines: number): string {
+  if (machines === 1) return "the only machine";
+  return machines === 2 ? "both machines" : `all ${counted(machines)}`;
 }
 
 /** `9 lack region=eu, 2 conflict with apache@1.service and 1 is leaving`. `head` makes the first count's text. */

@@ -33,10 +33,12 @@ interface ToldProps {
 function Told({ explanation, picture }: ToldProps) {
   const { summary, placements, causes, nearest, remedies } = explanation;
   const more = placements.length - shownPlacements;
+  // Of a single one the summary says the same.
+  const isTold = placements.length === 1 && placements.every(({ fits }) => fits);
   return (
     <>
       <p class="summary">{summary}</p>
-      {placements.length > 0 && (
+      {placements.length > 0 && !isTold && (
         <ul class="reasons">
           {placements.slice(0, shownPlacements).map(({ machineID, fits, text }) => (
             <li key={machineID}>

@@ -30,8 +30,13 @@ function machineNamed(name: string, known: readonly NamedMachine[]): readonly st
     throw new CommandFailure(`--machine: ${JSON.stringify(name)} is ambiguous: ${ids.join(", ")}`);
   }
   if (matching.length > 0) return matching.map(({ id }) => id);
+  throw unknownMachine(name, known);
+}
+
+/** What --machine fails with for a name that is no machine's. */
+export function unknownMachine(name: string, known: readonly NamedMachine[]): CommandFailure {
   const legends = known.filter(({ id }) => id !== "").map(({ id }) => machineIdLegend(id, false));
-  throw new CommandFailure(`--machine: no machine has the id or IP ${JSON.stringify(name)}`, {
+  return new CommandFailure(`--machine: no machine has the id or IP ${JSON.stringify(name)}`, {
     hints: legends.length === 0 ? [] : [`Known: ${legends.sort().slice(0, shownMachines).join(", ")}`],
   });
 }

@@ -5,8 +5,12 @@ import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { EventLines } from "../output/event-lines.ts";
 import { MachineBook } from "../output/machine-book.ts";
+import { unknownMachine } from "../output/machine-filter.ts";
 import { meansMachine } from "../output/machine-name.ts";
 import { unitMatcher } from "../units/patterns.ts";
+
+/** As it is typed, or as listings show it. */
+const beginsAnId = /^[0-9a-f]+(\.\.\.(\/.*)?)?$/;
 
 /** Printed before those that come, unless --lines says otherwise; as journalctl has it. */
 const linesBeforeFollowing = 10;
@@ -43,12 +47,17 @@ async function chosenEvents(call: Invocation): Promise<(event: ApiEvent) => bool
         [machineID, fromMachineID].some((id) => id !== undefined && isMachine(id))));
 }
 
-/** Machines that are long gone can be named as well: by the beginning of their ids. */
+/** Machines that are long gone can be named as well: by the beginning of their ids. Throws CommandFailure for what can be none. */
 async function chosenMachines(call: Invocation): Promise<((id: string) => boolean) | undefined> {
   const named = call.flags.text("machine");
   if (named === "") return undefined;
   const { machines } = await MachineBook.read(await call.connect(), call.signal);
-  const isMeant = named.split(",").map((name) => meansMachine(name.trim()));
+  const isMeant = named.split(",").map((word) => {
+    const name = word.trim();
+    const means = meansMachine(name);
+    if (!machines.some(means) && !beginsAnId.test(name)) throw unknownMachine(name, machines);
+    return means;
+  });
   const present = new Set(
     machines.filter((machine) => isMeant.some((means) => means(machine))).map(({ id }) => id),
   );

@@ -65,7 +65,7 @@ function textOf(call: Invocation, { steps, waiting }: ApiDryRun): string {
     (explanation) =>
       `${[explanation.summary, ...adviceOf(explanation).map((line) => `  ${line}`)].join("\n")}\n`,
   );
-  return [table, ...waits].join("");
+  return [table, ...waits].join("\n");
 }
 
 function cellsOf({ action, unit, machineID, fromMachineID, text }: ApiDryRunStep): readonly string[] {
