@@ -215,6 +215,7 @@ export class FakeSystemd {
   stop(name: string, waiter: (outcome: StopOutcome) => void): () => void {
     const unit = this.#units.get(name);
     if (unit === undefined || unit.active === "failed") {
+      if (unit?.startWaits === true) this.#cancelWaitingStart(unit);
       waiter("ended");
       return () => {};
     }
@@ -303,6 +304,15 @@ export class FakeSystemd {
       const { stopMs } = this.#behaviour(unit.name, unit.text);
       this.#step(unit, stopMs, () => this.#end(unit, "stopped"));
     }
+  }
+
+  /** Of a unit that has failed, and stays so: the stop takes the start job's place. */
+  #cancelWaitingStart(unit: LoadedUnit): void {
+    this.#record("stop-queued", unit.name);
+    unit.startWaits = false;
+    this.#restartWaiters.tell(unit.name, "cancelled");
+    this.#record("start-cancelled", unit.name);
+    this.#tell(unit.name);
   }
 
   #load(name: string, text: string): LoadedUnit {

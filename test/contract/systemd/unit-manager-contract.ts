@@ -123,6 +123,26 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       await unload("waits.service");
     });
 
+    test("a restart of what has failed that waits for another unit is taken back by a stop", async () => {
+      const { manager } = world;
+      const isStarting = async (): Promise<boolean> => (await statusOf("fails.service"))?.starting === true;
+      await load("slow.service", "[Service]\nExecStartPre=/bin/sleep 60\nExecStart=/bin/sleep infinity\n");
+      await load("fails.service", "[Unit]\nAfter=slow.service\n[Service]\nExecStart=/bin/false\n");
+      await manager.start("fails.service");
+      await untilActive("fails.service", "failed");
+      await manager.start("slow.service");
+      await untilActive("slow.service", "activating");
+      const failed = await manager.invocation("fails.service");
+      const restarted = expect(manager.restart("fails.service", failed, never)).rejects.toThrow();
+      await until(isStarting);
+      await manager.stop("fails.service", never);
+      await restarted;
+      expect(await isStarting()).toBe(false);
+      await unload("slow.service");
+      expect(await manager.invocation("fails.service")).toBe(failed);
+      await unload("fails.service");
+    });
+
     test("a fence that was taken away stops nothing", async () => {
       const { manager } = world;
       await load("a.service", running);
