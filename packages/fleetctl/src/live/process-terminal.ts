@@ -1,5 +1,5 @@
 import { once } from "node:events";
-import { setTimeout } from "node:timers/promises";
+import { setImmediate, setTimeout } from "node:timers/promises";
 import { isatty, type ReadStream, type WriteStream } from "node:tty";
 import type { Talk } from "../output/talk.ts";
 import type { Terminal } from "./terminal.ts";
@@ -56,6 +56,8 @@ export function processTerminal(
       process.kill(process.pid, "SIGTSTP");
       await continued;
       over.abort();
+      // A signal that ends the process, with which a shell continues a stopped job, is heard after this one.
+      await setImmediate();
     },
   };
 }
