@@ -43,7 +43,7 @@ export interface LeadingOptions {
 /** Changes applied without a pause. */
 const appliedAtOnce = 10_000;
 /** Rounds of placements that are on their way to etcd while the next one is planned. */
-const roundsUnderWay = 4;
+const roundsUnderWay = 16;
 /** Unit files collected per pass. */
 const collectedPerPass = 100;
 const retryBackoff = { initialMs: 100, maxMs: 5_000 };
@@ -316,6 +316,8 @@ export class Leading {
     placing.catch(() => {});
     this.#placing.push(placing);
     if (this.#placing.length >= roundsUnderWay) await this.#placing[this.#placing.length - roundsUnderWay];
+    // They are not sent before the event loop has its turn.
+    await sleep(this.#options.clock, 0, signal);
   }
 
   /** Waits until all placements are in the registry, and the model has seen them there. */

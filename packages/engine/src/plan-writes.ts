@@ -13,6 +13,13 @@ export function planWrites(
   steps: readonly Step[],
   exclusive: (assignment: Assignment) => EngineWrite | undefined = () => undefined,
 ): PlanWrites {
+  // Kept apart because a large plan is nothing else: a unit is placed once in a plan, so that no two are about the same.
+  if (steps.every((step) => step.kind === "assign")) {
+    return {
+      writes: steps.map(({ assignment }) => exclusive(assignment) ?? assign(assignment)),
+      cancelled: [],
+    };
+  }
   const writes = new Map<string, EngineWrite>();
   const assigned = new Map<string, Assignment>();
   const cancelled: Assignment[] = [];
@@ -20,10 +27,10 @@ export function planWrites(
     switch (step.kind) {
       case "assign":
       case "update": {
-        const { machineId, unit, ...record } = step.assignment;
-        const key = `${machineId}/${unit}`;
-        if (step.kind === "assign") assigned.set(key, step.assignment);
-        writes.set(key, exclusive(step.assignment) ?? { op: "assign", machineId, unit, record });
+        const { assignment } = step;
+        const key = `${assignment.machineId}/${assignment.unit}`;
+        if (step.kind === "assign") assigned.set(key, assignment);
+        writes.set(key, exclusive(assignment) ?? assign(assignment));
         break;
       }
       case "withdraw": {
@@ -48,4 +55,8 @@ export function planWrites(
     }
   }
   return { writes: [...writes.values()], cancelled };
+}
+
+function assign({ machineId, unit, ...record }: Assignment): EngineWrite {
+  return { op: "assign", machineId, unit, record };
 }

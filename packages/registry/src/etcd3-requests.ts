@@ -34,10 +34,12 @@ export function rowOf(kv: IKeyValue): KeyValue {
   };
 }
 
+const noRows: readonly KeyValue[] = [];
+
 /** The rows an operation answered with; only a get has any. */
 export function rowsOf(response: IResponseOp | undefined): readonly KeyValue[] {
   // Absent parts are null on the wire library's side, whatever its types say.
-  return response?.response_range?.kvs?.map(rowOf) ?? [];
+  return response?.response_range?.kvs?.map(rowOf) ?? noRows;
 }
 
 function compareMessage(compare: Compare): ICompare {

@@ -27,6 +27,19 @@ describe("engine", () => {
     expect(bench.words()).toEqual(["settle m1", "assign a.service m1", "settle m1"]);
   });
 
+  test("commits placements by themselves, and confirms registrations when they are in the store", async () => {
+    const bench = await EngineBench.start();
+    bench.registry.set(bench.body("h1"), bench.unit("a.service"), bench.unit("b.service"));
+    await quiet();
+    bench.registry.set(bench.machine("m1"));
+    await quiet();
+    expect(bench.registry.commits.map((writes) => writes.map(({ op }) => op))).toEqual([
+      ["assign", "assign"],
+      ["settle"],
+    ]);
+    await bench.end();
+  });
+
   test("reads requirements for the unit's own name", async () => {
     registry.set(bench.machine("m1", { slot: "1" }), bench.machine("m2", { slot: "2" }));
     registry.set(

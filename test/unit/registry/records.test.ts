@@ -25,6 +25,13 @@ describe("records", () => {
     expect(record.ok && JSON.parse(assignmentCodec.encode(record.value))).toEqual(JSON.parse(text));
   });
 
+  test("the same text is the same record, another one is not", () => {
+    const text = (generation: number): string => unitCodec.encode({ hash, target: "launched", generation });
+    const generations = [7, 7, 8, 7].map(text).map((each) => unitCodec.decode(each));
+    expect(generations.map((read) => read.ok && read.value.generation)).toEqual([7, 7, 8, 7]);
+    expect(stateCodec.decode(text(7)).ok).toBe(false);
+  });
+
   test.each([
     ["nothing", ""],
     ["not JSON", "{"],

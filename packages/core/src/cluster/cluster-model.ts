@@ -1,6 +1,7 @@
 import { Dirty, everywhere, takeDirty } from "./dirty.ts";
 import type { LoadIndex } from "./load-index.ts";
 import { MachineIndex } from "./machine-index.ts";
+import type { Values } from "./multimap.ts";
 import { Occupancy, type Unreadable, unreadable } from "./occupancy.ts";
 import { bySeniority, compareText, sorted } from "./order.ts";
 import type { Assignment, ExclusiveHold, Machine, Settled, Spared, Unit } from "./records.ts";
@@ -107,7 +108,7 @@ export class ClusterModel {
   }
 
   /** Open machines whose id begins like this one. */
-  withIdLike(machineId: string): ReadonlySet<string> {
+  withIdLike(machineId: string): Values {
     return this.#machineIndex.withIdLike(machineId);
   }
 
@@ -145,7 +146,7 @@ export class ClusterModel {
   }
 
   /** Units whose MachineOf names this one. */
-  followers(unit: string): ReadonlySet<string> {
+  followers(unit: string): Values {
     return this.#units.followers(unit);
   }
 
@@ -167,7 +168,7 @@ export class ClusterModel {
     return this.#occupancy.assignedOn(machineId);
   }
 
-  machinesOf(unit: string): ReadonlySet<string> {
+  machinesOf(unit: string): Values {
     return this.#occupancy.machinesOf(unit);
   }
 
@@ -216,7 +217,7 @@ export class ClusterModel {
   }
 
   /** Those of the occupants whose Conflicts or Replaces keep others away, in no particular order. */
-  exactingOccupants(machineId: string): ReadonlySet<string> {
+  exactingOccupants(machineId: string): Values {
     return this.#occupancy.exactingOn(machineId);
   }
 
@@ -272,11 +273,12 @@ export class ClusterModel {
     if (this.#units.record(name) !== undefined) this.#changeUnit(name, undefined);
   }
 
-  setAssignment(assignment: Assignment): void {
+  /** `decided`: by the plan that is being made, so that it need not be looked at once more whether the unit may be there. */
+  setAssignment(assignment: Assignment, { decided = false } = {}): void {
     const { machineId, unit } = assignment;
     const former = this.assignment(machineId, unit);
     if (former !== undefined && former !== unreadable && sameAssignment(former, assignment)) return;
-    this.#recordAssignment(machineId, unit, former, assignment);
+    this.#recordAssignment(machineId, unit, former, assignment, decided ? machineId : undefined);
     const known = this.#units.record(unit);
     if (known === undefined || known === unreadable || known.hash !== assignment.hash) {
       // Planned for a unit that has changed since: what the plan took to be in the way may not be.
@@ -459,10 +461,11 @@ export class ClusterModel {
     unit: string,
     former: Assignment | Unreadable | undefined,
     entry: Assignment | Unreadable,
+    decidedFor?: string,
   ): void {
     this.#writeAssignment(machineId, unit, former, entry);
     // This machine is one of them now.
-    for (const other of this.machinesOf(unit)) this.#dirty.suspect(other, unit);
+    for (const other of this.machinesOf(unit)) if (other !== decidedFor) this.#dirty.suspect(other, unit);
     for (const awaiting of this.#occupancy.awaiting(machineId, unit))
       this.#dirty.suspect(machineId, awaiting);
     for (const follower of this.#units.followers(unit)) this.#retry(follower, machineId);

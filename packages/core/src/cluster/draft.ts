@@ -72,7 +72,7 @@ export class Draft {
   }
 
   assign(assignment: Assignment, reason: AssignReason): void {
-    this.model.setAssignment(assignment);
+    this.model.setAssignment(assignment, { decided: true });
     // What was just made as it should be is not looked at again.
     this.dirt.suspects.get(assignment.machineId)?.delete(assignment.unit);
     this.steps.push({ kind: "assign", assignment, reason });

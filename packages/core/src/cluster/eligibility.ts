@@ -98,14 +98,12 @@ export function metadataMismatch(
 /** Why two units may not share a machine: it is enough that one of them says so. No unit conflicts with itself. */
 export function conflictBetween(a: Occupant, b: Occupant): Conflict | undefined {
   if (a.name === b.name) return undefined;
-  for (const [declarer, other] of [
-    [a, b],
-    [b, a],
-  ] as const) {
-    const glob = declarer.requirements?.conflicts.find((pattern) => matchGlob(pattern, other.name));
-    if (glob !== undefined) return { declaredBy: declarer.name, glob };
-  }
-  return undefined;
+  return declaredConflict(a, b) ?? declaredConflict(b, a);
+}
+
+function declaredConflict(declarer: Occupant, other: Occupant): Conflict | undefined {
+  const glob = declarer.requirements?.conflicts.find((pattern) => matchGlob(pattern, other.name));
+  return glob === undefined ? undefined : { declaredBy: declarer.name, glob };
 }
 
 /**

@@ -47,7 +47,7 @@ const causeOrder = ["MachineID", "MachineMetadata", "MachineOf", "Conflicts", "R
 export function explain(model: ClusterModel, name: string): readonly PendingCause[] {
   const unit = model.readableUnit(name);
   if (unit === undefined || !model.unplaced.has(name)) return [];
-  const bound = boundTo(model, name);
+  const bound = boundTo(model, unit);
   if (bound === "waits") return waitingFor(model, name);
   const machineIds = bound === "free" ? model.machineIds() : [bound.id];
   if (machineIds.length === 0) return [{ kind: "no_machine" }];

@@ -47,16 +47,20 @@ export class LoadIndex {
     for (const bucket of this.#buckets) yield* bucket.machines();
   }
 
-  /** The machines of several indexes, which share none, in the order of `ascending`. */
-  static *ascendingOf(indexes: readonly LoadIndex[]): Generator<string> {
+  /**
+   * Shows the machines of several indexes, which share none, in the order of `ascending` until one is accepted. Nothing is
+   * made for that, as it would be for an iterator: this is what placing a unit takes most often.
+   */
+  static find(indexes: readonly LoadIndex[], accepts: (machineId: string) => boolean): void {
     const [only] = indexes;
     if (only !== undefined && indexes.length === 1) {
-      yield* only.ascending();
+      for (const bucket of only.#buckets) if (bucket.some(accepts)) return;
       return;
     }
     const highest = Math.max(0, ...indexes.map((index) => index.#buckets.length));
     for (let load = 0; load < highest; load += 1) {
-      yield* indexes.flatMap((index) => [...(index.#buckets[load]?.machines() ?? [])]).sort(compareText);
+      const machines = indexes.flatMap((index) => [...(index.#buckets[load]?.machines() ?? [])]);
+      if (machines.sort(compareText).some(accepts)) return;
     }
   }
 
@@ -117,6 +121,15 @@ class Bucket {
     if (this.#ids.length <= 2 * this.#size + fewLeft) return;
     this.#ids = [...this.machines()];
     this.#first = 0;
+  }
+
+  /** Whether one of the machines, asked in order of id, is accepted. */
+  some(accepts: (machineId: string) => boolean): boolean {
+    for (let at = this.#first; at < this.#ids.length; at += 1) {
+      const id = this.#ids[at];
+      if (id !== undefined && this.#isHere(id) && accepts(id)) return true;
+    }
+    return false;
   }
 
   /** By id. */

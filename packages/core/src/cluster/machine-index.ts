@@ -1,5 +1,5 @@
 import { LoadIndex } from "./load-index.ts";
-import { Multimap } from "./multimap.ts";
+import { Multimap, type Values } from "./multimap.ts";
 import { compareText } from "./order.ts";
 import type { Machine } from "./records.ts";
 
@@ -57,7 +57,7 @@ export class MachineIndex {
   }
 
   /** Machines a MachineID, full or short, may mean. The caller checks which of them it does. */
-  withIdLike(machineId: string): ReadonlySet<string> {
+  withIdLike(machineId: string): Values {
     return this.#byShortId.get(machineId.slice(0, shortIdLength));
   }
 }

@@ -120,6 +120,7 @@ function crowding(model: ClusterModel, unit: ReadableUnit, machineId: string): I
 /** A unit that this one would have to push off the machine, and cannot. */
 export function blockedPush(model: ClusterModel, unit: ReadableUnit, machine: Machine): Obstacle | undefined {
   const pushed = pushedBy(model, unit, machine.id);
+  if (pushed.length === 0) return undefined;
   for (const name of pushed) {
     const why = pushObstacle(model, unit, name, machine);
     if (why !== undefined) return { cause: "ReplacesBlocked", unit: name, why };

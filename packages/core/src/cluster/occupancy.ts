@@ -1,4 +1,4 @@
-import { Multimap } from "./multimap.ts";
+import { Multimap, type Values } from "./multimap.ts";
 import type { Assignment } from "./records.ts";
 
 /** A record that is there and cannot be read: it is kept, and nothing is decided about what it names. */
@@ -6,6 +6,7 @@ export const unreadable = "unreadable" as const;
 export type Unreadable = typeof unreadable;
 
 const none: ReadonlyMap<string, Assignment | Unreadable> = new Map();
+const nobody: readonly string[] = [];
 
 /**
  * Who is where: assignments (what the engine ordered) and state rows (what an agent has, or had, loaded).
@@ -42,20 +43,22 @@ export class Occupancy {
   }
 
   /** The machines the unit is assigned to. */
-  machinesOf(unit: string): ReadonlySet<string> {
+  machinesOf(unit: string): Values {
     return this.#machinesOf.get(unit);
   }
 
   /** The units assigned to the machine that are to wait until `unit` is gone from it. */
-  *awaiting(machineId: string, unit: string): Generator<string> {
-    for (const name of this.#awaitingOn.get(machineId)) {
+  awaiting(machineId: string, unit: string): readonly string[] {
+    const all = this.#awaitingOn.get(machineId);
+    if (all.size === 0) return nobody;
+    return [...all].filter((name) => {
       const entry = this.assignment(machineId, name);
-      if (entry !== undefined && entry !== unreadable && entry.awaits.includes(unit)) yield name;
-    }
+      return entry !== undefined && entry !== unreadable && entry.awaits.includes(unit);
+    });
   }
 
   /** The units the machine has a state row for. */
-  rowsOn(machineId: string): ReadonlySet<string> {
+  rowsOn(machineId: string): Values {
     return this.#rowsOn.get(machineId);
   }
 
@@ -64,7 +67,7 @@ export class Occupancy {
   }
 
   /** The machines that have a state row for the unit. */
-  rowMachines(unit: string): ReadonlySet<string> {
+  rowMachines(unit: string): Values {
     return this.#rowMachines.get(unit);
   }
 
@@ -73,7 +76,7 @@ export class Occupancy {
   }
 
   /** The occupants of the machine whose Conflicts or Replaces keep others away. */
-  exactingOn(machineId: string): ReadonlySet<string> {
+  exactingOn(machineId: string): Values {
     return this.#exactingOn.get(machineId);
   }
 

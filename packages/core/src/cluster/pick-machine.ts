@@ -1,6 +1,7 @@
 import type { ClusterModel } from "./cluster-model.ts";
 import { everywhere, type Hints } from "./dirty.ts";
 import { LoadIndex } from "./load-index.ts";
+import type { Values } from "./multimap.ts";
 import { obstacle } from "./obstacle.ts";
 import { compareText } from "./order.ts";
 import type { Machine } from "./records.ts";
@@ -21,41 +22,49 @@ export function pickMachine(
   hints: Hints,
 ): { readonly machine: Machine | undefined; readonly looks: number } {
   const reschedule = rescheduleOf(model, unit);
-  let best: { readonly machine: Machine; readonly rank: number } | undefined;
+  let picked: Machine | undefined;
+  let lowest = Number.POSITIVE_INFINITY;
   let looks = 0;
-  for (const machineId of candidates(model, unit, hints)) {
+  findCandidate(model, unit, hints, (machineId) => {
     looks += 1;
     const machine = model.machine(machineId);
-    if (machine === undefined) continue;
+    if (machine === undefined) return false;
     const failed = failureRank(reschedule, machineId);
     const rank = (machine.unsteady ? 2 : 0) + (failed === 2 ? 4 : failed);
-    if ((best !== undefined && best.rank <= rank) || obstacle(model, unit, machine) !== undefined) continue;
-    if (rank === 0) return { machine, looks };
-    best = { machine, rank };
-  }
-  return { machine: best?.machine, looks };
+    if (lowest <= rank || obstacle(model, unit, machine) !== undefined) return false;
+    picked = machine;
+    lowest = rank;
+    return rank === 0;
+  });
+  return { machine: picked, looks };
 }
 
-/** A superset of the able machines, by load, then id. */
-function candidates(model: ClusterModel, unit: ReadableUnit, hints: Hints): Iterable<string> {
-  const few = fewCandidates(model, unit, hints);
-  if (few !== undefined) {
-    return [...few]
-      .filter((candidate) => model.isOpen(candidate) && (hints === everywhere || hints.has(candidate)))
-      .sort((left, right) => model.load(left) - model.load(right) || compareText(left, right));
-  }
-  const machines = LoadIndex.ascendingOf(loadsFor(model, unit));
-  return hints === everywhere ? machines : within(machines, hints);
-}
-
-/** So few machines that going through them beats going through all by load; undefined when there are none such. */
-function fewCandidates(
+/** Shows a superset of the able machines, by load, then id, until one is accepted. */
+function findCandidate(
   model: ClusterModel,
   unit: ReadableUnit,
   hints: Hints,
-): ReadonlySet<string> | undefined {
+  accepts: (machineId: string) => boolean,
+): void {
+  const few = fewCandidates(model, unit, hints);
+  if (few === undefined) {
+    const acceptsOfHints =
+      hints === everywhere ? accepts : (machineId: string) => hints.has(machineId) && accepts(machineId);
+    LoadIndex.find(loadsFor(model, unit), acceptsOfHints);
+    return;
+  }
+  [...few]
+    .filter((candidate) => model.isOpen(candidate) && (hints === everywhere || hints.has(candidate)))
+    .sort((left, right) => model.load(left) - model.load(right) || compareText(left, right))
+    .some(accepts);
+}
+
+/** So few machines that going through them beats going through all by load; undefined when there are none such. */
+function fewCandidates(model: ClusterModel, unit: ReadableUnit, hints: Hints): Values | undefined {
   const { machineId, machineOf } = unit.requirements;
-  let few: ReadonlySet<string> | undefined;
+  // Most units ask for nothing of this.
+  if (hints === everywhere && machineId === undefined && machineOf.length === 0) return undefined;
+  let few: Values | undefined;
   let size = Math.max(8, model.loads.size / fewOf);
   const sets = [
     ...(hints === everywhere ? [] : [hints]),
@@ -82,8 +91,4 @@ function loadsFor(model: ClusterModel, unit: ReadableUnit): readonly LoadIndex[]
     fewest = size;
   }
   return rarest;
-}
-
-function* within(machines: Iterable<string>, hints: ReadonlySet<string>): Generator<string> {
-  for (const machineId of machines) if (hints.has(machineId)) yield machineId;
 }

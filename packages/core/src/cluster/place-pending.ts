@@ -62,18 +62,20 @@ function machinesToTry(model: ClusterModel, dirty: Dirty): Hints | undefined {
  * The machine a unit is bound to because it still has it loaded: `free` when none has, `waits` when it must be
  * given up there first. A machine not yet told to stop anything may keep what it has.
  */
-export function boundTo(model: ClusterModel, unit: string): Machine | "free" | "waits" {
-  const [holder, ...others] = new Set([...model.holders(unit), ...keptFrom(model, unit)]);
-  if (holder === undefined) return "free";
+export function boundTo(model: ClusterModel, unit: ReadableUnit): Machine | "free" | "waits" {
+  const holders = model.holders(unit.name);
+  const kept = keptFrom(model, unit);
+  if (holders.length === 0 && kept.length === 0) return "free";
+  const [holder = "", ...others] = new Set([...holders, ...kept]);
   const machine = model.machine(holder);
-  if (others.length > 0 || machine === undefined || !model.mayKeep(machine, unit)) return "waits";
+  if (others.length > 0 || machine === undefined || !model.mayKeep(machine, unit.name)) return "waits";
   return model.isOpen(holder) ? machine : "waits";
 }
 
 /** The machine that an exclusive unit may still run on, although nothing there says so. */
-function keptFrom(model: ClusterModel, unit: string): readonly string[] {
-  if (model.readableUnit(unit)?.requirements.exclusive === undefined) return [];
-  const hold = model.exclusiveHold(unit);
+function keptFrom(model: ClusterModel, { name, requirements }: ReadableUnit): readonly string[] {
+  if (requirements.exclusive === undefined) return [];
+  const hold = model.exclusiveHold(name);
   if (hold === undefined) return [];
   // No machine has an empty id: it waits.
   return [hold === unreadable ? "" : hold.machineId];
@@ -86,7 +88,7 @@ function retryReplacers(model: ClusterModel, queue: RetryQueue): void {
 function place(draft: Draft, unit: ReadableUnit, hints: Hints): void {
   const { model } = draft;
   if (draft.isMoving(unit.name)) return;
-  const bound = boundTo(model, unit.name);
+  const bound = boundTo(model, unit);
   if (bound === "waits") return;
   if (bound === "free") {
     const { machine, looks } = pickMachine(model, unit, hints);

@@ -64,8 +64,11 @@ export function plan(model: ClusterModel, dirty: Dirty, options: PlanOptions = {
     updateInPlace(draft, scope);
     placeGlobals(draft, dirty);
     const { units, left } = placePending(draft, dirty, looks);
-    // A machine may stop what it has not been assigned only once nothing is left to be decided.
-    const complete = dirty.complete && left.size === 0;
+    const kept =
+      keepPlacements && draft.steps.length > 0 && draft.steps.every((step) => isPlainPlacement(model, step));
+    // A machine may stop what it has not been assigned only once nothing is left to be decided. Kept placements go by
+    // themselves: registrations are confirmed in a plan of its own, when these have come true.
+    const complete = !kept && dirty.complete && left.size === 0;
     if (complete) settle(draft, dirty);
 
     const waiting = model.bySeniority(
@@ -76,7 +79,7 @@ export function plan(model: ClusterModel, dirty: Dirty, options: PlanOptions = {
       .map((unit) => ({ unit, causes: explain(model, unit) }));
     return {
       steps: draft.steps,
-      kept: keepPlacements && draft.steps.every((step) => isPlainPlacement(model, step)),
+      kept,
       pending,
       unexplained: waiting.slice(explanations),
       left: { units: left, settles: complete ? new Set() : dirty.settles },

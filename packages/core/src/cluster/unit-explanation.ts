@@ -101,7 +101,7 @@ type Survey = Pick<UnitExplanation, "able" | "causes" | "nearest">;
 /** What all machines that the unit is not on are to it. */
 function* survey(model: ClusterModel, unit: ReadableUnit): Generator<void, Survey, void> {
   const waits = model.unplaced.has(unit.name);
-  const bound = waits ? boundTo(model, unit.name) : "free";
+  const bound = waits ? boundTo(model, unit) : "free";
   if (bound === "waits")
     return { able: undefined, causes: boundCauses(model, unit.name), nearest: undefined };
   const machineIds = bound === "free" ? model.machineIds() : [bound.id];

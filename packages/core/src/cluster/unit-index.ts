@@ -1,4 +1,4 @@
-import { Multimap } from "./multimap.ts";
+import { Multimap, type Values } from "./multimap.ts";
 import { type Unreadable, unreadable } from "./occupancy.ts";
 import type { Unit } from "./records.ts";
 import { type ReadableUnit, readable } from "./unit-standing.ts";
@@ -34,7 +34,7 @@ export class UnitIndex {
     return this.#records.keys();
   }
 
-  followers(unit: string): ReadonlySet<string> {
+  followers(unit: string): Values {
     return this.#followers.get(unit);
   }
 

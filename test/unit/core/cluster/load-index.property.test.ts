@@ -72,8 +72,24 @@ describe("the load index", () => {
           indexes[Number(machineId.slice(1)) % indexes.length]?.set(machineId, load);
           loads.set(machineId, load);
         }
-        expect([...LoadIndex.ascendingOf(indexes)]).toEqual(ascending(loads));
+        const shown: string[] = [];
+        LoadIndex.find(indexes, (machineId) => {
+          shown.push(machineId);
+          return false;
+        });
+        expect(shown).toEqual(ascending(loads));
       }),
     );
+  });
+
+  test.each([1, 3])("of %i shows machines until one is accepted", (many) => {
+    const indexes = Array.from({ length: many }, () => new LoadIndex());
+    for (const [at, { machineId, load }] of filled.entries()) indexes[at % many]?.set(machineId, load);
+    const shown: string[] = [];
+    LoadIndex.find(indexes, (machineId) => {
+      shown.push(machineId);
+      return shown.length === 2;
+    });
+    expect(shown).toEqual(machineIds.slice(0, 2));
   });
 });
