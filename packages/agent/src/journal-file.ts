@@ -1,4 +1,4 @@
-import { appendFile, mkdir, readFile, rename, writeFile } from "node:fs/promises";
+import { appendFileSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname } from "node:path";
 import type { JournalEntry } from "@fleet/core";
 import { FleetError } from "@fleet/runtime";
@@ -30,19 +30,15 @@ const slackLines = 1000;
  * Invariants:
  * - a line is complete or, cut short by a crash or a full disk, ignored; each begins with its own line break, so
  *   that none is glued to such a one;
- * - writes happen one after the other, in the order they were asked for; what is asked for while one is under way
- *   goes into the file together, because units come by the hundred and each write takes three system calls;
  * - entries of another boot say which files exist, but nothing of theirs counts as carried out.
+ *
+ * Written at once, for the reason that DiskUnitDirectory gives.
  */
 export class JournalFile implements JournalStore {
   readonly #path: string;
   readonly #boot: string;
   readonly #entries = new Map<string, JournalEntry>();
   #lines = 0;
-  #writes: Promise<void> = Promise.resolve();
-  /** Lines that the next write takes along, and that write. */
-  readonly #waiting: string[] = [];
-  #nextWrite: Promise<void> | undefined;
 
   /**
    * @param path file to keep the journal in, on tmpfs beside the units
@@ -54,7 +50,7 @@ export class JournalFile implements JournalStore {
   }
 
   async load(): Promise<readonly JournalEntry[]> {
-    const text = await this.#read();
+    const text = this.#read();
     const [first, ...rest] = text.split("\n");
     const sameBoot = parseLine(header, first)?.boot === this.#boot;
     for (const raw of rest) {
@@ -63,63 +59,61 @@ export class JournalFile implements JournalStore {
       if ("removed" in change) this.#entries.delete(change.removed);
       else this.#entries.set(change.unit, sameBoot ? change : asWrittenOnly(change));
     }
-    await this.#enqueue(() => this.#rewrite()).catch((error: unknown) => {
+    try {
+      this.#attempt(() => this.#rewrite());
+    } catch (error) {
       // The file as it is says the same, only longer: without room for another, what it says still holds.
       if (!sameBoot) throw error;
       this.#lines = rest.length + 1;
-    });
+    }
     return [...this.#entries.values()];
   }
 
-  put(entry: JournalEntry): Promise<void> {
+  async put(entry: JournalEntry): Promise<void> {
     this.#entries.set(entry.unit, entry);
-    return this.#append(JSON.stringify(entry));
+    this.#append(JSON.stringify(entry));
   }
 
-  remove(unit: string): Promise<void> {
+  async remove(unit: string): Promise<void> {
     this.#entries.delete(unit);
-    return this.#append(JSON.stringify({ removed: unit }));
+    this.#append(JSON.stringify({ removed: unit }));
   }
 
-  #append(text: string): Promise<void> {
-    this.#waiting.push(`\n${text}`);
-    this.#nextWrite ??= this.#enqueue(async () => {
-      this.#nextWrite = undefined;
-      const lines = this.#waiting.splice(0);
-      if (this.#lines > this.#entries.size + slackLines) await this.#rewrite();
+  #append(text: string): void {
+    this.#attempt(() => {
+      if (this.#lines > this.#entries.size + slackLines) this.#rewrite();
       else {
-        await appendFile(this.#path, lines.join(""));
-        this.#lines += lines.length;
+        appendFileSync(this.#path, `\n${text}`);
+        this.#lines += 1;
       }
     });
-    return this.#nextWrite;
   }
 
-  async #rewrite(): Promise<void> {
+  #rewrite(): void {
     const lines = [JSON.stringify({ boot: this.#boot })];
     for (const entry of this.#entries.values()) lines.push(JSON.stringify(entry));
     const next = `${this.#path}.next`;
-    await mkdir(dirname(this.#path), { recursive: true });
-    await writeFile(next, lines.join("\n"));
-    await rename(next, this.#path);
+    mkdirSync(dirname(this.#path), { recursive: true });
+    writeFileSync(next, lines.join("\n"));
+    renameSync(next, this.#path);
     this.#lines = lines.length;
   }
 
-  async #read(): Promise<string> {
+  #read(): string {
     try {
-      return await readFile(this.#path, "utf8");
+      return readFileSync(this.#path, "utf8");
     } catch (error) {
       if (error instanceof Error && "code" in error && error.code === "ENOENT") return "";
       throw journalError(this.#path, error);
     }
   }
 
-  #enqueue(write: () => Promise<void>): Promise<void> {
-    const done = this.#writes.then(write).catch((error: unknown) => {
+  #attempt(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
       throw journalError(this.#path, error);
-    });
-    this.#writes = done.catch(() => {});
-    return done;
+    }
   }
 }
 

@@ -19,6 +19,7 @@ import { replay } from "./replay.ts";
 import { Reseeding } from "./reseeding.ts";
 import { RestartRequests } from "./restart-requests.ts";
 import type { KeyRange, Store } from "./store.ts";
+import { UnitFiles } from "./unit-files.ts";
 import { UnitIntents } from "./unit-intents.ts";
 
 export interface RegistryOptions {
@@ -58,6 +59,7 @@ export class Registry {
   readonly registrations: Registrations;
   readonly #options: RegistryOptions;
   readonly #keys: Keyspace;
+  readonly #files: UnitFiles;
   readonly #committer: Committer;
   readonly #events: EventRecords;
   readonly #dataFormat: DataFormat;
@@ -72,7 +74,8 @@ export class Registry {
     this.#keys = keys;
     this.guard = guard;
     this.#metrics = registryMetrics(options.metrics ?? silentMetrics, guard);
-    this.intents = new UnitIntents(guard, keys);
+    this.#files = new UnitFiles(guard, keys);
+    this.intents = new UnitIntents(guard, keys, this.#files);
     this.metadata = new MachineMetadata(guard, keys);
     this.restarts = new RestartRequests(guard, keys, random);
     this.backup = new Backup(guard, keys);
@@ -129,9 +132,9 @@ export class Registry {
     return this.#dataFormat.raise(term);
   }
 
-  /** A unit file by its hash; undefined when it is not stored. */
+  /** See `UnitFiles.read`. */
   body(hash: string): Promise<readonly UnitOption[] | undefined> {
-    return this.intents.readBody(hash);
+    return this.#files.read(hash);
   }
 
   #follow(

@@ -6,7 +6,8 @@ import type { Keyspace } from "./keyspace.ts";
 import { exclusiveHoldCodec, heldSomewhere, type UnitRecord, unitCodec } from "./records.ts";
 import { SharedTransactions } from "./shared-transactions.ts";
 import { type Compare, type KeyValue, type Operation, StoreError } from "./store.ts";
-import { decodeBody, encodeBody } from "./unit-body.ts";
+import { encodeBody } from "./unit-body.ts";
+import type { UnitFiles } from "./unit-files.ts";
 
 export interface PutUnit {
   readonly name: string;
@@ -55,15 +56,15 @@ const maxAttempts = 32;
 export class UnitIntents {
   readonly #guard: ClusterGuard;
   readonly #keys: Keyspace;
+  readonly #files: UnitFiles;
   /** Apart: writes must not wait for readings that come all the time. */
   readonly #reads: SharedTransactions;
   readonly #writes: SharedTransactions;
-  /** Unit files being read, by hash. */
-  readonly #bodies = new Map<string, Promise<readonly UnitOption[] | undefined>>();
 
-  constructor(guard: ClusterGuard, keys: Keyspace) {
+  constructor(guard: ClusterGuard, keys: Keyspace, files: UnitFiles) {
     this.#guard = guard;
     this.#keys = keys;
+    this.#files = files;
     this.#reads = new SharedTransactions(guard);
     this.#writes = new SharedTransactions(guard);
   }
@@ -77,7 +78,7 @@ export class UnitIntents {
       const record = unitCodec.decode(row.value);
       if (!record.ok) throw corrupt(`unit ${name}`, record.problem);
       try {
-        const options = await this.#bodyAt(record.value.hash, unit.revision);
+        const options = await this.#files.at(record.value.hash, unit.revision);
         if (options === undefined) throw corrupt(`unit ${name}`, "its unit file is missing");
         return { name, options, record: record.value, modRevision: row.modRevision };
       } catch (error) {
@@ -85,19 +86,6 @@ export class UnitIntents {
       }
     }
     throw contended(name);
-  }
-
-  /** A unit file by its hash; undefined when it is not stored. Units that share a file and come together ask for it once. */
-  async readBody(hash: string): Promise<readonly UnitOption[] | undefined> {
-    const begun = this.#bodies.get(hash);
-    const found = await begun;
-    // What is stored under a hash is always the same, but a reading begun before may have come before the file.
-    if (found !== undefined) return found;
-    const reading = this.#bodyAt(hash).finally(() => {
-      if (this.#bodies.get(hash) === reading) this.#bodies.delete(hash);
-    });
-    this.#bodies.set(hash, reading);
-    return await reading;
   }
 
   /**
@@ -193,17 +181,6 @@ export class UnitIntents {
       compares: [{ key, test: "absent" }],
       operations: [{ op: "put", key, value: exclusiveHoldCodec.encode(heldSomewhere(exclusive.stopMs)) }],
     };
-  }
-
-  /** As of `revision` or now. */
-  async #bodyAt(hash: string, revision?: number): Promise<readonly UnitOption[] | undefined> {
-    const at = revision === undefined ? {} : { revision };
-    const { rows } = await this.#guard.range({ from: this.#keys.body(hash), ...at });
-    const row = rows[0];
-    if (row === undefined) return undefined;
-    const options = decodeBody(row.value, hash);
-    if (!options.ok) throw corrupt(`unit file ${hash}`, options.problem);
-    return options.value;
   }
 
   async #row(name: string): Promise<Pick<PresentUnit, "revision" | "row">> {

@@ -1,9 +1,14 @@
-import { mkdir, readFile, rename, rm, stat, utimes, writeFile } from "node:fs/promises";
+import { mkdirSync, readFileSync, renameSync, rmSync, statSync, utimesSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { errorCode, errorMessage, FleetError } from "@fleet/runtime";
 import type { UnitDirectory } from "./unit-manager.ts";
 
-/** A unit directory on disk; created with the first write. */
+/**
+ * A unit directory on disk; created with the first write.
+ *
+ * On a tmpfs nothing waits for a disk: the calls take a tenth of the time, and of the CPU, of their asynchronous twins, which
+ * go through a pool of threads one by one.
+ */
 export class DiskUnitDirectory implements UnitDirectory {
   readonly #path: string;
   #writes = 0;
@@ -13,27 +18,27 @@ export class DiskUnitDirectory implements UnitDirectory {
   }
 
   async write(name: string, text: string): Promise<void> {
-    await this.#attempt("write", name, async () => {
+    this.#attempt("write", name, () => {
       const file = join(this.#path, name);
       // A name without a unit suffix: systemd passes over it, also if a crash leaves it here. The unit's own name is
       // not in it: that may be as long as a file name can be.
       this.#writes += 1;
       const unfinished = join(this.#path, `.${process.pid}-${this.#writes}.unfinished`);
       try {
-        await this.#create(unfinished, text);
-        await makeNewer(unfinished, file);
-        await rename(unfinished, file);
+        this.#create(unfinished, text);
+        makeNewer(unfinished, file);
+        renameSync(unfinished, file);
       } catch (error) {
-        await rm(unfinished, { force: true });
+        rmSync(unfinished, { force: true });
         throw error;
       }
     });
   }
 
   async read(name: string): Promise<string | undefined> {
-    return await this.#attempt("read", name, async () => {
+    return this.#attempt("read", name, () => {
       try {
-        return await readFile(join(this.#path, name), "utf8");
+        return readFileSync(join(this.#path, name), "utf8");
       } catch (error) {
         if (errorCode(error) === "ENOENT") return undefined;
         throw error;
@@ -42,22 +47,22 @@ export class DiskUnitDirectory implements UnitDirectory {
   }
 
   async remove(name: string): Promise<void> {
-    await this.#attempt("remove", name, () => rm(join(this.#path, name), { force: true }));
+    this.#attempt("remove", name, () => rmSync(join(this.#path, name), { force: true }));
   }
 
-  async #create(file: string, text: string): Promise<void> {
+  #create(file: string, text: string): void {
     try {
-      await writeFile(file, text, { mode: 0o644 });
+      writeFileSync(file, text, { mode: 0o644 });
     } catch (error) {
       if (errorCode(error) !== "ENOENT") throw error;
-      await mkdir(this.#path, { recursive: true });
-      await writeFile(file, text, { mode: 0o644 });
+      mkdirSync(this.#path, { recursive: true });
+      writeFileSync(file, text, { mode: 0o644 });
     }
   }
 
-  async #attempt<Result>(action: string, name: string, work: () => Promise<Result>): Promise<Result> {
+  #attempt<Result>(action: string, name: string, work: () => Result): Result {
     try {
-      return await work();
+      return work();
     } catch (error) {
       throw new FleetError(
         "unit_directory_failed",
@@ -74,15 +79,12 @@ export class DiskUnitDirectory implements UnitDirectory {
  * systemd takes a file for changed only when its time is later than that of the file it loaded. Two writes
  * within one tick of the kernel (4–10 ms), or a clock set back, must not hide new content.
  */
-async function makeNewer(next: string, previous: string): Promise<void> {
-  const replaced = await stat(previous).catch((error) => {
-    if (errorCode(error) === "ENOENT") return undefined;
-    throw error;
-  });
+function makeNewer(next: string, previous: string): void {
+  const replaced = statSync(previous, { throwIfNoEntry: false });
   if (replaced === undefined) return;
   const { mtimeMs: previousMs } = replaced;
-  const { mtimeMs } = await stat(next);
+  const { mtimeMs } = statSync(next);
   if (mtimeMs > previousMs) return;
   const laterSeconds = (Math.floor(previousMs) + 1) / 1000;
-  await utimes(next, laterSeconds, laterSeconds);
+  utimesSync(next, laterSeconds, laterSeconds);
 }
