@@ -14,7 +14,7 @@ import { DbusRefusal } from "./dbus-connection.ts";
 import { DbusFence } from "./dbus-fence.ts";
 import { InvocationWait, unitPath } from "./invocation-wait.ts";
 import { stopByConflict } from "./stop-by-conflict.ts";
-import { SystemdSession } from "./systemd-session.ts";
+import { type ListedUnit, SystemdSession } from "./systemd-session.ts";
 import { ToldStates } from "./told-states.ts";
 import type { Fence, UnitListener, UnitManager, UnitStatus } from "./unit-manager.ts";
 
@@ -70,6 +70,8 @@ export class DbusUnitManager implements UnitManager {
   /** Why a unit's file could not be linked: told by the start that would otherwise run some other file. */
   readonly #linkFailures = new Map<string, FleetError>();
   readonly #stops = new Set<StopUnderWay>();
+  /** Units whose files were written, and that systemd has not been asked for since. */
+  readonly #unseen = new Set<string>();
   readonly #toldStates = new ToldStates();
   readonly #fence: DbusFence;
   readonly #signalCallbacks = new Map<string, Set<() => void>>();
@@ -118,13 +120,13 @@ export class DbusUnitManager implements UnitManager {
     if (names.length === 0) return;
     const { session, links } = this.#mustBeConnected();
     if (links) await this.#link(session, names);
-    // Asked without waiting in between: systemd answers in order.
-    const [listed, ...outdated] = await Promise.all([
-      session.list(names),
-      ...names.map((name) => needsReload(session, name)),
-    ]);
+    for (const name of names) this.#unseen.add(name);
+    // Only what is in memory can be outdated. To ask for the others by name would have systemd load them, drop them and tell
+    // of all that they depend on, each time: that took longer than all else of a start.
+    const inMemory = await session.listLike(names);
     // Old systemds (< 246) remember that there was no such file.
-    const missing = names.some((name) => (listed.get(name)?.load ?? "not-found") === "not-found");
+    const missing = inMemory.some(({ load }) => load === "not-found");
+    const outdated = await Promise.all(inMemory.map(({ name }) => session.needsReload(name)));
     if (missing || outdated.includes(true)) await this.#reload(session);
   }
 
@@ -139,6 +141,7 @@ export class DbusUnitManager implements UnitManager {
       if (started.status === "rejected") throw started.reason;
       if (reset.status === "rejected") throw reset.reason;
     });
+    this.#unseen.delete(name);
   }
 
   async invocation(name: string): Promise<string> {
@@ -199,6 +202,7 @@ export class DbusUnitManager implements UnitManager {
     const { session, links } = this.#mustBeConnected();
     this.#linkFailures.delete(name);
     this.#toldStates.forget(name);
+    this.#unseen.delete(name);
     if (links) await this.#removeLinks(session, name);
     await this.#resetFailed(session, name);
   }
@@ -213,7 +217,7 @@ export class DbusUnitManager implements UnitManager {
     const { session } = this.#mustBeConnected();
     if (names.length === 0) return new Map();
     for (const name of names) this.#toldStates.asked(name);
-    const listed = await session.list(names);
+    const listed = await this.#listed(session, names);
     return new Map(
       names.map((name) => {
         const { load, active, sub, starting } = listed.get(name) ?? notFound;
@@ -222,6 +226,15 @@ export class DbusUnitManager implements UnitManager {
         return [name, { load, active, sub, ...(starting ? { starting } : {}) }];
       }),
     );
+  }
+
+  /** With a reload where systemd does not know of a file that `prepare` was told of: see `#asStarter`. */
+  async #listed(session: SystemdSession, names: readonly string[]): Promise<ReadonlyMap<string, ListedUnit>> {
+    const unseen = names.filter((name) => this.#unseen.delete(name));
+    const listed = await session.list(names);
+    if (!unseen.some((name) => (listed.get(name) ?? notFound).load === "not-found")) return listed;
+    await this.#reload(session);
+    return await session.list(names);
   }
 
   /** One connection from its begin to its end; resolves with the reason of the end. */
@@ -245,6 +258,7 @@ export class DbusUnitManager implements UnitManager {
       const links = !searchPath.some((path) => resolve(path) === resolve(directory));
       this.#connected = { session, links };
       this.#toldStates.clear();
+      this.#unseen.clear();
       onConnected();
       logger.info("systemd_connected", { address });
       this.#tell((listener) => listener.onReset("connected"));
@@ -385,16 +399,6 @@ export class DbusUnitManager implements UnitManager {
 
 async function activeState(session: SystemdSession, name: string): Promise<string> {
   return ((await session.list([name])).get(name) ?? notFound).active;
-}
-
-async function needsReload(session: SystemdSession, name: string): Promise<boolean> {
-  try {
-    return await session.needsReload(name);
-  } catch (error) {
-    // What it does not take for a unit's name it does not list either.
-    if (isRefused(error, invalidArguments)) return true;
-    throw error;
-  }
 }
 
 function hasEnded(active: string): boolean {

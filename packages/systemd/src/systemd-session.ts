@@ -257,7 +257,7 @@ export class SystemdSession {
     return this.#awaitJob(() => this.startTransient(name, properties, []), signal);
   }
 
-  /** The units in memory whose names match one of the globs. */
+  /** The units in memory whose names match one of the globs, in which a backslash stands for itself. No unit is loaded for it. */
   async listLike(globs: readonly string[]): Promise<readonly (ListedUnit & { readonly name: string })[]> {
     const [rows] = parsed(unitRowsReply, await this.#call("ListUnitsByPatterns", "asas", [[], globs]));
     return rows.map(([name, , load, active, sub, , path]) => ({ name, load, active, sub, path }));

@@ -450,6 +450,21 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       expect(world.reloads()).toBe(0);
     });
 
+    test("new content of a running unit whose name has an escape in it is seen as well", async () => {
+      const name = "foo\\x2dbar.service";
+      await load(name, running);
+      await world.manager.start(name);
+      await untilActive(name, "active");
+      await load(name, `${running}ExecStop=${world.execStop(name, 0)}\n`);
+      expect(world.reloads()).toBe(1);
+    });
+
+    test("a name asked for before its file existed is loaded once it does", async () => {
+      expect((await statusOf("late.service"))?.load).toBe("not-found");
+      await load("late.service", running);
+      expect(await statusOf("late.service")).toEqual({ load: "loaded", active: "inactive", sub: "dead" });
+    });
+
     test("a name asked for before its file existed starts once it does", async () => {
       expect((await statusOf("late.service"))?.load).toBe("not-found");
       await load("late.service", running);
