@@ -21,8 +21,8 @@ async function untilQuiet(lab: LabBench): Promise<void> {
   }
 }
 
-/** Until fleetd has given memory back after a burst of work: 10 s of rest, and a minute since it did so last. */
-export const settleMs = 60_000;
+/** How long after a burst of work fleetd has given memory back: 10 to 20 s, and a collection of garbage. */
+export const settleMs = 30_000;
 
 /** Waits until it is quiet and what follows from a burst of work is over, too. */
 export async function untilSettled(lab: LabBench, scale: Scale): Promise<void> {
