@@ -4,12 +4,14 @@ import { ConfigError } from "@fleet/runtime/config";
 import { ClusterMemoryFile } from "./cluster-memory-file.ts";
 import { type Config, loadConfig } from "./config.ts";
 import { startDaemon } from "./daemon.ts";
+import { releaseHeapWhenQuiet } from "./heap-release.ts";
 import { takeInheritedSockets } from "./inherited-sockets.ts";
 import { Lifecycle } from "./lifecycle.ts";
 import type { ListenAddress } from "./listen-address.ts";
 import { Listeners } from "./listeners.ts";
 import { LogDetails } from "./log-details.ts";
 import { readMachineId } from "./machine-id.ts";
+import { processHeap } from "./process-heap.ts";
 import { addProcessMetrics } from "./process-metrics.ts";
 import { PrometheusMetrics } from "./prometheus-metrics.ts";
 import { RunDirectory } from "./run-directory.ts";
@@ -54,12 +56,14 @@ export async function runFleetd(configPath: string | undefined, host: ProcessHos
   const busAddress = busAddressOf(config, environment);
   const runDirectory = await RunDirectory.open(config.unitsDirectory, pid);
   const listeners = new Listeners(logger);
+  const running = new AbortController();
   try {
     await listeners.open(inherited, config.listen ?? (inherited.length === 0 ? [defaultSocket] : []));
     logger.info("starting", { version, machine: machineId, etcd: config.etcd.servers });
     const memory = new ClusterMemoryFile(runDirectory.clusterFile);
     const metrics = new PrometheusMetrics();
     addProcessMetrics(metrics);
+    void releaseHeapWhenQuiet({ heap: processHeap, clock: systemClock, logger }, running.signal);
     const parts = { machineId, bootId, busAddress, runDirectory, memory, logger, metrics };
     lifecycle = new Lifecycle({
       config,
@@ -75,6 +79,7 @@ export async function runFleetd(configPath: string | undefined, host: ProcessHos
       logger.info("log_level_switched", { level: details.switch() ? "debug" : "info" });
     });
   } finally {
+    running.abort();
     await listeners.close(0);
     await runDirectory.close();
   }

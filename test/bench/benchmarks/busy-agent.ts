@@ -2,7 +2,7 @@ import { type Benchmark, type Measurement, type Progress, type Scale, spreadOf }
 import { DirectSystemd } from "../direct-systemd.ts";
 import { LabBench, unitNames } from "../lab-bench.ts";
 import { cpuMs } from "../process-usage.ts";
-import { untilQuiet } from "../quiet.ts";
+import { settleMs, untilSettled } from "../quiet.ts";
 
 const units = 1_000;
 const idleMs = 30_000;
@@ -10,7 +10,7 @@ const kills = 50;
 
 export const busyAgent: Benchmark = {
   name: "busy-agent",
-  what: `${units} units on one real machine: until all run, idle for ${idleMs / 1_000} s, and when they fail`,
+  what: `${units} units on one real machine: until all run, idle for ${idleMs / 1_000} s after ${settleMs / 1_000} s of rest, and when they fail`,
   runs: 1,
   run: (progress, scale) =>
     LabBench.with(1, progress, async (lab) => {
@@ -19,7 +19,7 @@ export const busyAgent: Benchmark = {
       await lab.startAll(names);
       const seconds = (performance.now() - begunMs) / 1_000;
       progress(`${units} units run after ${seconds.toFixed(1)} s`);
-      await untilQuiet(lab);
+      await untilSettled(lab, scale);
       return [
         { figure: `${units} units on one machine until all are active`, value: seconds, unit: "s" },
         ...(await beIdle(lab, progress, scale)),

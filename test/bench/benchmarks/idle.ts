@@ -1,7 +1,7 @@
 import type { Benchmark, Measurement, Progress, Scale } from "../benchmark.ts";
 import { LabBench, unitNames } from "../lab-bench.ts";
 import { cpuMs, residentMb } from "../process-usage.ts";
-import { untilQuiet } from "../quiet.ts";
+import { settleMs, untilSettled } from "../quiet.ts";
 
 const machines = 3;
 const units = 500;
@@ -9,7 +9,7 @@ const idleMs = 60_000;
 
 export const idle: Benchmark = {
   name: "idle",
-  what: `${units} units on ${machines} real machines, and nothing to do for ${idleMs / 1_000} s`,
+  what: `${units} units on ${machines} real machines, and nothing to do for ${idleMs / 1_000} s, after ${settleMs / 1_000} s of rest`,
   runs: 1,
   run: (progress, scale) => LabBench.with(machines, progress, (lab) => watchIdle(lab, progress, scale)),
 };
@@ -17,7 +17,7 @@ export const idle: Benchmark = {
 async function watchIdle(lab: LabBench, progress: Progress, scale: Scale): Promise<readonly Measurement[]> {
   await lab.startAll(unitNames("idle", scale(units)));
   progress(`${units} units run`);
-  await untilQuiet(lab);
+  await untilSettled(lab, scale);
   const revisionBefore = await lab.states.revision();
   const cpuBefore = lab.fleetds.map(cpuMs);
   const begunMs = performance.now();
