@@ -6,7 +6,7 @@ import { version } from "./version.ts";
  * Milliseconds between two looks at how late the event loop is. Each wakes the process: the library's 10 would keep an
  * idle daemon from ever being idle.
  */
-const eventLoopLookMs = 200;
+const eventLoopLookMs = 1_000;
 
 /** What is to be said of the process, whatever runs in it: memory, CPU time, event loop, and which build it is. */
 export function addProcessMetrics(metrics: PrometheusMetrics): void {

@@ -143,7 +143,7 @@ describe("a watch", () => {
     cleanups.push(() => etcd.thaw());
     const startedAt = performance.now();
     await expect(reader.next()).rejects.toMatchObject({ code: "etcd_unavailable" });
-    expect(performance.now() - startedAt).toBeLessThan(6_000);
+    expect(performance.now() - startedAt).toBeLessThan(8_000);
   });
 
   test("stays open while nothing happens", async () => {
@@ -154,7 +154,7 @@ describe("a watch", () => {
     const watch = store.watch({ from: "k", fromRevision: revision + 1 }, new AbortController().signal);
     const next = watch[Symbol.asyncIterator]().next();
     // Longer than it takes to ask for a sign of life twice.
-    await delay(5_500);
+    await delay(10_500);
     await put(store, "k", "1");
     expect((await next).value).toMatchObject({ events: [{ type: "put" }] } satisfies Partial<
       Record<keyof WatchBatch, unknown>
