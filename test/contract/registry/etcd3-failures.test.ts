@@ -101,6 +101,31 @@ describe("an endpoint that is dead", () => {
   });
 });
 
+test("leases are renewed again after etcd was silent, and after it was killed", async () => {
+  const etcd = await startEtcd();
+  const store = closing(etcd.client({ requestTimeoutMs: 500 }));
+  await answering(store);
+  const { leaseId } = await store.leaseGrant(60_000);
+  const expired = await store.leaseGrant(60_000);
+  await store.leaseRevoke(expired.leaseId);
+  await store.leaseKeepAlive(leaseId);
+  etcd.freeze();
+  const unanswered = [store.leaseKeepAlive(leaseId), store.leaseKeepAlive(expired.leaseId)];
+  for (const renewal of await Promise.allSettled(unanswered)) {
+    expect(renewal).toMatchObject({ reason: { code: "etcd_timeout", retryable: true } });
+  }
+  etcd.thaw();
+  await answering(store);
+  // What was asked for while etcd was silent is answered by now, and answers nothing that is asked for since.
+  await store.leaseKeepAlive(leaseId);
+  await expect(store.leaseKeepAlive(expired.leaseId)).rejects.toMatchObject({ code: "etcd_lease_not_found" });
+  await etcd.kill();
+  await expect(store.leaseKeepAlive(leaseId)).rejects.toMatchObject({ retryable: true });
+  await etcd.run();
+  await answering(store);
+  await store.leaseKeepAlive(leaseId);
+});
+
 describe("a watch", () => {
   test("ends when etcd is killed, and resumes from a restarted one without loss", async () => {
     const etcd = await startEtcd();
