@@ -13,9 +13,6 @@ export interface WatchTiming {
   readonly answerWithinMs: number;
 }
 
-/** The watches of a process probe on the same beat: an idle one is woken once for all of them. */
-const probeBeatMs = 1_000;
-
 /** Answers waiting for the reader; beyond this etcd is kept from sending more. */
 const maxWaiting = 256;
 
@@ -29,7 +26,7 @@ type Stream = IDuplexStream<IWatchRequest, IWatchResponse>;
  *
  * Invariants:
  * - answers are handed on in the order they came, none after a failure;
- * - a silent etcd (cut off, or without a leader) is noticed within a second more than `probeAfterMs + answerWithinMs`.
+ * - a silent etcd (cut off, or without a leader) is noticed within `probeAfterMs + answerWithinMs`.
  */
 export class Etcd3Watch {
   readonly #stream: Stream;
@@ -121,10 +118,8 @@ export class Etcd3Watch {
 
   #probeLater(): void {
     const { clock, probeAfterMs } = this.#timing;
-    const nowMs = clock.monotonic();
-    const dueMs = Math.ceil((nowMs + probeAfterMs) / probeBeatMs) * probeBeatMs;
     this.#cancelTimer();
-    this.#cancelTimer = clock.after(dueMs - nowMs, () => {
+    this.#cancelTimer = clock.after(probeAfterMs, () => {
       this.#stream.write({ progress_request: {} });
       this.#expectAnswer();
     });

@@ -67,7 +67,7 @@ export function plan(model: ClusterModel, dirty: Dirty, options: PlanOptions = {
     const kept =
       keepPlacements && draft.steps.length > 0 && draft.steps.every((step) => isPlainPlacement(model, step));
     // A machine may stop what it has not been assigned only once nothing is left to be decided. Kept placements go by
-    // themselves: registrations are confirmed in a plan of its own, when these have come true.
+    // themselves: registrations are confirmed in a plan of their own, once these have come true.
     const complete = !kept && dirty.complete && left.size === 0;
     if (complete) settle(draft, dirty);
 
