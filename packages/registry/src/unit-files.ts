@@ -6,18 +6,11 @@ import { decodeBody } from "./unit-body.ts";
 
 type Reading = Promise<readonly UnitOption[] | undefined>;
 
-/** Files remembered: those of the templates whose instances come and go. */
-const remembered = 32;
-
-/**
- * Reads stored unit files.
- *
- * Invariant: what is stored under a hash is always the same, so that a file which was found need not be asked for again.
- */
+/** Reads stored unit files. */
 export class UnitFiles {
   readonly #guard: ClusterGuard;
   readonly #keys: Keyspace;
-  /** By hash, under way or read; the one asked for longest ago first. */
+  /** Under way, by hash. */
   readonly #readings = new Map<string, Reading>();
 
   constructor(guard: ClusterGuard, keys: Keyspace) {
@@ -26,23 +19,21 @@ export class UnitFiles {
   }
 
   /**
-   * A unit file by its hash; undefined when it is not stored. Units that share a file ask the store for it once in a while.
-   * Throws `record_corrupt` when it cannot be read.
+   * A unit file by its hash; undefined when it is not stored. Units that share a file and come together ask the store for it
+   * once. Throws `record_corrupt` when it cannot be read.
    */
   async read(hash: string): Promise<readonly UnitOption[] | undefined> {
     const begun = this.#readings.get(hash);
-    if (begun === undefined) return await this.#remember(hash, this.at(hash));
-    const found = await begun.catch(() => undefined);
-    // A reading that was begun before may have come before the file.
-    return await this.#remember(hash, found === undefined ? this.at(hash) : begun);
+    if (begun === undefined) return await this.#begin(hash);
+    // What is stored under a hash is always the same, but a reading begun before may have come before the file.
+    return (await begun.catch(() => undefined)) ?? (await this.#begin(hash));
   }
 
-  /** As the one asked for last. */
-  #remember(hash: string, reading: Reading): Reading {
-    this.#readings.delete(hash);
+  #begin(hash: string): Reading {
+    const reading = this.at(hash).finally(() => {
+      if (this.#readings.get(hash) === reading) this.#readings.delete(hash);
+    });
     this.#readings.set(hash, reading);
-    const [oldest] = this.#readings.keys();
-    if (this.#readings.size > remembered && oldest !== undefined) this.#readings.delete(oldest);
     return reading;
   }
 
