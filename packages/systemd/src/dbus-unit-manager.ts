@@ -230,11 +230,14 @@ export class DbusUnitManager implements UnitManager {
 
   /** With a reload where systemd does not know of a file that `prepare` was told of: see `#asStarter`. */
   async #listed(session: SystemdSession, names: readonly string[]): Promise<ReadonlyMap<string, ListedUnit>> {
-    const unseen = names.filter((name) => this.#unseen.delete(name));
-    const listed = await session.list(names);
-    if (!unseen.some((name) => (listed.get(name) ?? notFound).load === "not-found")) return listed;
-    await this.#reload(session);
-    return await session.list(names);
+    let listed = await session.list(names);
+    const isMissing = (name: string): boolean => (listed.get(name) ?? notFound).load === "not-found";
+    if (names.some((name) => this.#unseen.has(name) && isMissing(name))) {
+      await this.#reload(session);
+      listed = await session.list(names);
+    }
+    for (const name of names) this.#unseen.delete(name);
+    return listed;
   }
 
   /** One connection from its begin to its end; resolves with the reason of the end. */
