@@ -1,8 +1,8 @@
 import { AbortedError, type Clock, type Random } from "@fleet/runtime";
 import type { CallOptions } from "@grpc/grpc-js";
-import type { ILeaseKeepAliveResponse } from "etcd3";
 import { Etcd3Endpoint, type EtcdCredentials } from "./etcd3-endpoint.ts";
 import { neverSent, storeError } from "./etcd3-errors.ts";
+import { Etcd3LeaseStream } from "./etcd3-lease-stream.ts";
 import { rangeMessage, rowOf, rowsOf, txnMessage } from "./etcd3-requests.ts";
 import { Etcd3Watch } from "./etcd3-watch.ts";
 import {
@@ -28,8 +28,12 @@ export interface Etcd3StoreOptions extends EtcdCredentials {
   readonly random: Random;
 }
 
-/** How long a watch may be silent before etcd is asked for a sign of life. */
-const watchProbeAfterMs = 2_000;
+/**
+ * How long a watch may be silent before etcd is asked for a sign of life. Before that, the connection is asked every six
+ * seconds (see Etcd3Endpoint), and the watch itself when a call over it has failed: this is for a watch that has died alone. An
+ * idle fleetd that asks each watch more often does little else.
+ */
+const watchProbeAfterMs = 10_000;
 
 /**
  * etcd over the network.
@@ -41,6 +45,7 @@ export class Etcd3Store implements Store {
   readonly #options: Etcd3StoreOptions;
   readonly #endpoints: readonly Etcd3Endpoint[];
   readonly #watches = new Set<Etcd3Watch>();
+  readonly #leaseStreams = new Map<Etcd3Endpoint, Promise<Etcd3LeaseStream>>();
   #current: number;
   #closed = false;
 
@@ -107,15 +112,8 @@ export class Etcd3Store implements Store {
 
   leaseKeepAlive(leaseId: string): Promise<void> {
     // Renewing twice does no harm.
-    return this.#call("repeatable", async ({ lease }, options) => {
-      const stream = await lease.leaseKeepAlive(options);
-      const answer = await new Promise<ILeaseKeepAliveResponse>((resolve, reject) => {
-        stream.on("data", resolve);
-        stream.on("error", reject);
-        stream.on("end", () => reject(new StoreError("etcd_unavailable", "etcd ended the stream")));
-        stream.write({ ID: leaseId });
-        stream.end();
-      });
+    return this.#call("repeatable", async (endpoint) => {
+      const answer = await (await this.#leaseStream(endpoint)).renew(leaseId);
       if (Number(answer.TTL) <= 0)
         throw new StoreError("etcd_lease_not_found", `lease ${leaseId} is not held`);
     });
@@ -143,7 +141,35 @@ export class Etcd3Store implements Store {
   close(): void {
     this.#closed = true;
     for (const watch of this.#watches) watch.close();
+    for (const opening of this.#leaseStreams.values()) {
+      opening.then(
+        (stream) => stream.close(),
+        () => {},
+      );
+    }
     for (const endpoint of this.#endpoints) endpoint.close();
+  }
+
+  /** The one that is open, or else a new one. */
+  #leaseStream(endpoint: Etcd3Endpoint): Promise<Etcd3LeaseStream> {
+    const open = this.#leaseStreams.get(endpoint);
+    if (open !== undefined) return open;
+    const { clock, requestTimeoutMs } = this.#options;
+    const onOver = (): void => {
+      if (this.#leaseStreams.get(endpoint) === opening) this.#leaseStreams.delete(endpoint);
+    };
+    const opening = endpoint.lease.leaseKeepAlive().then(
+      (stream) =>
+        new Etcd3LeaseStream(stream, {
+          address: endpoint.address,
+          clock,
+          answerWithinMs: requestTimeoutMs,
+          onOver,
+        }),
+    );
+    opening.catch(onOver);
+    this.#leaseStreams.set(endpoint, opening);
+    return opening;
   }
 
   /** `repeatable`: carrying it out twice is no different from once. */
@@ -180,9 +206,12 @@ export class Etcd3Store implements Store {
     return endpoint;
   }
 
-  /** Next endpoint, unless another call that failed has already turned away from this one. */
+  /** Next endpoint, unless another call that failed has already turned away from this one, whose watches are doubtful now. */
   #turnFrom(index: number): void {
-    if (this.#current === index) this.#current = (index + 1) % this.#endpoints.length;
+    if (this.#current !== index) return;
+    const { address } = this.#endpoint(index);
+    for (const watch of this.#watches) if (watch.address === address) watch.probe();
+    this.#current = (index + 1) % this.#endpoints.length;
   }
 
   /** A watch with an expired token is refused like one without permission; only a unary call renews the token. */

@@ -13,6 +13,9 @@ export interface WatchTiming {
   readonly answerWithinMs: number;
 }
 
+/** The watches of a process probe on the same beat: an idle one is woken once for all of them. */
+const probeBeatMs = 1_000;
+
 /** Answers waiting for the reader; beyond this etcd is kept from sending more. */
 const maxWaiting = 256;
 
@@ -26,22 +29,23 @@ type Stream = IDuplexStream<IWatchRequest, IWatchResponse>;
  *
  * Invariants:
  * - answers are handed on in the order they came, none after a failure;
- * - a silent etcd (cut off, or without a leader) is noticed within `probeAfterMs + answerWithinMs`.
+ * - a silent etcd (cut off, or without a leader) is noticed within a second more than `probeAfterMs + answerWithinMs`.
  */
 export class Etcd3Watch {
+  readonly address: string;
   readonly #stream: Stream;
-  readonly #address: string;
   readonly #timing: WatchTiming;
   readonly #waiting: IWatchResponse[] = [];
   #failure: StoreError | AbortedError | undefined;
   #wake: () => void = () => {};
   #cancelTimer: CancelTimer = () => {};
   #paused = false;
+  #asked = false;
 
   /** `address` is that of the etcd at the other end. */
   constructor(stream: Stream, address: string, timing: WatchTiming) {
     this.#stream = stream;
-    this.#address = address;
+    this.address = address;
     this.#timing = timing;
     stream.on("data", (response) => this.#heard(response));
     stream.on("error", (error) => this.#fail(storeError(error, address)));
@@ -62,7 +66,7 @@ export class Etcd3Watch {
       let held: WatchEvent[] = [];
       for (;;) {
         const response = await this.#next();
-        if (response.canceled) throw canceled(response, this.#address);
+        if (response.canceled) throw canceled(response, this.address);
         const events = held;
         for (const event of response.events) events.push(eventOf(event.type, event.kv));
         held = response.fragment ? events.splice(lastRevisionIndex(events)) : [];
@@ -72,6 +76,14 @@ export class Etcd3Watch {
     } finally {
       signal.removeEventListener("abort", onAbort);
     }
+  }
+
+  /** Asks etcd for a sign of life now: something else was not answered. */
+  probe(): void {
+    // Asked again it would have longer to answer.
+    if (this.#failure !== undefined || this.#asked || this.#paused) return;
+    this.#stream.write({ progress_request: {} });
+    this.#expectAnswer();
   }
 
   close(): void {
@@ -97,6 +109,7 @@ export class Etcd3Watch {
 
   #heard(response: IWatchResponse): void {
     if (this.#failure !== undefined) return;
+    this.#asked = false;
     this.#waiting.push(response);
     if (this.#waiting.length >= maxWaiting && this.#stream instanceof Readable) {
       this.#paused = true;
@@ -118,22 +131,22 @@ export class Etcd3Watch {
 
   #probeLater(): void {
     const { clock, probeAfterMs } = this.#timing;
+    const nowMs = clock.monotonic();
+    const dueMs = Math.ceil((nowMs + probeAfterMs) / probeBeatMs) * probeBeatMs;
     this.#cancelTimer();
-    this.#cancelTimer = clock.after(probeAfterMs, () => {
-      this.#stream.write({ progress_request: {} });
-      this.#expectAnswer();
-    });
+    this.#cancelTimer = clock.after(dueMs - nowMs, () => this.probe());
   }
 
   #expectAnswer(): void {
     if (this.#failure !== undefined) return;
     const { clock, answerWithinMs } = this.#timing;
+    this.#asked = true;
     this.#cancelTimer();
     this.#cancelTimer = clock.after(answerWithinMs, () => {
       this.#fail(
         new StoreError(
           "etcd_unavailable",
-          `etcd at ${this.#address} has not answered a watch for ${answerWithinMs} ms`,
+          `etcd at ${this.address} has not answered a watch for ${answerWithinMs} ms`,
         ),
       );
     });
