@@ -87,7 +87,6 @@ describe("requests", () => {
       "GET /units/t@2.service",
       "GET /units/t@.service",
       "PUT /units/t@2.service",
-      "PUT /units/t@2.service",
     ]);
   });
 });

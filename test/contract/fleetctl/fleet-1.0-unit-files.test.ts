@@ -100,6 +100,28 @@ describe("a unit file", () => {
     expect(stderr).toContain("Error creating units: error creating Unit(b.service): fleet server unable");
   });
 
+  it("is created together with what is to become of it", async () => {
+    for (const name of ["a.service", "b.service"]) await here.file(name);
+    const { code, stdout } = await shell("start --no-block ./a.service ./b.service");
+    const triggered = "Triggered unit a.service start\nTriggered unit b.service start\n";
+    expect([code, stdout]).toEqual([0, `Unit a.service inactive\nUnit b.service inactive\n${triggered}`]);
+    const writes = here.fleet.requests.filter((request) => request.startsWith("PUT"));
+    expect(writes).toEqual(["PUT /units/a.service", "PUT /units/b.service"]);
+    expect([...here.fleet.units.values()].map(({ desiredState }) => desiredState)).toEqual([
+      "launched",
+      "launched",
+    ]);
+  });
+
+  it("that is to be started is said, although another could not be written", async () => {
+    for (const name of ["a.service", "b.service"]) await here.file(name);
+    here.fleet.refused.add("PUT /units/b.service");
+    const { code, stdout, stderr } = await shell("start ./a.service ./b.service");
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toContain("Unit a.service was written all the same: it is to be launched\n");
+    expect(stderr).toContain("Error creating units: error creating Unit(b.service): fleet server unable");
+  });
+
   it("of a template is submitted, never started", async () => {
     await file("t@.service");
     expect((await shell("submit ./t@.service")).stdout).toBe("Unit t@.service inactive\n");

@@ -5,63 +5,67 @@ import { mapBounded, UNITS_IN_FLIGHT } from "../bounded.ts";
 import type { Invocation } from "../invocation.ts";
 import type { PlannedUnit } from "./plan-units.ts";
 
-/** Writes new contents. A unit that is created is reported on stdout, as it is then: inactive. */
+/**
+ * Writes new contents together with the target state. In a request of its own for each, a replaced unit would become inactive
+ * in between, and might come back on another machine; and units would start only after all of them had been written.
+ *
+ * A unit that is created is reported on stdout as inactive first, as by fleet 1.0.
+ */
 export async function writeContents(
   call: Invocation,
   units: readonly PlannedUnit[],
   target: TargetState,
 ): Promise<void> {
   const client = await call.connect();
-  const inactive = new Set<string>();
+  const changing = units.filter(({ content }) => content !== "keep");
+  const written = new Set<PlannedUnit>();
+  const reportInactive = (those: readonly PlannedUnit[]): void =>
+    call.print(those.map(({ name }) => `Unit ${name} inactive\n`).join(""));
   try {
     await mapBounded(
-      units,
+      changing,
       async (unit) => {
-        const name = await writeContent(client, unit, target, call.signal);
-        if (name !== undefined) inactive.add(name);
+        await writeContent(client, unit, target, call.signal);
+        written.add(unit);
       },
       UNITS_IN_FLIGHT,
     );
-  } finally {
-    // Also when another one could not be written: these are in the cluster now.
-    const names = units.map(({ name }) => name).filter((name) => inactive.has(name));
-    call.print(names.map((name) => `Unit ${name} inactive\n`).join(""));
+  } catch (error) {
+    // They are in the cluster now, although the command has failed.
+    const there = changing.filter((unit) => written.has(unit));
+    if (target === "inactive") reportInactive(there);
+    else
+      for (const { name } of there) call.say(`Unit ${name} was written all the same: it is to be ${target}`);
+    throw error;
   }
+  reportInactive(target === "inactive" ? changing : changing.filter(({ content }) => content === "create"));
 }
 
-/** The name of a unit that is inactive now. */
 async function writeContent(
   client: FleetClient,
-  unit: PlannedUnit,
+  { name, options }: PlannedUnit,
   target: TargetState,
   signal: AbortSignal,
-): Promise<string | undefined> {
-  const { name, options } = unit;
-  if (unit.content === "keep") return undefined;
-  // A replaced unit gets content and target in one request: in two, it would become inactive in between, and
-  // might come back on another machine.
-  const together = unit.content === "replace" && target !== "inactive";
+): Promise<void> {
+  const desired = target === "inactive" ? {} : { desiredState: target };
   await wordedAs(
     (reason) => `error creating Unit(${name}): ${reason}`,
-    client.putUnit({ name, options, ...(together ? { desiredState: target } : {}) }, signal),
+    client.putUnit({ name, options, ...desired }, signal),
   );
-  return together ? undefined : name;
 }
 
-/** Asks for the target state where it is another one, and for a start of what is launched and has failed. */
+/** Asks kept units for the target state where it is another one, and for a start of what is launched and has failed. */
 export async function writeTargets(
   call: Invocation,
   units: readonly PlannedUnit[],
   desiredState: TargetState,
 ): Promise<void> {
   const client = await call.connect();
-  const hasAlready = (unit: PlannedUnit): boolean =>
-    (unit.content === "replace" ? desiredState : unit.target) === desiredState;
-  const again = (unit: PlannedUnit): boolean =>
-    hasAlready(unit) && desiredState === "launched" && unit.content === "keep";
+  const kept = units.filter(({ content }) => content === "keep");
+  const again = (unit: PlannedUnit): boolean => unit.target === desiredState && desiredState === "launched";
   const write = async (unit: PlannedUnit): Promise<void> => {
     const retry = again(unit) && (await hasFailed(client, unit.name, call));
-    if (hasAlready(unit) && !retry) return;
+    if (unit.target === desiredState && !retry) return;
     if (retry) call.say(`Unit ${unit.name} has failed: starting it again.`);
     await wordedAs(
       (reason) => `error setting target state of Unit(${unit.name}): ${reason}`,
@@ -69,7 +73,7 @@ export async function writeTargets(
     );
   };
   // fleet 1.0 reads the states of all units to tell those of one.
-  await mapBounded(units, write, units.some(again) ? undefined : UNITS_IN_FLIGHT);
+  await mapBounded(kept, write, kept.some(again) ? undefined : UNITS_IN_FLIGHT);
 }
 
 /** Asking for a start is a new one then: a daemon starts the unit again wherever it has failed. */
