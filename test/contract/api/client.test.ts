@@ -126,6 +126,50 @@ describe("calls", () => {
     expect(pages).toBe(3);
   });
 
+  describe("for many units by name", () => {
+    const names = Array.from({ length: 120 }, (_, index) => `u${index}.service`);
+    const unit = (name: string) => ({ name, desiredState: "inactive" });
+
+    test("ask for lists of them", async () => {
+      handle = (request, response) => {
+        const { searchParams } = new URL(request.url ?? "", "http://fleet");
+        const listed = (searchParams.get("units") ?? "").split(",");
+        response.end(JSON.stringify({ units: listed.filter((name) => name !== "u7.service").map(unit) }));
+      };
+      const found = await client.unitsNamed([...names, "u1.service"]);
+      expect(new Set(found.keys())).toEqual(new Set(names.filter((name) => name !== "u7.service")));
+      expect(requests).toHaveLength(3);
+    });
+
+    test("ask in URLs that servers take", async () => {
+      answers(200, {});
+      const long = names.slice(0, 50).map((name) => `${"\\".repeat(200)}${name}`);
+      expect((await client.unitsNamed(long)).size).toBe(0);
+      for (const request of requests) expect(request.length).toBeLessThan(8 * 1024);
+      expect(
+        requests.flatMap((request) =>
+          new URL(request.slice(4), "http://fleet").searchParams.get("units")?.split(","),
+        ),
+      ).toEqual(long);
+    });
+
+    test("find them among all units where nobody knows of lists of names", async () => {
+      handle = (request, response) => {
+        const { searchParams } = new URL(request.url ?? "", "http://fleet");
+        const second = searchParams.get("nextPageToken") !== null;
+        const page = second ? ["u100.service"] : ["other.service", "u0.service"];
+        response.end(JSON.stringify({ units: page.map(unit), ...(second ? {} : { nextPageToken: "more" }) }));
+      };
+      expect([...(await client.unitsNamed(names)).keys()]).toEqual(["u0.service", "u100.service"]);
+    });
+
+    test("ask for a few each by itself", async () => {
+      answers(404, "");
+      expect((await client.unitsNamed(["a.service", "b.service"])).size).toBe(0);
+      expect(requests).toEqual(["GET /fleet/v1/units/a.service", "GET /fleet/v1/units/b.service"]);
+    });
+  });
+
   test("ask for page after page where nobody knows of more at once", async () => {
     handle = (request, response) => {
       const { searchParams } = new URL(request.url ?? "", "http://fleet");

@@ -205,6 +205,27 @@ describe("GET", () => {
     }
   });
 
+  test("of named units", async () => {
+    await put("a.service", { options: sleeper, desiredState: "launched" });
+    await put("b@1.service", { options: sleeper });
+    await put("c.service", { options: sleeper });
+    const named = async (text: string) => {
+      const { status, json } = await served.ask("GET", `/fleet/v1/units?units=${encodeURIComponent(text)}`);
+      return [status, json];
+    };
+    const [a, b] = [await served.client.unit("a.service"), await served.client.unit("b@1.service")];
+    expect(await named("b@1.service,a.service,nope.service,no name,,a.service")).toEqual([
+      200,
+      { units: [a, b] },
+    ]);
+    expect(await named("nope.service")).toEqual([200, { units: [] }]);
+    // As without: nothing is named.
+    expect((await served.client.units()).length).toBe(3);
+    expect(await named(",")).toEqual([200, { units: [...(await served.client.units())] }]);
+    const many = Array.from({ length: 51 }, (_, index) => `u${index}.service`).join(",");
+    expect(await named(many)).toEqual([400, error(400, "at most 50 units can be named at once")]);
+  });
+
   test("shows a unit's way over its machine", async () => {
     const shown = async () => {
       const unit = await served.client.unit("a.service");

@@ -69,6 +69,7 @@ const upgrade = {
 const calls: Readonly<Record<string, Call>> = {
   "GET /units 200": { method: "GET", path: "/units" },
   "GET /units?rows=N 200": { method: "GET", path: "/units?rows=300" },
+  "GET /units?units=N,… 200": { method: "GET", path: "/units?units=a.service,none.service" },
   "GET /state?rows=N 200": { method: "GET", path: "/state?rows=300" },
   "GET /machines?rows=N 200": { method: "GET", path: "/machines?rows=300" },
   "GET /units 400": { method: "GET", path: `/units${badToken}` },

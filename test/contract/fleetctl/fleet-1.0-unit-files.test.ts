@@ -100,6 +100,21 @@ describe("a unit file", () => {
     expect(stderr).toContain("Error creating units: error creating Unit(b.service): fleet server unable");
   });
 
+  it("of many is told apart from those that are there already", async () => {
+    const names = Array.from({ length: 20 }, (_, index) => `u${index}.service`);
+    for (const name of names) await here.file(name);
+    for (const name of names.slice(5)) here.fleet.add(name, options(), "inactive");
+    const { code, stdout } = await shell(`submit ${names.map((name) => `./${name}`).join(" ")}`);
+    const created = names.slice(0, 5).map((name) => `Unit ${name} inactive\n`);
+    expect([code, stdout]).toEqual([0, created.join("")]);
+  });
+
+  it("that several instances are made of is asked for once", async () => {
+    here.fleet.add("t@.service", options(), "inactive");
+    expect((await shell("start --no-block t@1 t@2 t@3")).code).toBe(0);
+    expect(here.fleet.requests.filter((request) => request === "GET /units/t@.service")).toHaveLength(1);
+  });
+
   it("is created together with what is to become of it", async () => {
     for (const name of ["a.service", "b.service"]) await here.file(name);
     const { code, stdout } = await shell("start --no-block ./a.service ./b.service");

@@ -4,7 +4,7 @@ import type { ApiDryRun, DryRunRequest } from "../contract/dry-run.ts";
 import type { ApiEvent } from "../contract/events.ts";
 import type { ApiExplanation } from "../contract/explanation.ts";
 import type { ApiMassLoss } from "../contract/losses.ts";
-import { apiPrefix, query } from "../contract/paths.ts";
+import { apiPrefix, maxNamedUnits, query } from "../contract/paths.ts";
 import type { ApiReseed } from "../contract/reseed.ts";
 import type { ApiRestart, NewRestart } from "../contract/restart.ts";
 import type { ApiUnit, ApiUnitState, MachinePatch } from "../contract/wire.ts";
@@ -51,6 +51,12 @@ export interface EventFilter {
 /** Rows asked for at once: more than a daemon gives. */
 const welcomeRows = 10_000;
 
+/** Up to so many units are asked for one by one. */
+const fewNames = 8;
+
+/** Characters of one list of names: servers refuse long URLs, Node beyond 16 KiB with all headers. */
+const maxListLength = 4 * 1024;
+
 /** Pages a listing may have before the server is taken to be going round in circles. */
 const maxPages = 100_000;
 
@@ -75,6 +81,29 @@ export class FleetClient {
   /** One unit; undefined when there is none of that name. */
   unit(name: string, signal?: AbortSignal): Promise<ApiUnit | undefined> {
     return this.#one(`units/${encodeURIComponent(name)}`, readUnit, signal);
+  }
+
+  /**
+   * Those of the named units that there are, by name. Few are asked for one by one, many together; a server that cannot be
+   * asked so, as fleet 1.0, answers with all units.
+   */
+  async unitsNamed(names: readonly string[], signal?: AbortSignal): Promise<ReadonlyMap<string, ApiUnit>> {
+    if (names.length <= fewNames) {
+      const units = await Promise.all(names.map((name) => this.unit(name, signal)));
+      return byName(units.filter((unit) => unit !== undefined));
+    }
+    const wanted = new Set(names);
+    const lists = listsOfNames([...wanted]);
+    const answers = await Promise.all(
+      lists.map(async (list) => {
+        const parameters = new URLSearchParams({ [query.units]: list.join(",") });
+        return readObject(await this.#page("units", parameters, signal), "list of units");
+      }),
+    );
+    const units = answers.flatMap((fields) => readList(fields, "units", readUnit));
+    const limited = answers.every((fields) => readText(fields, query.pageToken) === "");
+    const all = limited ? units : await this.units(signal);
+    return byName(all.filter(({ name }) => wanted.has(name)));
   }
 
   /**
@@ -296,4 +325,27 @@ export class FleetClient {
       return await get();
     }
   }
+}
+
+function byName(units: readonly ApiUnit[]): ReadonlyMap<string, ApiUnit> {
+  return new Map(units.map((unit) => [unit.name, unit]));
+}
+
+/** The names in lists that servers take. */
+function listsOfNames(names: readonly string[]): readonly (readonly string[])[] {
+  const lists: string[][] = [];
+  let list: string[] = [];
+  let length = 0;
+  for (const name of names) {
+    // As long as it becomes in a URL.
+    const added = encodeURIComponent(name).length + 3;
+    if (list.length === maxNamedUnits || length + added > maxListLength) {
+      list = [];
+      length = 0;
+    }
+    if (list.length === 0) lists.push(list);
+    list.push(name);
+    length += added;
+  }
+  return lists;
 }

@@ -44,6 +44,7 @@ export const message = {
   reseedNotRunning: "the cluster is not being seeded anew",
   restartAbsent: "restart does not exist",
   restartInactive: (name: string) => `cannot restart unit ${JSON.stringify(name)} in state inactive`,
+  tooManyNames: (limit: number) => `at most ${limit} units can be named at once`,
   tooManyUnits: (limit: number) => `a restart is of at most ${limit} units`,
   tooManyStopped: (limit: number) =>
     `at most ${limit} of the units to restart may be loaded without being launched: start the others first`,

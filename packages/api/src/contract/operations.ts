@@ -4,7 +4,7 @@ import { dryRunRequestShape, dryRunShape } from "./dry-run.ts";
 import { eventListShape } from "./events.ts";
 import { explanationShape } from "./explanation.ts";
 import { confirmedLossesShape, confirmLossesShape, lossesShape } from "./losses.ts";
-import { query } from "./paths.ts";
+import { maxNamedUnits, query } from "./paths.ts";
 import { beginReseedShape, finishReseedShape, reseedShape } from "./reseed.ts";
 import { newRestartShape, restartListShape, restartShape } from "./restart.ts";
 import { watchMessageShape } from "./watch.ts";
@@ -78,8 +78,14 @@ export const operations = {
     method: "GET",
     path: "/units",
     summary: "Retrieve a page of units, sorted by name.",
-    queryParameters: page,
-    answers: { 200: { description: "The page.", shape: unitPageShape }, 400: badToken },
+    queryParameters: {
+      ...page,
+      [query.units]: `Names, comma-separated, at most ${maxNamedUnits}: only these units, on one page. Fleet 1.0 has no such parameter.`,
+    },
+    answers: {
+      200: { description: "The page.", shape: unitPageShape },
+      400: refused("The page token is none of this server's, or too many units are named."),
+    },
   },
   getUnit: {
     id: "fleet.Unit.Get",

@@ -10,6 +10,9 @@ export const metricsPath = "/metrics";
 /** The page that shows the cluster is below it. Fleet 1.0 has none. */
 export const dashboardPath = "/ui";
 
+/** Units that a list can be limited to: each may have a file of 1 MiB, and their names have to fit into a URL. */
+export const maxNamedUnits = 50;
+
 /** Query parameters, spelled as on the wire. */
 export const query = {
   pageToken: "nextPageToken",
@@ -17,7 +20,7 @@ export const query = {
   rows: "rows",
   machineId: "machineID",
   unitName: "unitName",
-  /** Names, comma-separated, a watch is limited to. */
+  /** Names, comma-separated, that a watch or the list of units is limited to. */
   units: "units",
   /** Of a watch: which kinds of rows, comma-separated. */
   kinds: "kinds",

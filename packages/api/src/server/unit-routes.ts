@@ -1,6 +1,8 @@
 import { isGlobalUnit, parseUnitName, type TargetState, type UnitOption, validateUnit } from "@fleet/core";
 import type { PutOutcome } from "@fleet/registry";
+import { z } from "zod";
 import { message } from "../contract/messages.ts";
+import { maxNamedUnits, query } from "../contract/paths.ts";
 import { type ApiUnit, putUnitShape, targetStateShape, type UnitPage } from "../contract/wire.ts";
 import { pageOf } from "./paging.ts";
 import { Problem } from "./problem.ts";
@@ -13,6 +15,9 @@ export function unitHandlers(context: RouteContext): UnitHandlers {
   const { access, registry, pageLimit } = context;
   return {
     listUnits: async (request): Promise<UnitPage> => {
+      const names = namesIn(request.query);
+      if (names.length > 0)
+        return { units: [...(await readUnits(context, names))], nextPageToken: undefined };
       const wanted = pageRequest(request.query, pageLimit);
       return access.view(0, (view) => {
         const listing = { keys: view.unitNames, row: (name: string) => view.unit(name), weight: fileLength };
@@ -24,7 +29,9 @@ export function unitHandlers(context: RouteContext): UnitHandlers {
     getUnit: async (request): Promise<ApiUnit> => {
       const name = nameParameter(request.params);
       if (!parseUnitName(name).ok) throw new Problem(404, message.unitAbsent);
-      return access.within(() => readUnit(context, name));
+      const unit = await access.within(() => readUnit(context, name));
+      if (unit === undefined) throw new Problem(404, message.unitAbsent);
+      return unit;
     },
 
     setUnit: async (request, reply) => {
@@ -51,10 +58,31 @@ export function unitHandlers(context: RouteContext): UnitHandlers {
   };
 }
 
-/** What is wanted comes from the store itself, where it stands from a view at least as new. */
-async function readUnit({ access, registry }: RouteContext, name: string): Promise<ApiUnit> {
+const namesShape = z.object({ [query.units]: z.union([z.string(), z.array(z.string())]).optional() });
+
+/** The names that a listing is limited to; none: it is not. @throws Problem 400 when they are too many. */
+function namesIn(queryString: unknown): readonly string[] {
+  const { [query.units]: given = [] } = namesShape.parse(queryString);
+  const names = new Set([given].flat().flatMap((text) => text.split(",")));
+  names.delete("");
+  if (names.size > maxNamedUnits) throw new Problem(400, message.tooManyNames(maxNamedUnits));
+  return [...names].sort();
+}
+
+/** Those of the named units that there are. Each as it is asked for alone: not from a view that may be behind. */
+async function readUnits(context: RouteContext, names: readonly string[]): Promise<readonly ApiUnit[]> {
+  const valid = names.filter((name) => parseUnitName(name).ok);
+  const units = await context.access.within(() => Promise.all(valid.map((name) => readUnit(context, name))));
+  return units.filter((unit) => unit !== undefined);
+}
+
+/**
+ * What is wanted comes from the store itself, where it stands from a view at least as new. Undefined when there is no such
+ * unit.
+ */
+async function readUnit({ access, registry }: RouteContext, name: string): Promise<ApiUnit | undefined> {
   const reading = await registry.intents.read(name);
-  if (reading === undefined) throw new Problem(404, message.unitAbsent);
+  if (reading === undefined) return undefined;
   const { options, record, modRevision } = reading;
   const wanted = { name, options: [...options], desiredState: record.target };
   if (isGlobalUnit(name, options)) return wanted;

@@ -1,5 +1,5 @@
 import { dirname, join } from "node:path";
-import type { FleetClient } from "@fleet/api/client";
+import type { ApiUnit, FleetClient } from "@fleet/api/client";
 import { parseUnitName, serializeUnitFile, type UnitOption } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
 import { readLocalUnitFile } from "./local-unit-file.ts";
@@ -17,6 +17,19 @@ export interface UnitSource {
 /** A unit file on this machine. */
 export interface LocalSource extends UnitSource {
   readonly path: string;
+}
+
+/** The template in the registry; undefined when there is none of that name. */
+export type TemplateReader = (name: string) => Promise<ApiUnit | undefined>;
+
+/** Reads each template once, however many instances of it are asked about. */
+export function templateReader(client: FleetClient, signal: AbortSignal): TemplateReader {
+  const read = new Map<string, Promise<ApiUnit | undefined>>();
+  return (name) => {
+    const reading = read.get(name) ?? client.unit(name, signal);
+    read.set(name, reading);
+    return reading;
+  };
 }
 
 export function sameContent(left: readonly UnitOption[], right: readonly UnitOption[]): boolean {
@@ -41,8 +54,7 @@ export async function findLocalFile(name: string, path: string): Promise<LocalSo
 export async function findUnitFile(
   name: string,
   path: string,
-  client: FleetClient,
-  signal: AbortSignal,
+  templates: TemplateReader,
 ): Promise<UnitSource | undefined> {
   const local = await findLocalFile(name, path);
   if (local !== undefined && !local.isTemplate) return local;
@@ -50,7 +62,7 @@ export async function findUnitFile(
   if (template === undefined) return undefined;
   const registered = await wordedAs(
     (reason) => `error retrieving template Unit(${template}) from Registry: ${reason}`,
-    client.unit(template, signal),
+    templates(template),
   );
   if (registered !== undefined) {
     const differs = local !== undefined && !sameContent(local.options, registered.options);

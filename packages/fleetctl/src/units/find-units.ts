@@ -1,7 +1,6 @@
 import type { ApiUnit, FleetClient } from "@fleet/api/client";
 import { isGlobalUnit } from "@fleet/core";
 import { wordedAs } from "../api-failure.ts";
-import { mapBounded } from "../bounded.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
 import { nearUnits } from "./near-units.ts";
@@ -26,14 +25,17 @@ export async function findUnits(
 export async function unitsOf(call: Invocation, expansion: Expansion): Promise<readonly ApiUnit[]> {
   const { args, matched, unmatched } = expansion;
   const client = await call.connect();
-  const answers = await wordedAs(
+  const names = unitNamesOf(args);
+  const answered = await wordedAs(
     (reason) => `Error retrieving list of units from fleet API (${reason})`,
-    mapBounded(unitNamesOf(args), async (name) => {
-      return { name, unit: matched.get(name) ?? (await client.unit(name, call.signal)) };
-    }),
+    client.unitsNamed(
+      names.filter((name) => !matched.has(name)),
+      call.signal,
+    ),
   );
-  const found = answers.map(({ unit }) => unit).filter((unit) => unit !== undefined);
-  const unknown = answers.filter(({ unit }) => unit === undefined).map(({ name }) => name);
+  const unitOf = (name: string): ApiUnit | undefined => matched.get(name) ?? answered.get(name);
+  const found = names.map(unitOf).filter((unit) => unit !== undefined);
+  const unknown = names.filter((name) => unitOf(name) === undefined);
   if (unknown.length > 0) await sayUnknown(call, client, unknown, found.length === 0);
   if (found.length === 0 && unmatched > 0) throw new CommandFailure("Nothing to do");
   return found;

@@ -5,7 +5,14 @@ import { wordedAs } from "../api-failure.ts";
 import { mapBounded, UNITS_IN_FLIGHT } from "../bounded.ts";
 import { CommandFailure } from "../failure.ts";
 import type { Invocation } from "../invocation.ts";
-import { findLocalFile, findUnitFile, type LocalSource, sameContent } from "./find-unit-file.ts";
+import {
+  findLocalFile,
+  findUnitFile,
+  type LocalSource,
+  sameContent,
+  type TemplateReader,
+  templateReader,
+} from "./find-unit-file.ts";
 import { nearUnits } from "./near-units.ts";
 import { expandPatterns } from "./patterns.ts";
 import { requireUnitName, unitNameOf, unitPathOf } from "./unit-argument.ts";
@@ -44,14 +51,24 @@ export async function planUnits(call: Invocation, rules: PlanRules): Promise<rea
       : await expandPatterns(call, (unit) => !isTemplate(unit.name));
   const named = new Set(call.args.map(unitNameOf));
   const paths = new Map(args.map((argument) => [unitNameOf(argument), unitPathOf(argument)]));
+  // A pattern stands for units of the cluster as they are: files count only where they are to replace them.
+  const asTheyAre = new Map([...matched].filter(([name]) => !named.has(name) && !rules.replace));
+  const others = [...paths.keys()].filter((name) => !asTheyAre.has(name));
+  for (const name of others) requireUnitName(name);
+  const registered = await wordedAs(
+    (reason) => `error retrieving ${unitsText(others)} from Registry: ${reason}`,
+    client.unitsNamed(others, call.signal),
+  );
+  const templates = templateReader(client, call.signal);
   const plans = await mapBounded(
     [...paths],
     async ([name, path]) => {
-      const unit = matched.get(name);
-      // A pattern stands for units of the cluster as they are: files count only where they are to replace them.
-      return unit === undefined || named.has(name) || rules.replace
-        ? await planUnit(call, client, name, path, rules)
-        : planned(name, "keep", unit.options, unit.desiredState);
+      const unit = asTheyAre.get(name);
+      if (unit !== undefined) return planned(name, "keep", unit.options, unit.desiredState);
+      const existing = registered.get(name);
+      return existing === undefined
+        ? await planNew(call, client, templates, name, path)
+        : await planExisting(call, existing, path, rules);
     },
     UNITS_IN_FLIGHT,
   );
@@ -60,20 +77,18 @@ export async function planUnits(call: Invocation, rules: PlanRules): Promise<rea
   return units;
 }
 
-async function planUnit(
+function unitsText(names: readonly string[]): string {
+  return names.length === 1 ? `Unit(${names[0]})` : `${names.length} units`;
+}
+
+async function planNew(
   call: Invocation,
   client: FleetClient,
+  templates: TemplateReader,
   name: string,
   path: string,
-  rules: PlanRules,
-): Promise<PlannedUnit | undefined> {
-  requireUnitName(name);
-  const existing = await wordedAs(
-    (reason) => `error retrieving Unit(${name}) from Registry: ${reason}`,
-    client.unit(name, call.signal),
-  );
-  if (existing !== undefined) return await planExisting(call, existing, path, rules);
-  const source = await findUnitFile(name, path, client, call.signal);
+): Promise<PlannedUnit> {
+  const source = await findUnitFile(name, path, templates);
   if (source === undefined) throw await nowhere(name, path, client, call.signal);
   if (source.insteadOf !== undefined) {
     const { template, path: templatePath } = source.insteadOf;
