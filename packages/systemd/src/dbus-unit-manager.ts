@@ -72,6 +72,11 @@ export class DbusUnitManager implements UnitManager {
   readonly #stops = new Set<StopUnderWay>();
   /** Units whose files were written, and that systemd has not been asked for since. */
   readonly #unseen = new Set<string>();
+  /**
+   * Units that `prepare` asks for, and that it was told are not in memory: systemd has no failure of theirs to forget, unless it
+   * has told of them since.
+   */
+  readonly #notInMemory = new Map<string, "asked" | "told">();
   readonly #toldStates = new ToldStates();
   readonly #fence: DbusFence;
   readonly #signalCallbacks = new Map<string, Set<() => void>>();
@@ -120,10 +125,15 @@ export class DbusUnitManager implements UnitManager {
     if (names.length === 0) return;
     const { session, links } = this.#mustBeConnected();
     if (links) await this.#link(session, names);
-    for (const name of names) this.#unseen.add(name);
+    for (const name of names) {
+      this.#unseen.add(name);
+      this.#notInMemory.set(name, "asked");
+    }
     // Only what is in memory can be outdated. To ask for the others by name would have systemd load them, drop them and tell
     // of all that they depend on, each time: that took longer than all else of a start.
     const inMemory = await session.listLike(names);
+    for (const { name } of inMemory) this.#notInMemory.delete(name);
+    for (const name of names) if (this.#notInMemory.has(name)) this.#notInMemory.set(name, "told");
     // Old systemds (< 246) remember that there was no such file.
     const missing = inMemory.some(({ load }) => load === "not-found");
     const outdated = await Promise.all(inMemory.map(({ name }) => session.needsReload(name)));
@@ -132,10 +142,12 @@ export class DbusUnitManager implements UnitManager {
 
   async start(name: string): Promise<void> {
     const { session } = this.#mustBeConnected();
+    const mayHaveFailed = this.#notInMemory.get(name) !== "told";
+    this.#notInMemory.delete(name);
     await this.#asStarter(session, name, async () => {
       // Without waiting in between, so that listeners rarely see the unit inactive: systemd answers in order.
       const [reset, started] = await Promise.allSettled([
-        this.#resetFailed(session, name),
+        mayHaveFailed ? this.#resetFailed(session, name) : undefined,
         session.start(name),
       ]);
       if (started.status === "rejected") throw started.reason;
@@ -203,6 +215,7 @@ export class DbusUnitManager implements UnitManager {
     this.#linkFailures.delete(name);
     this.#toldStates.forget(name);
     this.#unseen.delete(name);
+    this.#notInMemory.delete(name);
     if (links) await this.#removeLinks(session, name);
     await this.#resetFailed(session, name);
   }
@@ -249,6 +262,7 @@ export class DbusUnitManager implements UnitManager {
         clock,
         callTimeoutMs,
         onChange: (name, state) => {
+          this.#notInMemory.delete(name);
           for (const callback of this.#signalCallbacks.get(name) ?? []) callback();
           if (this.#toldStates.signalled(name, state)) this.#tellChange(name);
         },
@@ -262,6 +276,7 @@ export class DbusUnitManager implements UnitManager {
       this.#connected = { session, links };
       this.#toldStates.clear();
       this.#unseen.clear();
+      this.#notInMemory.clear();
       onConnected();
       logger.info("systemd_connected", { address });
       this.#tell((listener) => listener.onReset("connected"));

@@ -203,6 +203,26 @@ describe("DbusUnitManager with a real systemd", () => {
     }
   });
 
+  test("a unit that somebody else has started and that failed since it was loaded is started all the same", async () => {
+    const world = await open();
+    const { manager, directory } = world;
+    try {
+      const limited = "[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=1h\n";
+      await directory.write("a.service", `${limited}[Service]\nExecStart=/bin/false\n`);
+      await manager.prepare(["a.service"]);
+      const active = async () => (await manager.status(["a.service"])).get("a.service")?.active;
+      await machine.systemctl("start", "a.service");
+      await until(async () => (await active()) === "failed");
+      const failed = await manager.invocation("a.service");
+      await manager.start("a.service");
+      await until(
+        async () => (await active()) === "failed" && (await manager.invocation("a.service")) !== failed,
+      );
+    } finally {
+      await world.close();
+    }
+  });
+
   test("systemd executing itself anew: works again, units untouched", async () => {
     const world = await open();
     const { manager, directory } = world;
