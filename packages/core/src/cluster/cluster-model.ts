@@ -7,7 +7,7 @@ import { bySeniority, compareText, sorted } from "./order.ts";
 import type { Assignment, ExclusiveHold, Machine, Settled, Spared, Unit } from "./records.ts";
 import type { Reschedule } from "./reschedule.ts";
 import { RestartIndex } from "./restart-index.ts";
-import { sameAssignment, sameForPlanning, sameIntent } from "./same-for-planning.ts";
+import { type Order, sameForPlanning, sameIntent, sameOrder } from "./same-for-planning.ts";
 import { Settlements } from "./settlements.ts";
 import type { Undecided } from "./step.ts";
 import { UnitIndex } from "./unit-index.ts";
@@ -17,7 +17,7 @@ import { isExacting, mayBeHelpedBy, type ReadableUnit } from "./unit-standing.ts
 interface Applied {
   readonly machineId: string;
   readonly unit: string;
-  readonly former?: { readonly assignment: Assignment | Unreadable | undefined };
+  readonly former: Assignment | Unreadable | "row" | undefined;
 }
 
 /**
@@ -160,6 +160,12 @@ export class ClusterModel {
     return restart === undefined ? {} : { restart };
   }
 
+  /** The unit is assigned to the machine with just this order. */
+  isOrdered(machineId: string, unit: string, order: Order): boolean {
+    const assignment = this.assignment(machineId, unit);
+    return assignment !== undefined && assignment !== unreadable && sameOrder(assignment, order);
+  }
+
   isAssigned(machineId: string, unit: string): boolean {
     return this.#occupancy.assignedOn(machineId).has(unit);
   }
@@ -277,8 +283,10 @@ export class ClusterModel {
   setAssignment(assignment: Assignment, { decided = false } = {}): void {
     const { machineId, unit } = assignment;
     const former = this.assignment(machineId, unit);
-    if (former !== undefined && former !== unreadable && sameAssignment(former, assignment)) return;
+    if (former !== undefined && former !== unreadable && sameOrder(former, assignment)) return;
     this.#recordAssignment(machineId, unit, former, assignment, decided ? machineId : undefined);
+    // It was made of the unit as it is.
+    if (decided) return;
     const known = this.#units.record(unit);
     if (known === undefined || known === unreadable || known.hash !== assignment.hash) {
       // Planned for a unit that has changed since: what the plan took to be in the way may not be.
@@ -307,7 +315,7 @@ export class ClusterModel {
   setState(machineId: string, unit: string): void {
     if (this.#occupancy.hasRow(machineId, unit)) return;
     this.#occupancy.setRow(machineId, unit, true);
-    this.#undo?.push({ machineId, unit });
+    this.#undo?.push({ machineId, unit, former: "row" });
   }
 
   removeState(machineId: string, unit: string): void {
@@ -418,8 +426,8 @@ export class ClusterModel {
   }
 
   #takeBack({ machineId, unit, former }: Applied): void {
-    if (former === undefined) this.#occupancy.setRow(machineId, unit, false);
-    else this.#applyAssignment(machineId, unit, former.assignment);
+    if (former === "row") this.#occupancy.setRow(machineId, unit, false);
+    else this.#applyAssignment(machineId, unit, former);
   }
 
   // --- Inside ----------------------------------------------------------------------------------------------
@@ -477,7 +485,7 @@ export class ClusterModel {
     former: Assignment | Unreadable | undefined,
     entry: Assignment | Unreadable | undefined,
   ): void {
-    this.#undo?.push({ machineId, unit, former: { assignment: former } });
+    this.#undo?.push({ machineId, unit, former });
     this.#applyAssignment(machineId, unit, entry);
   }
 
@@ -487,7 +495,7 @@ export class ClusterModel {
     if (machine !== undefined && this.isOpen(machineId)) {
       this.#machineIndex.setLoad(machine, this.load(machineId));
     }
-    this.#units.setPlaced(unit, this.machinesOf(unit).size > 0);
+    this.#units.setPlaced(unit, entry !== undefined || this.machinesOf(unit).size > 0);
   }
 
   #retry(unit: string, machineId: string): void {

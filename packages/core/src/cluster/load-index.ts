@@ -1,45 +1,58 @@
 import { compareText, lowerBound } from "./order.ts";
 
+/** A machine in an index. Its load says in which bucket it is: where else it is named, it was before. */
+interface Entry {
+  readonly id: string;
+  /** -1 once it has left the index. */
+  load: number;
+}
+
 /**
  * Machines by the number of units assigned to them, for the least-loaded pick.
  *
- * Invariant: bucket n names every machine of load n. What else it names has gone to another load, which only `#loads` tells.
+ * Invariant: bucket n names every machine of load n. What else it names has gone to another load.
  */
 export class LoadIndex {
-  readonly #loads = new Map<string, number>();
+  readonly #entries = new Map<string, Entry>();
   readonly #buckets: Bucket[] = [];
 
   /** Number of machines. */
   get size(): number {
-    return this.#loads.size;
+    return this.#entries.size;
   }
 
   has(machineId: string): boolean {
-    return this.#loads.has(machineId);
+    return this.#entries.has(machineId);
   }
 
   /** 0 of a machine that is not in the index. */
   of(machineId: string): number {
-    return this.#loads.get(machineId) ?? 0;
+    return this.#entries.get(machineId)?.load ?? 0;
   }
 
   /** Adds the machine, or moves it to its new load. */
   set(machineId: string, load: number): void {
-    const former = this.#loads.get(machineId);
-    if (former === load) return;
-    this.#loads.set(machineId, load);
-    if (former !== undefined) this.#leave(former);
-    for (let next = this.#buckets.length; next <= load; next += 1) {
-      this.#buckets.push(new Bucket((id) => this.#loads.get(id) === next));
+    let entry = this.#entries.get(machineId);
+    if (entry?.load === load) return;
+    if (entry === undefined) {
+      entry = { id: machineId, load };
+      this.#entries.set(machineId, entry);
+    } else {
+      const former = this.#buckets[entry.load];
+      entry.load = load;
+      former?.leave();
     }
-    this.#buckets[load]?.enter(machineId);
+    for (let next = this.#buckets.length; next <= load; next += 1) this.#buckets.push(new Bucket(next));
+    this.#buckets[load]?.enter(entry);
   }
 
   delete(machineId: string): void {
-    const former = this.#loads.get(machineId);
-    if (former === undefined) return;
-    this.#loads.delete(machineId);
-    this.#leave(former);
+    const entry = this.#entries.get(machineId);
+    if (entry === undefined) return;
+    this.#entries.delete(machineId);
+    const former = this.#buckets[entry.load];
+    entry.load = -1;
+    former?.leave();
   }
 
   /** Least loaded first, ties in order of id. The index must not be changed while this is being consumed. */
@@ -63,10 +76,6 @@ export class LoadIndex {
       if (machines.sort(compareText).some(accepts)) return;
     }
   }
-
-  #leave(load: number): void {
-    this.#buckets[load]?.leave();
-  }
 }
 
 /**
@@ -78,67 +87,70 @@ export class LoadIndex {
  * - no more ids are of machines that have left than of those that are here, a few apart.
  */
 class Bucket {
-  readonly #isHere: (machineId: string) => boolean;
-  #ids: string[] = [];
+  readonly #load: number;
+  #entries: Entry[] = [];
   #first = 0;
   #size = 0;
 
-  constructor(isHere: (machineId: string) => boolean) {
-    this.#isHere = isHere;
+  constructor(load: number) {
+    this.#load = load;
   }
 
   /** The machine is here, and was not. */
-  enter(machineId: string): void {
+  enter(entry: Entry): void {
     this.#size += 1;
-    const ids = this.#ids;
-    const last = ids.at(-1);
+    const entries = this.#entries;
+    const last = entries.at(-1);
     // What comes in order needs no search.
-    if (last === undefined || last < machineId) {
-      ids.push(machineId);
+    if (last === undefined || last.id < entry.id) {
+      entries.push(entry);
       return;
     }
-    const at = lowerBound(ids, machineId, compareText, this.#first);
-    // It was here before.
-    if (ids[at] === machineId) return;
+    const at = lowerBound(entries, entry, byId, this.#first);
+    // It was here before, if perhaps as another entry.
+    if (entries[at]?.id === entry.id) {
+      entries[at] = entry;
+      return;
+    }
     if (at > this.#first || at === 0) {
-      ids.splice(at, 0, machineId);
+      entries.splice(at, 0, entry);
       return;
     }
     this.#first -= 1;
-    ids[this.#first] = machineId;
+    entries[this.#first] = entry;
   }
 
   /** A machine is no longer here. */
   leave(): void {
     this.#size -= 1;
-    for (
-      let id = this.#ids[this.#first];
-      id !== undefined && !this.#isHere(id);
-      id = this.#ids[this.#first]
-    ) {
-      this.#first += 1;
-    }
-    if (this.#ids.length <= 2 * this.#size + fewLeft) return;
-    this.#ids = [...this.machines()];
+    const load = this.#load;
+    const entries = this.#entries;
+    while (this.#first < entries.length && entries[this.#first]?.load !== load) this.#first += 1;
+    if (entries.length <= 2 * this.#size + fewLeft) return;
+    this.#entries = entries.slice(this.#first).filter((entry) => entry.load === load);
     this.#first = 0;
   }
 
   /** Whether one of the machines, asked in order of id, is accepted. */
   some(accepts: (machineId: string) => boolean): boolean {
-    for (let at = this.#first; at < this.#ids.length; at += 1) {
-      const id = this.#ids[at];
-      if (id !== undefined && this.#isHere(id) && accepts(id)) return true;
+    for (let at = this.#first; at < this.#entries.length; at += 1) {
+      const entry = this.#entries[at];
+      if (entry?.load === this.#load && accepts(entry.id)) return true;
     }
     return false;
   }
 
   /** By id. */
   *machines(): Generator<string> {
-    for (let at = this.#first; at < this.#ids.length; at += 1) {
-      const id = this.#ids[at];
-      if (id !== undefined && this.#isHere(id)) yield id;
+    for (let at = this.#first; at < this.#entries.length; at += 1) {
+      const entry = this.#entries[at];
+      if (entry?.load === this.#load) yield entry.id;
     }
   }
+}
+
+function byId(left: Entry, right: Entry): number {
+  return compareText(left.id, right.id);
 }
 
 /** Not worth an array of their own. */

@@ -21,8 +21,11 @@ export function sameIntent(left: Unit, right: Unit): boolean {
   );
 }
 
-/** Whether a new record of an assignment, of the same unit to the same machine, orders nothing else than the former did. */
-export function sameAssignment(left: Assignment, right: Assignment): boolean {
+/** What an assignment orders of its unit on its machine. */
+export type Order = Omit<Assignment, "machineId" | "unit">;
+
+/** Whether a new assignment of the same unit to the same machine orders nothing else than the former did. */
+export function sameOrder(left: Order, right: Order): boolean {
   return (
     left.hash === right.hash &&
     left.target === right.target &&

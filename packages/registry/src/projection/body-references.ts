@@ -1,7 +1,15 @@
 import type { Entry } from "../changes.ts";
 
-/** Who refers to a unit file: `unit/<name>` or `assignment/<machine>/<name>`. */
-type Referrer = string;
+/** A record that refers to a unit file. */
+interface Reference {
+  readonly hash: string;
+}
+
+/** In place of a hash: which file it refers to cannot be read. */
+const unreadable = Symbol("unreadable");
+
+/** Unit → hash of the file that is referred to. */
+type Referrers = Map<string, string | typeof unreadable>;
 
 /**
  * Finds unit files that nothing refers to any more.
@@ -11,9 +19,12 @@ type Referrer = string;
 export class BodyReferences {
   /** Mod revision of each readable body. */
   readonly #bodies = new Map<string, number>();
-  readonly #referredBy = new Map<Referrer, string>();
+  /** Unit → hash of its file. */
+  readonly #units: Referrers = new Map();
+  /** Machine → unit assigned there → hash of its file. */
+  readonly #assignments = new Map<string, Referrers>();
   readonly #counts = new Map<string, number>();
-  readonly #unreadable = new Set<Referrer>();
+  #unreadable = 0;
   readonly #unused = new Set<string>();
 
   applyBody(hash: string, entry: Entry<unknown>): void {
@@ -23,23 +34,23 @@ export class BodyReferences {
     this.#review(hash);
   }
 
-  applyReferrer(referrer: Referrer, entry: Entry<{ readonly hash: string }>): void {
-    if (entry.status === "corrupt") this.#unreadable.add(referrer);
-    else this.#unreadable.delete(referrer);
-    const former = this.#referredBy.get(referrer);
-    const hash = entry.status === "present" ? entry.value.hash : undefined;
-    if (former === hash) return;
-    if (former !== undefined) this.#count(former, -1);
-    if (hash === undefined) this.#referredBy.delete(referrer);
-    else {
-      this.#referredBy.set(referrer, hash);
-      this.#count(hash, 1);
+  applyUnit(unit: string, entry: Entry<Reference>): void {
+    this.#apply(this.#units, unit, entry);
+  }
+
+  applyAssignment(machineId: string, unit: string, entry: Entry<Reference>): void {
+    let ofMachine = this.#assignments.get(machineId);
+    if (ofMachine === undefined) {
+      ofMachine = new Map();
+      this.#assignments.set(machineId, ofMachine);
     }
+    this.#apply(ofMachine, unit, entry);
+    if (ofMachine.size === 0) this.#assignments.delete(machineId);
   }
 
   /** Up to `limit` bodies to collect, each with the mod revision at which it was unused. */
   unused(limit: number): readonly { readonly hash: string; readonly modRevision: number }[] {
-    if (this.#unreadable.size > 0) return [];
+    if (this.#unreadable > 0) return [];
     const found: { readonly hash: string; readonly modRevision: number }[] = [];
     for (const hash of this.#unused) {
       if (found.length === limit) break;
@@ -54,12 +65,30 @@ export class BodyReferences {
     this.#unused.delete(hash);
   }
 
-  #count(hash: string, by: number): void {
-    const count = (this.#counts.get(hash) ?? 0) + by;
+  #apply(referrers: Referrers, unit: string, entry: Entry<Reference>): void {
+    const former = referrers.get(unit);
+    const hash =
+      entry.status === "present" ? entry.value.hash : entry.status === "corrupt" ? unreadable : undefined;
+    if (former === hash) return;
+    if (former !== undefined) this.#count(former, -1);
+    if (hash === undefined) referrers.delete(unit);
+    else {
+      referrers.set(unit, hash);
+      this.#count(hash, 1);
+    }
+  }
+
+  #count(hash: string | typeof unreadable, by: 1 | -1): void {
+    if (hash === unreadable) {
+      this.#unreadable += by;
+      return;
+    }
+    const former = this.#counts.get(hash) ?? 0;
+    const count = former + by;
     if (count > 0) this.#counts.set(hash, count);
     else this.#counts.delete(hash);
     // Between one and many nothing changes.
-    this.#review(hash);
+    if (former === 0 || count === 0) this.#review(hash);
   }
 
   #review(hash: string): void {

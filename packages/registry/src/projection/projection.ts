@@ -26,7 +26,7 @@ export class Projection {
     switch (change.kind) {
       case "unit":
         this.#units.applyUnit(change.name, change.entry);
-        bodies.applyReferrer(`unit/${change.name}`, change.entry);
+        bodies.applyUnit(change.name, change.entry);
         return;
       case "body":
         this.#units.applyBody(change.hash, change.entry);
@@ -77,7 +77,9 @@ export class Projection {
   }
 
   #applyAssignment({ machineId, unit, entry }: Extract<Change, { kind: "assignment" }>): void {
-    this.bodies.applyReferrer(`assignment/${machineId}/${unit}`, entry);
+    this.bodies.applyAssignment(machineId, unit, entry);
+    // The echo of what is in the model since it was decided: nearly all of them are.
+    if (entry.status === "present" && this.model.isOrdered(machineId, unit, entry.value)) return;
     if (entry.status === "absent") this.model.removeAssignment(machineId, unit);
     else if (entry.status === "corrupt") this.model.setAssignmentUnreadable(machineId, unit);
     else {
