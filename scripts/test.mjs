@@ -15,7 +15,7 @@ const projects = args.flatMap((arg, index) => {
 });
 const machines = projects.length === 0 || projects.some((project) => !BARE_PROJECTS.has(project));
 const browser =
-  projects.length === 0 || projects.some((project) => project === "browser" || project === "e2e");
+  projects.length === 0 || projects.some((project) => project === "browser" || project.startsWith("e2e"));
 
 await orExplain(() => {
   try {
