@@ -34,6 +34,8 @@ const alone = [
 
 export default defineConfig({
   test: {
+    // One for each core: by default one core is left to Vitest itself, which needs little of it.
+    maxWorkers: "100%",
     projects: [
       {
         ...source,
