@@ -153,7 +153,7 @@ export class Invariants {
     if (kind === "written" || kind === "start-queued") {
       run.since = this.#recent[0]?.revision ?? 0;
       // What was on its way when it was told to leave goes as well.
-      run.leaves = machine.leaves - (machine.leavingSinceMs === undefined ? 0 : 1);
+      run.leaves = machine.leaves - (this.#mayBeLeaving(machine) ? 1 : 0);
     }
     if (kind === "start-queued" && !this.#registry.hasBeenPublished(machine.id, unit)) {
       throw new Error(`${unit} was started on ${machine.id} before it had a row`);
@@ -184,6 +184,12 @@ export class Invariants {
     const isOrdered = this.#cluster.etcd.truth.range({ from: `${prefix}${key}` }).rows.length > 0;
     if (!isOrdered) return isGlobal(unit) || this.#registry.maySay(machine.id, unit, run.since);
     return this.#orders.hasReason(key, hashOf(machine.systemd.read(unit)), run.since);
+  }
+
+  /** The engine may hear of a leave, and withdraw what the machine has, when a new fleetd has started it all again. */
+  #mayBeLeaving({ leavingSinceMs, lastLeaveMs }: SimulatedMachine): boolean {
+    const sinceMs = this.#cluster.clock.monotonic() - (lastLeaveMs ?? Number.NEGATIVE_INFINITY);
+    return leavingSinceMs !== undefined || sinceMs < hearsayMs;
   }
 
   /**

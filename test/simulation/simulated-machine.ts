@@ -69,6 +69,7 @@ export class SimulatedMachine {
   #leaves = 0;
   #cut = false;
   #leavingSinceMs: number | undefined;
+  #lastLeaveMs: number | undefined;
   #version: FleetdVersion = "present";
   #paused = false;
   /** systemd's. */
@@ -113,6 +114,11 @@ export class SimulatedMachine {
   /** How often fleetd was told to leave. What it had begun to unload is unloaded, also by the fleetd after it. */
   get leaves(): number {
     return this.#leaves;
+  }
+
+  /** When fleetd was last told to leave, in milliseconds of the world. It may have been started again since. */
+  get lastLeaveMs(): number | undefined {
+    return this.#lastLeaveMs;
   }
 
   /** Since when fleetd has been leaving, in milliseconds of the world. */
@@ -230,6 +236,7 @@ export class SimulatedMachine {
     const process = this.#process;
     if (process === undefined) return;
     this.#leaves += 1;
+    this.#lastLeaveMs = this.#options.clock.monotonic();
     this.#leavingSinceMs ??= this.#options.clock.monotonic();
     void process.agent
       .leave()
