@@ -18,6 +18,8 @@ interface UnitRun {
   since: number;
   /** How often fleetd had been told to leave by then. */
   leaves: number;
+  /** A store that was rolled back stood in for the cluster's own then: what it ordered is in no history. */
+  ofBackup: boolean;
 }
 
 /** What an agent acts on may be this old: watches deliver late, answers take their time. */
@@ -148,11 +150,13 @@ export class Invariants {
       stopping: false,
       since: 0,
       leaves: 0,
+      ofBackup: false,
     };
     this.#runs.set(key, run);
     if (kind === "written" || kind === "start-queued") {
       run.since = this.#recent[0]?.revision ?? 0;
       // What was on its way when it was told to leave goes as well.
+      run.ofBackup = this.#cluster.etcd.serving !== this.#cluster.etcd.truth;
       run.leaves = machine.leaves - (this.#mayBeLeaving(machine) ? 1 : 0);
     }
     if (kind === "start-queued" && !this.#registry.hasBeenPublished(machine.id, unit)) {
@@ -183,7 +187,10 @@ export class Invariants {
     const key = isGlobal(unit) ? `units/${unit}` : `assignments/${machine.id}/${unit}`;
     const isOrdered = this.#cluster.etcd.truth.range({ from: `${prefix}${key}` }).rows.length > 0;
     if (!isOrdered) return isGlobal(unit) || this.#registry.maySay(machine.id, unit, run.since);
-    return this.#orders.hasReason(key, hashOf(machine.systemd.read(unit)), run.since);
+    const hash = hashOf(machine.systemd.read(unit));
+    return run.ofBackup
+      ? this.#orders.hasOther(key, hash, run.since)
+      : this.#orders.hasReason(key, hash, run.since);
   }
 
   /** The engine may hear of a leave, and withdraw what the machine has, when a new fleetd has started it all again. */

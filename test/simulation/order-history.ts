@@ -40,6 +40,17 @@ export class OrderHistory {
     return first < 0 || !orders.slice(first).every(runs);
   }
 
+  /** Whether at `since` or later anything stood that keeps a unit from running with this content. True also when there was none. */
+  hasOther(key: string, hash: string | undefined, since: number): boolean {
+    const orders = this.#orders.get(key) ?? [];
+    const standing = orders.filter(
+      (_, index) => (orders[index + 1]?.revision ?? Number.POSITIVE_INFINITY) > since,
+    );
+    return (
+      standing.length === 0 || standing.some(({ says }) => says?.target !== "launched" || says.hash !== hash)
+    );
+  }
+
   #note(key: string, order: Order): void {
     const orders = this.#orders.get(key);
     if (orders === undefined) this.#orders.set(key, [order]);
