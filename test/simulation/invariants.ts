@@ -155,9 +155,9 @@ export class Invariants {
     this.#runs.set(key, run);
     if (kind === "written" || kind === "start-queued") {
       run.since = this.#recent[0]?.revision ?? 0;
-      // What was on its way when it was told to leave goes as well.
       run.ofBackup = this.#cluster.etcd.serving !== this.#cluster.etcd.truth;
-      run.leaves = machine.leaves - (this.#mayBeLeaving(machine) ? 1 : 0);
+      // What was on its way when it was told to leave goes as well.
+      run.leaves = machine.leaves - (machine.leavingSinceMs === undefined ? 0 : 1);
     }
     if (kind === "start-queued" && !this.#registry.hasBeenPublished(machine.id, unit)) {
       throw new Error(`${unit} was started on ${machine.id} before it had a row`);
@@ -180,6 +180,7 @@ export class Invariants {
 
   #mayStop(machine: SimulatedMachine, unit: string, run: UnitRun): boolean {
     if (machine.report === undefined || machine.leaves > run.leaves) return true;
+    if (this.#hasJustLeft(machine)) return true;
     if (this.#isUnknownToBackup(machine, unit)) return true;
     // When its lease is about to end is known on the machine alone; where nothing fails it never is.
     if (isExclusive(unit) && !this.#calm) return true;
@@ -187,16 +188,12 @@ export class Invariants {
     const key = isGlobal(unit) ? `units/${unit}` : `assignments/${machine.id}/${unit}`;
     const isOrdered = this.#cluster.etcd.truth.range({ from: `${prefix}${key}` }).rows.length > 0;
     if (!isOrdered) return isGlobal(unit) || this.#registry.maySay(machine.id, unit, run.since);
-    const hash = hashOf(machine.systemd.read(unit));
-    return run.ofBackup
-      ? this.#orders.hasOther(key, hash, run.since)
-      : this.#orders.hasReason(key, hash, run.since);
+    return this.#orders.hasReason(key, hashOf(machine.systemd.read(unit)), run);
   }
 
   /** The engine may hear of a leave, and withdraw what the machine has, when a new fleetd has started it all again. */
-  #mayBeLeaving({ leavingSinceMs, lastLeaveMs }: SimulatedMachine): boolean {
-    const sinceMs = this.#cluster.clock.monotonic() - (lastLeaveMs ?? Number.NEGATIVE_INFINITY);
-    return leavingSinceMs !== undefined || sinceMs < hearsayMs;
+  #hasJustLeft({ lastLeaveMs = Number.NEGATIVE_INFINITY }: SimulatedMachine): boolean {
+    return this.#cluster.clock.monotonic() - lastLeaveMs < hearsayMs;
   }
 
   /**

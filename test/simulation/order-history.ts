@@ -28,27 +28,21 @@ export class OrderHistory {
 
   /**
    * Whether anything was said that keeps a unit from running with this content, after the first order to run it that whoever
-   * started it may have acted on: one that stood at `since` or later. True also when there was none.
+   * started it may have acted on: one that stood at `since` or later. True also when there was none. What a backup ordered is not
+   * among these, so that after a start `ofBackup` any of them counts.
    */
-  hasReason(key: string, hash: string | undefined, since: number): boolean {
+  hasReason(
+    key: string,
+    hash: string | undefined,
+    { since, ofBackup }: { readonly since: number; readonly ofBackup: boolean },
+  ): boolean {
     const orders = this.#orders.get(key) ?? [];
     const runs = ({ says }: Order): boolean => says?.target === "launched" && says.hash === hash;
     const first = orders.findIndex((order, index) => {
       const until = orders[index + 1]?.revision ?? Number.POSITIVE_INFINITY;
-      return until > since && runs(order);
+      return until > since && (ofBackup || runs(order));
     });
     return first < 0 || !orders.slice(first).every(runs);
-  }
-
-  /** Whether at `since` or later anything stood that keeps a unit from running with this content. True also when there was none. */
-  hasOther(key: string, hash: string | undefined, since: number): boolean {
-    const orders = this.#orders.get(key) ?? [];
-    const standing = orders.filter(
-      (_, index) => (orders[index + 1]?.revision ?? Number.POSITIVE_INFINITY) > since,
-    );
-    return (
-      standing.length === 0 || standing.some(({ says }) => says?.target !== "launched" || says.hash !== hash)
-    );
   }
 
   #note(key: string, order: Order): void {

@@ -121,7 +121,7 @@ describe("a unit file", () => {
     const triggered = "Triggered unit a.service start\nTriggered unit b.service start\n";
     expect([code, stdout]).toEqual([0, `Unit a.service inactive\nUnit b.service inactive\n${triggered}`]);
     const writes = here.fleet.requests.filter((request) => request.startsWith("PUT"));
-    expect(writes).toEqual(["PUT /units/a.service", "PUT /units/b.service"]);
+    expect(writes.sort()).toEqual(["PUT /units/a.service", "PUT /units/b.service"]);
     expect([...here.fleet.units.values()].map(({ desiredState }) => desiredState)).toEqual([
       "launched",
       "launched",
