@@ -177,8 +177,10 @@ describe("DbusUnitManager with a real systemd", () => {
       await directory.write("a.service", `${running}${waits}${notes}`);
       await manager.prepare(["a.service"]);
       await manager.start("a.service");
-      const stop = manager.stop("a.service", never);
       const state = async () => (await manager.status(["a.service"])).get("a.service")?.active;
+      // A start is answered when its job is queued: a stop that comes before systemd takes it up replaces it.
+      await until(async () => (await state()) === "active");
+      const stop = manager.stop("a.service", never);
       await until(async () => (await state()) === "deactivating");
       await machine.systemctl("cancel");
       writeFileSync(gate, "");

@@ -428,7 +428,7 @@ export function unitManagerContract(subject: string, open: () => Promise<UnitMan
       for (const name of names) await world.directory.write(name, running);
       await world.manager.prepare(names);
       for (const name of names) await world.manager.start(name);
-      await untilActive("a.service", "active");
+      for (const name of names) await untilActive(name, "active");
       for (const name of names) {
         await world.directory.write(name, `${running}ExecStop=${world.execStop(name, 0.3)}\n`);
       }
