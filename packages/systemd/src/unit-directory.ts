@@ -85,6 +85,7 @@ function makeNewer(next: string, previous: string): void {
   const { mtimeMs: previousMs } = replaced;
   const { mtimeMs } = statSync(next);
   if (mtimeMs > previousMs) return;
-  const laterSeconds = (Math.floor(previousMs) + 1) / 1000;
+  // Seconds in a double, of which a file system may keep a little less: rounded up that is still a millisecond more.
+  const laterSeconds = (Math.ceil(previousMs) + 1) / 1000;
   utimesSync(next, laterSeconds, laterSeconds);
 }
