@@ -1,62 +1,54 @@
 import { compareText, lowerBound } from "./order.ts";
+import type { Machine } from "./records.ts";
 
 /** A machine in an index. Its load says in which bucket it is: where else it is named, it was before. */
-interface Entry {
-  readonly id: string;
+interface Place {
+  readonly machine: Machine;
   /** -1 once it has left the index. */
   load: number;
 }
 
+/** Where a machine is in an index: what is kept of it by whoever added it. */
+export type MachinePlace = Readonly<Place>;
+
 /**
- * Machines by the number of units assigned to them, for the least-loaded pick.
+ * Machines by the number of units assigned to them, for the least-loaded pick. Who adds a machine keeps its place, and moves
+ * and removes it by that: placing a unit moves a machine in several indexes, each of which would have to find it by its id.
  *
  * Invariant: bucket n names every machine of load n. What else it names has gone to another load.
  */
 export class LoadIndex {
-  readonly #entries = new Map<string, Entry>();
   readonly #buckets: Bucket[] = [];
+  #size = 0;
 
   /** Number of machines. */
   get size(): number {
-    return this.#entries.size;
+    return this.#size;
   }
 
-  has(machineId: string): boolean {
-    return this.#entries.has(machineId);
+  /** The machine, which must not be here, at this load. */
+  add(machine: Machine, load: number): MachinePlace {
+    const place: Place = { machine, load };
+    this.#size += 1;
+    this.#enter(place);
+    return place;
   }
 
-  /** 0 of a machine that is not in the index. */
-  of(machineId: string): number {
-    return this.#entries.get(machineId)?.load ?? 0;
+  /** The machine of the place, which must be of this index, has another load now. */
+  move(place: MachinePlace, load: number): void {
+    if (place.load === load) return;
+    this.#leave(place, load);
+    this.#enter(place);
   }
 
-  /** Adds the machine, or moves it to its new load. */
-  set(machineId: string, load: number): void {
-    let entry = this.#entries.get(machineId);
-    if (entry?.load === load) return;
-    if (entry === undefined) {
-      entry = { id: machineId, load };
-      this.#entries.set(machineId, entry);
-    } else {
-      const former = this.#buckets[entry.load];
-      entry.load = load;
-      former?.leave();
-    }
-    for (let next = this.#buckets.length; next <= load; next += 1) this.#buckets.push(new Bucket(next));
-    this.#buckets[load]?.enter(entry);
-  }
-
-  delete(machineId: string): void {
-    const entry = this.#entries.get(machineId);
-    if (entry === undefined) return;
-    this.#entries.delete(machineId);
-    const former = this.#buckets[entry.load];
-    entry.load = -1;
-    former?.leave();
+  /** The machine of the place, which must be of this index, is no longer here. */
+  remove(place: MachinePlace): void {
+    this.#size -= 1;
+    this.#leave(place, -1);
   }
 
   /** Least loaded first, ties in order of id. The index must not be changed while this is being consumed. */
-  *ascending(): Generator<string> {
+  *ascending(): Generator<Machine> {
     for (const bucket of this.#buckets) yield* bucket.machines();
   }
 
@@ -64,7 +56,7 @@ export class LoadIndex {
    * Shows the machines of several indexes, which share none, in the order of `ascending` until one is accepted. Nothing is
    * made for that, as it would be for an iterator: this is what placing a unit takes most often.
    */
-  static find(indexes: readonly LoadIndex[], accepts: (machineId: string) => boolean): void {
+  static find(indexes: readonly LoadIndex[], accepts: (machine: Machine) => boolean): void {
     const [only] = indexes;
     if (only !== undefined && indexes.length === 1) {
       for (const bucket of only.#buckets) if (bucket.some(accepts)) return;
@@ -73,8 +65,19 @@ export class LoadIndex {
     const highest = Math.max(0, ...indexes.map((index) => index.#buckets.length));
     for (let load = 0; load < highest; load += 1) {
       const machines = indexes.flatMap((index) => [...(index.#buckets[load]?.machines() ?? [])]);
-      if (machines.sort(compareText).some(accepts)) return;
+      if (machines.sort((left, right) => compareText(left.id, right.id)).some(accepts)) return;
     }
+  }
+
+  #enter(place: MachinePlace): void {
+    for (let next = this.#buckets.length; next <= place.load; next += 1) this.#buckets.push(new Bucket(next));
+    this.#buckets[place.load]?.enter(place);
+  }
+
+  #leave(place: Place, to: number): void {
+    const former = this.#buckets[place.load];
+    place.load = to;
+    former?.leave();
   }
 }
 
@@ -88,7 +91,7 @@ export class LoadIndex {
  */
 class Bucket {
   readonly #load: number;
-  #entries: Entry[] = [];
+  #places: MachinePlace[] = [];
   #first = 0;
   #size = 0;
 
@@ -97,60 +100,60 @@ class Bucket {
   }
 
   /** The machine is here, and was not. */
-  enter(entry: Entry): void {
+  enter(place: MachinePlace): void {
     this.#size += 1;
-    const entries = this.#entries;
-    const last = entries.at(-1);
+    const places = this.#places;
+    const last = places.at(-1);
     // What comes in order needs no search.
-    if (last === undefined || last.id < entry.id) {
-      entries.push(entry);
+    if (last === undefined || last.machine.id < place.machine.id) {
+      places.push(place);
       return;
     }
-    const at = lowerBound(entries, entry, byId, this.#first);
-    // It was here before, if perhaps as another entry.
-    if (entries[at]?.id === entry.id) {
-      entries[at] = entry;
+    const at = lowerBound(places, place, byId, this.#first);
+    // It was here before, if perhaps as another place.
+    if (places[at]?.machine.id === place.machine.id) {
+      places[at] = place;
       return;
     }
     if (at > this.#first || at === 0) {
-      entries.splice(at, 0, entry);
+      places.splice(at, 0, place);
       return;
     }
     this.#first -= 1;
-    entries[this.#first] = entry;
+    places[this.#first] = place;
   }
 
   /** A machine is no longer here. */
   leave(): void {
     this.#size -= 1;
     const load = this.#load;
-    const entries = this.#entries;
-    while (this.#first < entries.length && entries[this.#first]?.load !== load) this.#first += 1;
-    if (entries.length <= 2 * this.#size + fewLeft) return;
-    this.#entries = entries.slice(this.#first).filter((entry) => entry.load === load);
+    const places = this.#places;
+    while (this.#first < places.length && places[this.#first]?.load !== load) this.#first += 1;
+    if (places.length <= 2 * this.#size + fewLeft) return;
+    this.#places = places.slice(this.#first).filter((place) => place.load === load);
     this.#first = 0;
   }
 
   /** Whether one of the machines, asked in order of id, is accepted. */
-  some(accepts: (machineId: string) => boolean): boolean {
-    for (let at = this.#first; at < this.#entries.length; at += 1) {
-      const entry = this.#entries[at];
-      if (entry?.load === this.#load && accepts(entry.id)) return true;
+  some(accepts: (machine: Machine) => boolean): boolean {
+    for (let at = this.#first; at < this.#places.length; at += 1) {
+      const place = this.#places[at];
+      if (place?.load === this.#load && accepts(place.machine)) return true;
     }
     return false;
   }
 
   /** By id. */
-  *machines(): Generator<string> {
-    for (let at = this.#first; at < this.#entries.length; at += 1) {
-      const entry = this.#entries[at];
-      if (entry?.load === this.#load) yield entry.id;
+  *machines(): Generator<Machine> {
+    for (let at = this.#first; at < this.#places.length; at += 1) {
+      const place = this.#places[at];
+      if (place?.load === this.#load) yield place.machine;
     }
   }
 }
 
-function byId(left: Entry, right: Entry): number {
-  return compareText(left.id, right.id);
+function byId(left: MachinePlace, right: MachinePlace): number {
+  return compareText(left.machine.id, right.machine.id);
 }
 
 /** Not worth an array of their own. */

@@ -25,11 +25,9 @@ export function pickMachine(
   let picked: Machine | undefined;
   let lowest = Number.POSITIVE_INFINITY;
   let looks = 0;
-  findCandidate(model, unit, hints, (machineId) => {
+  findCandidate(model, unit, hints, (machine) => {
     looks += 1;
-    const machine = model.machine(machineId);
-    if (machine === undefined) return false;
-    const failed = failureRank(reschedule, machineId);
+    const failed = failureRank(reschedule, machine.id);
     const rank = (machine.unsteady ? 2 : 0) + (failed === 2 ? 4 : failed);
     if (lowest <= rank || obstacle(model, unit, machine) !== undefined) return false;
     picked = machine;
@@ -44,19 +42,22 @@ function findCandidate(
   model: ClusterModel,
   unit: ReadableUnit,
   hints: Hints,
-  accepts: (machineId: string) => boolean,
+  accepts: (machine: Machine) => boolean,
 ): void {
   const few = fewCandidates(model, unit, hints);
   if (few === undefined) {
     const acceptsOfHints =
-      hints === everywhere ? accepts : (machineId: string) => hints.has(machineId) && accepts(machineId);
+      hints === everywhere ? accepts : (machine: Machine) => hints.has(machine.id) && accepts(machine);
     LoadIndex.find(loadsFor(model, unit), acceptsOfHints);
     return;
   }
   [...few]
     .filter((candidate) => model.isOpen(candidate) && (hints === everywhere || hints.has(candidate)))
     .sort((left, right) => model.load(left) - model.load(right) || compareText(left, right))
-    .some(accepts);
+    .some((candidate) => {
+      const machine = model.machine(candidate);
+      return machine !== undefined && accepts(machine);
+    });
 }
 
 /** So few machines that going through them beats going through all by load; undefined when there are none such. */

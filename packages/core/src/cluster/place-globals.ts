@@ -24,7 +24,7 @@ function globalTasks(model: ClusterModel, dirty: Dirty): ReadonlyMap<string, Rea
     if (machines === everywhere && model.globals.has(unit)) wide.add(unit);
   }
   const tasks = new Map<string, ReadonlySet<string>>();
-  if (wide.size > 0) for (const machineId of model.loads.ascending()) tasks.set(machineId, wide);
+  if (wide.size > 0) for (const { id } of model.loads.ascending()) tasks.set(id, wide);
   for (const [unit, machines] of dirty.retries) {
     if (machines === everywhere || !model.globals.has(unit)) continue;
     for (const machineId of machines) {
@@ -44,6 +44,7 @@ function placeGlobal(draft: Draft, name: string, machine: Machine): void {
     return;
   if (obstacle(model, unit, machine) !== undefined) return;
   draft.assign(
+    unit,
     {
       machineId: machine.id,
       unit: name,

@@ -43,8 +43,7 @@ export function rescheduledPart(model: ClusterModel, unit: ReadableUnit): { read
 /** Another machine is able to take the unit. */
 export function canRunElsewhere(model: ClusterModel, unit: ReadableUnit, machineId: string): boolean {
   for (const other of model.loads.ascending()) {
-    const machine = other === machineId ? undefined : model.machine(other);
-    if (machine !== undefined && obstacle(model, unit, machine) === undefined) return true;
+    if (other.id !== machineId && obstacle(model, unit, other) === undefined) return true;
   }
   return false;
 }

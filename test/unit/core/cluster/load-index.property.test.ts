@@ -1,6 +1,7 @@
+import type { Machine } from "@fleet/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { LoadIndex } from "../../../../packages/core/src/cluster/load-index.ts";
+import { LoadIndex, type MachinePlace } from "../../../../packages/core/src/cluster/load-index.ts";
 
 /** Few, so that machines meet in a bucket, leave it and come back; more than stay behind in one unnoticed. */
 const machineIds = Array.from({ length: 100 }, (_, index) => `m${String(index).padStart(2, "0")}`);
@@ -13,68 +14,96 @@ const change = fc.record({
 /** All of load 0, then the first ones one after the other given a unit: what placing thousands of units does. */
 const filled = machineIds.map((machineId) => ({ machineId, load: 0 }));
 
+/** An index, and where in it each machine is. */
+class Indexed {
+  readonly index = new LoadIndex();
+  readonly #places = new Map<string, MachinePlace>();
+
+  /** Adds the machine or moves it; undefined takes it out. */
+  set(machineId: string, load: number | undefined): void {
+    const place = this.#places.get(machineId);
+    if (load === undefined) {
+      if (place !== undefined) this.index.remove(place);
+      this.#places.delete(machineId);
+    } else if (place === undefined) this.#places.set(machineId, this.index.add(machine(machineId), load));
+    else this.index.move(place, load);
+  }
+
+  of(machineId: string): number | undefined {
+    return this.#places.get(machineId)?.load;
+  }
+
+  ascending(): readonly string[] {
+    return [...this.index.ascending()].map(({ id }) => id);
+  }
+}
+
+function machine(id: string): Machine {
+  return { id, publicIp: "", metadata: new Map(), registration: 1, leaving: false };
+}
+
 function ascending(loads: ReadonlyMap<string, number>): readonly string[] {
   return [...loads]
     .sort(([leftId, left], [rightId, right]) => left - right || (leftId < rightId ? -1 : 1))
     .map(([machineId]) => machineId);
 }
 
+function indexesOf(several: readonly Indexed[]): readonly LoadIndex[] {
+  return several.map(({ index }) => index);
+}
+
 describe("the load index", () => {
   test("is in order of load and id after any changes, also when asked after each", () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 300 }), (changes) => {
-        const index = new LoadIndex();
+        const indexed = new Indexed();
         const loads = new Map<string, number>();
         for (const { machineId, load } of [...filled, ...changes]) {
-          if (load === undefined) {
-            index.delete(machineId);
-            loads.delete(machineId);
-          } else {
-            index.set(machineId, load);
-            loads.set(machineId, load);
-          }
-          expect(index.of(machineId)).toBe(load ?? 0);
+          indexed.set(machineId, load);
+          if (load === undefined) loads.delete(machineId);
+          else loads.set(machineId, load);
+          expect(indexed.of(machineId)).toBe(load);
         }
-        expect([...index.ascending()]).toEqual(ascending(loads));
-        expect(index.size).toBe(loads.size);
+        expect(indexed.ascending()).toEqual(ascending(loads));
+        expect(indexed.index.size).toBe(loads.size);
       }),
     );
   });
 
   test("fills machines evenly, and takes placements back", () => {
-    const index = new LoadIndex();
+    const indexed = new Indexed();
     const loads = new Map<string, number>();
     const set = (machineId: string, load: number): void => {
-      index.set(machineId, load);
+      indexed.set(machineId, load);
       loads.set(machineId, load);
     };
     for (const { machineId, load } of filled) set(machineId, load);
     const placed: string[] = [];
     for (let unit = 0; unit < 250; unit += 1) {
-      const [least] = index.ascending();
+      const [least] = indexed.ascending();
       expect(least).toBe(ascending(loads)[0]);
       if (least === undefined) continue;
       placed.push(least);
-      set(least, index.of(least) + 1);
+      set(least, (indexed.of(least) ?? 0) + 1);
     }
     for (const machineId of placed.reverse()) {
-      set(machineId, index.of(machineId) - 1);
-      expect([...index.ascending()]).toEqual(ascending(loads));
+      set(machineId, (indexed.of(machineId) ?? 0) - 1);
+      expect(indexed.ascending()).toEqual(ascending(loads));
     }
   });
 
   test("merges several that share no machine", () => {
     fc.assert(
       fc.property(fc.array(change, { maxLength: 200 }), (changes) => {
-        const indexes = [new LoadIndex(), new LoadIndex(), new LoadIndex()];
+        const several = [new Indexed(), new Indexed(), new Indexed()];
         const loads = new Map<string, number>();
         for (const { machineId, load = 0 } of changes) {
-          indexes[Number(machineId.slice(1)) % indexes.length]?.set(machineId, load);
+          several[Number(machineId.slice(1)) % several.length]?.set(machineId, load);
           loads.set(machineId, load);
         }
         const shown: string[] = [];
-        LoadIndex.find(indexes, (machineId) => {
-          shown.push(machineId);
+        LoadIndex.find(indexesOf(several), ({ id }) => {
+          shown.push(id);
           return false;
         });
         expect(shown).toEqual(ascending(loads));
@@ -83,11 +112,11 @@ describe("the load index", () => {
   });
 
   test.each([1, 3])("of %i shows machines until one is accepted", (many) => {
-    const indexes = Array.from({ length: many }, () => new LoadIndex());
-    for (const [at, { machineId, load }] of filled.entries()) indexes[at % many]?.set(machineId, load);
+    const several = Array.from({ length: many }, () => new Indexed());
+    for (const [at, { machineId, load }] of filled.entries()) several[at % many]?.set(machineId, load);
     const shown: string[] = [];
-    LoadIndex.find(indexes, (machineId) => {
-      shown.push(machineId);
+    LoadIndex.find(indexesOf(several), ({ id }) => {
+      shown.push(id);
       return shown.length === 2;
     });
     expect(shown).toEqual(machineIds.slice(0, 2));
