@@ -16,6 +16,7 @@ export {
 } from "./cluster/eligibility.ts";
 export { type Closed, explain, type PendingCause, type Verdict } from "./cluster/explain.ts";
 export type { Obstacle, PushObstacle } from "./cluster/obstacle.ts";
+export { unreadable } from "./cluster/occupancy.ts";
 export { type PlanOptions, plan, planningRound } from "./cluster/plan.ts";
 export {
   type Assignment,
@@ -51,6 +52,7 @@ export type {
   Step,
   UpdateReason,
 } from "./cluster/step.ts";
+export { Tally } from "./cluster/tally.ts";
 export {
   type Cause,
   explainUnit,

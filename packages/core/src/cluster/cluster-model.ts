@@ -75,7 +75,7 @@ export class ClusterModel {
 
   /** Present, readable, not leaving: units may be placed here. */
   isOpen(machineId: string): boolean {
-    return this.#machineIndex.loads.has(machineId);
+    return this.#machineIndex.has(machineId);
   }
 
   /** The engine has told the machine's agent that this registration is taken into account. */
@@ -172,6 +172,16 @@ export class ClusterModel {
 
   assignedOn(machineId: string): ReadonlyMap<string, Assignment | Unreadable> {
     return this.#occupancy.assignedOn(machineId);
+  }
+
+  /** Some assignment orders this unit file. */
+  isFileOrdered(hash: string): boolean {
+    return this.#occupancy.isFileOrdered(hash);
+  }
+
+  /** Some assignment cannot be read: it may order any unit file. */
+  get hasUnreadableAssignment(): boolean {
+    return this.#occupancy.hasUnreadableAssignment;
   }
 
   machinesOf(unit: string): Values {
@@ -314,13 +324,13 @@ export class ClusterModel {
   /** The machine's agent publishes a state row for the unit (readable or not). */
   setState(machineId: string, unit: string): void {
     if (this.#occupancy.hasRow(machineId, unit)) return;
-    this.#occupancy.setRow(machineId, unit, true);
+    this.#occupancy.setRow(machineId, unit, true, this.#isExacting(unit));
     this.#undo?.push({ machineId, unit, former: "row" });
   }
 
   removeState(machineId: string, unit: string): void {
     if (!this.#occupancy.hasRow(machineId, unit)) return;
-    this.#occupancy.setRow(machineId, unit, false);
+    this.#occupancy.setRow(machineId, unit, false, this.#isExacting(unit));
     if (this.isAssigned(machineId, unit)) return;
     this.#retry(unit, this.#units.globals.has(unit) ? machineId : everywhere);
     this.#freed(machineId, unit, this.readableUnit(unit));
@@ -426,7 +436,7 @@ export class ClusterModel {
   }
 
   #takeBack({ machineId, unit, former }: Applied): void {
-    if (former === "row") this.#occupancy.setRow(machineId, unit, false);
+    if (former === "row") this.#occupancy.setRow(machineId, unit, false, this.#isExacting(unit));
     else this.#applyAssignment(machineId, unit, former);
   }
 
@@ -440,9 +450,9 @@ export class ClusterModel {
     const former = this.#units.readable(name);
     const wasUndecided = this.undecided.has(name);
     this.#units.set(name, unit, this.machinesOf(name).size > 0);
-    const readable = this.#units.readable(name);
-    // Whatever its target: a unit that is being stopped still keeps others away.
-    this.#occupancy.setExacting(name, readable !== undefined && isExacting(readable));
+    const wasExacting = former !== undefined && isExacting(former);
+    const exacting = this.#isExacting(name);
+    if (exacting !== wasExacting) this.#occupancy.setExacting(name, exacting);
     this.#dirty.changed(name);
     if (wasUndecided && !this.undecided.has(name)) {
       for (const machineId of this.#settlements.sparing()) {
@@ -452,6 +462,12 @@ export class ClusterModel {
     if (former === undefined) return;
     for (const machineId of this.machinesOf(name)) this.#freed(machineId, name, former);
     for (const machineId of this.#occupancy.rowMachines(name)) this.#freed(machineId, name, former);
+  }
+
+  /** Whatever its target: a unit that is being stopped still keeps others away. */
+  #isExacting(unit: string): boolean {
+    const known = this.readableUnit(unit);
+    return known !== undefined && isExacting(known);
   }
 
   #exclusiveHoldChanged(unit: string): void {
@@ -473,7 +489,10 @@ export class ClusterModel {
   ): void {
     this.#writeAssignment(machineId, unit, former, entry);
     // This machine is one of them now.
-    for (const other of this.machinesOf(unit)) if (other !== decidedFor) this.#dirty.suspect(other, unit);
+    const machines = this.machinesOf(unit);
+    if (machines.size > 1 || decidedFor === undefined) {
+      for (const other of machines) if (other !== decidedFor) this.#dirty.suspect(other, unit);
+    }
     for (const awaiting of this.#occupancy.awaiting(machineId, unit))
       this.#dirty.suspect(machineId, awaiting);
     for (const follower of this.#units.followers(unit)) this.#retry(follower, machineId);
@@ -490,11 +509,8 @@ export class ClusterModel {
   }
 
   #applyAssignment(machineId: string, unit: string, entry: Assignment | Unreadable | undefined): void {
-    this.#occupancy.setAssignment(machineId, unit, entry);
-    const machine = this.machine(machineId);
-    if (machine !== undefined && this.isOpen(machineId)) {
-      this.#machineIndex.setLoad(machine, this.load(machineId));
-    }
+    this.#occupancy.setAssignment(machineId, unit, entry, this.#isExacting(unit));
+    this.#machineIndex.setLoad(machineId, this.load(machineId));
     this.#units.setPlaced(unit, entry !== undefined || this.machinesOf(unit).size > 0);
   }
 

@@ -4,6 +4,9 @@ import { isDecidable, missingPeer } from "./obstacle.ts";
 import { sorted } from "./order.ts";
 import type { Assignment } from "./records.ts";
 import type { AssignReason, LeaveReason, Step, UpdateReason } from "./step.ts";
+import type { ReadableUnit } from "./unit-standing.ts";
+
+const nobody: ReadonlySet<string> = new Set();
 
 /**
  * The steps decided so far, each applied to the (speculating) model at once, so that the next decision sees it.
@@ -19,6 +22,8 @@ export class Draft {
   readonly steps: Step[] = [];
   /** Machines looked at for units that wait for one: what planning takes. */
   looks = 0;
+  /** All steps are placements that rest on nothing but the unit and the machine: nothing can stand against them. */
+  onlyPlainPlacements = true;
   /** Unit → the present machines that it was withdrawn from. */
   readonly #withdrawn = new Map<string, Set<string>>();
 
@@ -43,14 +48,14 @@ export class Draft {
       this.model.setState(machineId, unit);
     }
     this.model.removeAssignment(machineId, unit);
+    this.onlyPlainPlacements = false;
     this.steps.push({ kind: "withdraw", machineId, unit, reason });
   }
 
   /** Withdraws, among `suspects` of the machine, the units whose MachineOf no longer holds, and what follows them. */
-  withdrawFollowers(machineId: string, suspects: Iterable<string>): void {
+  withdrawFollowers(machineId: string, suspects: ReadonlySet<string>): void {
     const { model } = this;
-    let round = suspects;
-    for (;;) {
+    for (let round = suspects; round.size > 0; round = this.takeSuspects(machineId)) {
       const leaving: { readonly unit: string; readonly peer: string }[] = [];
       for (const name of sorted(round)) {
         const unit = model.readableUnit(name);
@@ -62,25 +67,28 @@ export class Draft {
       }
       if (leaving.length === 0) return;
       for (const { unit, peer } of leaving) this.withdraw(machineId, unit, { kind: "machine_of", peer });
-      round = this.takeSuspects(machineId);
     }
   }
 
   update(assignment: Assignment, reason: UpdateReason): void {
     this.model.setAssignment(assignment);
+    this.onlyPlainPlacements = false;
     this.steps.push({ kind: "update", assignment, reason });
   }
 
-  assign(assignment: Assignment, reason: AssignReason): void {
+  assign({ requirements }: ReadableUnit, assignment: Assignment, reason: AssignReason): void {
     this.model.setAssignment(assignment, { decided: true });
     // What was just made as it should be is not looked at again.
     this.dirt.suspects.get(assignment.machineId)?.delete(assignment.unit);
+    if (assignment.awaits.length > 0 || requirements.exclusive !== undefined)
+      this.onlyPlainPlacements = false;
     this.steps.push({ kind: "assign", assignment, reason });
   }
 
   /** The units of the machine that earlier steps may have made leave. */
   takeSuspects(machineId: string): ReadonlySet<string> {
-    const suspects = this.dirt.suspects.get(machineId) ?? new Set();
+    const suspects = this.dirt.suspects.get(machineId);
+    if (suspects === undefined) return nobody;
     this.dirt.suspects.delete(machineId);
     return suspects;
   }

@@ -97,12 +97,13 @@ export function metadataMismatch(
 
 /** Why two units may not share a machine: it is enough that one of them says so. No unit conflicts with itself. */
 export function conflictBetween(a: Occupant, b: Occupant): Conflict | undefined {
-  if (a.name === b.name) return undefined;
-  return declaredConflict(a, b) ?? declaredConflict(b, a);
+  return declaredConflict(a, b.name) ?? declaredConflict(b, a.name);
 }
 
-function declaredConflict(declarer: Occupant, other: Occupant): Conflict | undefined {
-  const glob = declarer.requirements?.conflicts.find((pattern) => matchGlob(pattern, other.name));
+/** The conflict that the unit itself declares with one of this name. */
+export function declaredConflict(declarer: Occupant, other: string): Conflict | undefined {
+  if (declarer.name === other) return undefined;
+  const glob = declarer.requirements?.conflicts.find((pattern) => matchGlob(pattern, other));
   return glob === undefined ? undefined : { declaredBy: declarer.name, glob };
 }
 

@@ -1,6 +1,7 @@
 import type { ClusterModel } from "./cluster-model.ts";
 import {
   conflictBetween,
+  declaredConflict,
   type Ineligibility,
   matchesMachineId,
   metadataMismatch,
@@ -96,15 +97,18 @@ export function isDecidable(model: ClusterModel, machineId: string, unit: string
 
 /** An occupant that conflicts with the unit or replaces it. */
 function crowding(model: ClusterModel, unit: ReadableUnit, machineId: string): Ineligibility | undefined {
-  // Who asks for nothing can only be kept away by those who do.
-  const others =
-    unit.requirements.conflicts.length > 0 ? model.occupants(machineId) : model.exactingOccupants(machineId);
   let conflicting: string | undefined;
   let replacer: string | undefined;
-  for (const name of others) {
+  // What keeps the unit away by its own word; what the unit keeps away is found by name alone.
+  for (const name of model.exactingOccupants(machineId)) {
     const other = occupant(model, name);
     if (conflictBetween(unit, other) !== undefined) conflicting = lower(conflicting, name);
     if (replacesUnit(other, unit) !== undefined) replacer = lower(replacer, name);
+  }
+  if (unit.requirements.conflicts.length > 0) {
+    for (const name of model.occupants(machineId)) {
+      if (declaredConflict(unit, name) !== undefined) conflicting = lower(conflicting, name);
+    }
   }
   if (conflicting !== undefined) {
     const conflict = conflictBetween(unit, occupant(model, conflicting));
@@ -151,13 +155,12 @@ function pushObstacle(
 /** Another machine is able to take the unit, without having to push anything off in turn. */
 function canRunElsewhere(model: ClusterModel, unit: ReadableUnit, machineId: string): boolean {
   for (const other of model.loads.ascending()) {
-    const machine = model.machine(other);
-    if (machine === undefined || other === machineId) continue;
+    if (other.id === machineId) continue;
     const able =
-      misfit(unit, machine) === undefined &&
-      missingPeer(model, unit, other) === undefined &&
-      crowding(model, unit, other) === undefined &&
-      pushedBy(model, unit, other).length === 0;
+      misfit(unit, other) === undefined &&
+      missingPeer(model, unit, other.id) === undefined &&
+      crowding(model, unit, other.id) === undefined &&
+      pushedBy(model, unit, other.id).length === 0;
     if (able) return true;
   }
   return false;

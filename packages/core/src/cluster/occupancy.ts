@@ -1,5 +1,6 @@
 import { Multimap, type Values } from "./multimap.ts";
 import type { Assignment } from "./records.ts";
+import { Tally } from "./tally.ts";
 
 /** A record that is there and cannot be read: it is kept, and nothing is decided about what it names. */
 export const unreadable = "unreadable" as const;
@@ -13,7 +14,7 @@ const nobody: readonly string[] = [];
  *
  * Invariants:
  * - `machinesOf` and `rowMachines` are the exact inverses of `assignedOn` and `rowsOn`;
- * - `exactingOn` holds those of a machine's occupants, by assignment or by row, that `setExacting` was told of.
+ * - `exactingOn` holds those of a machine's occupants, by assignment or by row, that were last said to be exacting.
  */
 export class Occupancy {
   readonly #assigned = new Map<string, Map<string, Assignment | Unreadable>>();
@@ -22,7 +23,8 @@ export class Occupancy {
   readonly #awaitingOn = new Multimap();
   readonly #rowsOn = new Multimap();
   readonly #rowMachines = new Multimap();
-  readonly #exacting = new Set<string>();
+  /** Unit files that assignments order; one that cannot be read counts as `unreadable`. */
+  readonly #files = new Tally();
   readonly #exactingOn = new Multimap();
 
   assignment(machineId: string, unit: string): Assignment | Unreadable | undefined {
@@ -80,11 +82,8 @@ export class Occupancy {
     return this.#exactingOn.get(machineId);
   }
 
-  /** Whether the unit, wherever it is, keeps others away. */
+  /** The unit, wherever it is, keeps others away from now on, or no longer. */
   setExacting(unit: string, exacting: boolean): void {
-    if (this.#exacting.has(unit) === exacting) return;
-    if (exacting) this.#exacting.add(unit);
-    else this.#exacting.delete(unit);
     for (const machines of [this.machinesOf(unit), this.rowMachines(unit)]) {
       for (const machineId of machines) {
         if (exacting) this.#exactingOn.add(machineId, unit);
@@ -93,8 +92,27 @@ export class Occupancy {
     }
   }
 
-  setAssignment(machineId: string, unit: string, entry: Assignment | Unreadable | undefined): void {
+  /** Some assignment orders this unit file. */
+  isFileOrdered(hash: string): boolean {
+    return this.#files.has(hash);
+  }
+
+  /** Some assignment orders nobody knows what. */
+  get hasUnreadableAssignment(): boolean {
+    return this.#files.has(unreadable);
+  }
+
+  /** `exacting`: the unit keeps others away, see `setExacting`. */
+  setAssignment(
+    machineId: string,
+    unit: string,
+    entry: Assignment | Unreadable | undefined,
+    exacting: boolean,
+  ): void {
     const units = this.#assigned.get(machineId);
+    const former = units?.get(unit);
+    if (entry !== undefined) this.#files.add(fileOf(entry));
+    if (former !== undefined) this.#files.remove(fileOf(former));
     if (entry !== undefined && entry !== unreadable && entry.awaits.length > 0) {
       this.#awaitingOn.add(machineId, unit);
     } else this.#awaitingOn.delete(machineId, unit);
@@ -102,16 +120,17 @@ export class Occupancy {
       units?.delete(unit);
       if (units?.size === 0) this.#assigned.delete(machineId);
       this.#machinesOf.delete(unit, machineId);
-      this.#reviewExacting(machineId, unit);
+      this.#noteExacting(machineId, unit, exacting);
       return;
     }
     if (units === undefined) this.#assigned.set(machineId, new Map([[unit, entry]]));
     else units.set(unit, entry);
     this.#machinesOf.add(unit, machineId);
-    this.#reviewExacting(machineId, unit);
+    this.#noteExacting(machineId, unit, exacting);
   }
 
-  setRow(machineId: string, unit: string, there: boolean): void {
+  /** `exacting`: see `setAssignment`. */
+  setRow(machineId: string, unit: string, there: boolean, exacting: boolean): void {
     if (there) {
       this.#rowsOn.add(machineId, unit);
       this.#rowMachines.add(unit, machineId);
@@ -119,12 +138,16 @@ export class Occupancy {
       this.#rowsOn.delete(machineId, unit);
       this.#rowMachines.delete(unit, machineId);
     }
-    this.#reviewExacting(machineId, unit);
+    this.#noteExacting(machineId, unit, exacting);
   }
 
-  #reviewExacting(machineId: string, unit: string): void {
-    if (!this.#exacting.has(unit)) return;
+  #noteExacting(machineId: string, unit: string, exacting: boolean): void {
+    if (!exacting) return;
     if (this.occupies(machineId, unit)) this.#exactingOn.add(machineId, unit);
     else this.#exactingOn.delete(machineId, unit);
   }
+}
+
+function fileOf(entry: Assignment | Unreadable): string {
+  return entry === unreadable ? unreadable : entry.hash;
 }

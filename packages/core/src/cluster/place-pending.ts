@@ -39,10 +39,10 @@ export function placePending(draft: Draft, dirty: Dirty, looks: number): Tried {
     }
     const next = draft.looks < looks ? queue.next() : undefined;
     if (next === undefined) return { units, left: queue.left() };
-    units.add(next.unit.name);
     const stepsBefore = draft.steps.length;
     place(draft, next.unit, next.hints);
     const placed = draft.steps.length > stepsBefore;
+    if (!placed) units.add(next.unit.name);
     const pushed = draft.steps.length > stepsBefore + 1;
     // Whether a unit may be pushed off depends on every other machine: too far-reaching to index.
     if (pushed || (placed && draft.model.followers(next.unit.name).size > 0)) {
@@ -111,6 +111,7 @@ function assignTo(draft: Draft, unit: ReadableUnit, machine: Machine, why: "leas
   draft.withdrawFollowers(machine.id, draft.takeSuspects(machine.id));
   const awaits = awaitedBy(model, unit, machine.id);
   draft.assign(
+    unit,
     {
       machineId: machine.id,
       unit: name,
@@ -137,8 +138,8 @@ class RetryQueue {
   }
 
   add(name: string, hints: Hints): void {
-    const unit = this.#model.readableUnit(name);
-    if (unit === undefined || !this.#model.unplaced.has(name)) return;
+    const unit = this.#model.unplaced.has(name) ? this.#model.readableUnit(name) : undefined;
+    if (unit === undefined) return;
     const known = this.#hints.get(name);
     if (known === undefined) {
       this.#hints.set(name, hints);
@@ -161,7 +162,7 @@ class RetryQueue {
       if (unit === undefined) return undefined;
       const hints = this.#hints.get(unit.name);
       this.#hints.delete(unit.name);
-      if (hints !== undefined && this.#model.unplaced.has(unit.name)) return { unit, hints };
+      if (hints !== undefined) return { unit, hints };
     }
   }
 }

@@ -8,7 +8,7 @@ import { placeGlobals } from "./place-globals.ts";
 import { placePending } from "./place-pending.ts";
 import type { Machine, Spared } from "./records.ts";
 import { sameSpared, sparedUnits } from "./settlements.ts";
-import type { PendingUnit, Plan, Step } from "./step.ts";
+import type { PendingUnit, Plan } from "./step.ts";
 
 // What must change, then where it goes:
 //
@@ -64,8 +64,7 @@ export function plan(model: ClusterModel, dirty: Dirty, options: PlanOptions = {
     updateInPlace(draft, scope);
     placeGlobals(draft, dirty);
     const { units, left } = placePending(draft, dirty, looks);
-    const kept =
-      keepPlacements && draft.steps.length > 0 && draft.steps.every((step) => isPlainPlacement(model, step));
+    const kept = keepPlacements && draft.steps.length > 0 && draft.onlyPlainPlacements;
     // A machine may stop what it has not been assigned only once nothing is left to be decided. Kept placements go by
     // themselves: registrations are confirmed in a plan of their own, once these have come true.
     const complete = !kept && dirty.complete && left.size === 0;
@@ -86,12 +85,6 @@ export function plan(model: ClusterModel, dirty: Dirty, options: PlanOptions = {
     };
   };
   return model.speculate(decide, ({ kept }) => kept);
-}
-
-/** It rests on nothing but the unit and the machine, and nothing can stand against it. */
-function isPlainPlacement(model: ClusterModel, step: Step): boolean {
-  if (step.kind !== "assign" || step.assignment.awaits.length > 0) return false;
-  return model.readableUnit(step.assignment.unit)?.requirements.exclusive === undefined;
 }
 
 function settle(draft: Draft, dirty: Dirty): void {

@@ -48,6 +48,9 @@ export class UnitIndex {
     const unit = record === undefined || record === unreadable ? undefined : readable(record);
     if (unit === undefined) this.#readable.delete(name);
     else this.#readable.set(name, unit);
+    // What it was in for the requirements that it had.
+    this.unplaced.conflicting.delete(name);
+    this.unplaced.replacing.delete(name);
     for (const peer of unit?.requirements.machineOf ?? []) this.#followers.add(peer, name);
     const unknown = unit === undefined && record !== undefined;
     put(this.undecided, name, unknown && (record === unreadable || record.target !== "inactive"));
@@ -57,11 +60,13 @@ export class UnitIndex {
 
   /** The unit has (or no longer has) an assignment. */
   setPlaced(name: string, placed: boolean): void {
-    const unit = placed ? undefined : this.#readable.get(name);
-    const waits = unit !== undefined && unit.target !== "inactive" && !unit.requirements.global;
-    put(this.unplaced.all, name, waits);
-    put(this.unplaced.conflicting, name, waits && unit.requirements.conflicts.length > 0);
-    put(this.unplaced.replacing, name, waits && unit.requirements.replaces.length > 0);
+    const unit = this.#readable.get(name);
+    const waits = !placed && unit !== undefined && unit.target !== "inactive" && !unit.requirements.global;
+    const { all, conflicting, replacing } = this.unplaced;
+    put(all, name, waits);
+    // Most units do neither, and are in none of these.
+    if (unit === undefined || unit.requirements.conflicts.length > 0) put(conflicting, name, waits);
+    if (unit === undefined || unit.requirements.replaces.length > 0) put(replacing, name, waits);
   }
 }
 

@@ -1,4 +1,4 @@
-import { ClusterModel } from "@fleet/core";
+import { ClusterModel, unreadable } from "@fleet/core";
 import { assertNever, type Logger } from "@fleet/runtime";
 import type { Change } from "../changes.ts";
 import type { EngineWrite } from "../commit.ts";
@@ -10,7 +10,7 @@ import { UnitProjection } from "./unit-projection.ts";
 /** Keeps a cluster model in step with the registry. Records that cannot be read are logged and never taken for absent. */
 export class Projection {
   readonly model = new ClusterModel();
-  readonly bodies = new BodyReferences();
+  readonly bodies = new BodyReferences(this.model);
   readonly #units = new UnitProjection(this.model);
   readonly machines = new MachineProjection(this.model);
   readonly #restarts = new RestartProjection(this.model);
@@ -77,9 +77,10 @@ export class Projection {
   }
 
   #applyAssignment({ machineId, unit, entry }: Extract<Change, { kind: "assignment" }>): void {
-    this.bodies.applyAssignment(machineId, unit, entry);
     // The echo of what is in the model since it was decided: nearly all of them are.
     if (entry.status === "present" && this.model.isOrdered(machineId, unit, entry.value)) return;
+    const former = this.model.assignment(machineId, unit);
+    if (former !== undefined && former !== unreadable) this.bodies.released(former.hash);
     if (entry.status === "absent") this.model.removeAssignment(machineId, unit);
     else if (entry.status === "corrupt") this.model.setAssignmentUnreadable(machineId, unit);
     else {
