@@ -57,6 +57,7 @@ export function planWrites(
   return { writes: [...writes.values()], cancelled };
 }
 
-function assign({ machineId, unit, ...record }: Assignment): EngineWrite {
-  return { op: "assign", machineId, unit, record };
+function assign(assignment: Assignment): EngineWrite {
+  const { machineId, unit } = assignment;
+  return { op: "assign", machineId, unit, record: assignment };
 }

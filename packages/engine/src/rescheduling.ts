@@ -86,15 +86,17 @@ export class RescheduleOnFailure {
     const { clock } = this.#options;
     const nowMs = clock.monotonic();
     if (nowMs >= this.#wakeAtMs) this.#wakeAtMs = Number.POSITIVE_INFINITY;
-    const writes: EngineWrite[] = [];
+    // One a unit: it may have failed on several machines, or be over.
+    const writes = new Map<string, EngineWrite>();
     for (const failure of this.#failures.values()) {
+      const { unit } = failure;
       const record = this.#decide(failure, nowMs, revision);
-      if (record !== undefined) writes.push({ op: "reschedule", unit: failure.unit, record });
+      if (record !== undefined) writes.set(unit, { op: "reschedule", unit, record });
     }
     for (const unit of this.#known) {
-      if (this.#isOver(unit)) writes.push({ op: "forget-reschedule", unit });
+      if (this.#isOver(unit)) writes.set(unit, { op: "forget-reschedule", unit });
     }
-    return writes;
+    return [...writes.values()];
   }
 
   #applyState({ machineId, unit, entry }: Extract<Change, { kind: "state" }>): void {

@@ -24,6 +24,7 @@ export type EngineWrite =
       readonly op: "assign";
       readonly machineId: string;
       readonly unit: string;
+      /** What else it has is not written. */
       readonly record: AssignmentRecord;
     }
   /**
@@ -80,6 +81,19 @@ export type CommitOutcome =
 /** Per commit. With as many the library alone takes about as long for the same keys; twice as many gave no clear gain. */
 const transactionsInFlight = 8;
 
+/** What is carried out whatever has changed meanwhile. */
+type PlainWrite = Extract<
+  EngineWrite,
+  { op: "assign" | "withdraw" | "reschedule" | "forget-reschedule" | "settle" }
+>;
+const plainOperations: ReadonlySet<EngineWrite["op"]> = new Set<PlainWrite["op"]>([
+  "assign",
+  "withdraw",
+  "reschedule",
+  "forget-reschedule",
+  "settle",
+]);
+
 interface Batch {
   readonly compares: readonly Compare[];
   readonly operations: readonly Operation[];
@@ -98,7 +112,7 @@ export class Committer {
   }
 
   /**
-   * Carries out all writes; of several for the same assignment the last counts. "settle" writes go after everything
+   * Carries out all writes, no two of which may be about the same row: etcd refuses that. "settle" writes go after everything
    * else is in the store. A body, restart or exclusive unit that has changed meanwhile is left as it is: the watch tells. Rejects with
    * StoreError, AbortedError or the frozen error; some may then be carried out.
    */
@@ -117,88 +131,87 @@ export class Committer {
   }
 
   #stages(writes: readonly EngineWrite[]): readonly [Iterable<Batch>, Iterable<Batch>] {
-    // etcd refuses a key that is written twice in one transaction. Encoded when their turn comes: etcd has work meanwhile.
-    const assignments = new Map<string, () => Operation>();
-    const settled = new Map<string, () => Operation>();
+    const first: PlainWrite[] = [];
+    const last: PlainWrite[] = [];
     // Each alone in its transaction: one that comes too late must not stop anything else.
     const conditional: Batch[] = [];
     for (const write of writes) {
-      switch (write.op) {
-        case "assign": {
-          const key = this.#keys.assignment(write.machineId, write.unit);
-          assignments.set(key, () => ({ op: "put", key, value: assignmentCodec.encode(write.record) }));
-          break;
-        }
-        case "assign-exclusive":
-          conditional.push(this.#exclusive(write));
-          break;
-        case "release-exclusive": {
-          const key = this.#keys.exclusiveHold(write.unit);
-          conditional.push(unlessChanged(write.heldAt, { op: "delete", from: key }));
-          break;
-        }
-        case "reschedule": {
-          const key = this.#keys.reschedule(write.unit);
-          assignments.set(key, () => ({ op: "put", key, value: rescheduleCodec.encode(write.record) }));
-          break;
-        }
-        case "forget-reschedule": {
-          const key = this.#keys.reschedule(write.unit);
-          assignments.set(key, () => ({ op: "delete", from: key }));
-          break;
-        }
-        case "withdraw": {
-          const key = this.#keys.assignment(write.machineId, write.unit);
-          assignments.set(key, () => ({ op: "delete", from: key }));
-          break;
-        }
-        case "settle": {
-          const { registration, spared = [] } = write;
-          const key = this.#keys.settled(write.machineId);
-          const record = spared.length === 0 ? { registration } : { registration, spared };
-          settled.set(key, () => ({ op: "put", key, value: settledCodec.encode(record) }));
-          break;
-        }
-        case "collect-body": {
-          const key = this.#keys.body(write.hash);
-          conditional.push(unlessChanged(write.modRevision, { op: "delete", from: key }));
-          break;
-        }
-        case "advance-restart": {
-          const key = this.#keys.restart(write.id);
-          const value = restartCodec.encode(write.record);
-          conditional.push(unlessChanged(write.modRevision, { op: "put", key, value }));
-          break;
-        }
-        case "forget-restart": {
-          const key = this.#keys.restart(write.id);
-          conditional.push(unlessChanged(write.modRevision, { op: "delete", from: key }));
-          break;
-        }
-        case "hold-losses": {
-          const key = this.#keys.massLoss();
-          conditional.push({
-            compares: [],
-            operations: [
-              write.record === undefined
-                ? { op: "delete", from: key }
-                : { op: "put", key, value: massLossCodec.encode(write.record) },
-            ],
-          });
-          break;
-        }
-        case "forget-confirmed-losses": {
-          const key = this.#keys.confirmedLosses();
-          const { modRevision, left } = write;
-          const value = confirmedLossesCodec.encode({ machines: left });
-          const operation =
-            left.length === 0 ? ({ op: "delete", from: key } as const) : ({ op: "put", key, value } as const);
-          conditional.push(unlessChanged(modRevision, operation));
-          break;
-        }
+      if (write.op === "settle") last.push(write);
+      else if (isPlain(write)) first.push(write);
+      else conditional.push(this.#conditional(write));
+    }
+    return [this.#batched(first, conditional), this.#batched(last)];
+  }
+
+  *#batched(writes: readonly PlainWrite[], after: readonly Batch[] = []): Generator<Batch, void> {
+    for (const operations of operationBatches(this.#operations(writes))) yield { compares: [], operations };
+    yield* after;
+  }
+
+  /** Encoded when their turn comes: etcd has work meanwhile, and what is encoded takes room. */
+  *#operations(writes: readonly PlainWrite[]): Generator<Operation, void> {
+    for (const write of writes) yield this.#operation(write);
+  }
+
+  #operation(write: PlainWrite): Operation {
+    switch (write.op) {
+      case "assign": {
+        const key = this.#keys.assignment(write.machineId, write.unit);
+        return { op: "put", key, value: assignmentCodec.encode(stored(write.record)) };
+      }
+      case "withdraw":
+        return { op: "delete", from: this.#keys.assignment(write.machineId, write.unit) };
+      case "reschedule": {
+        const key = this.#keys.reschedule(write.unit);
+        return { op: "put", key, value: rescheduleCodec.encode(write.record) };
+      }
+      case "forget-reschedule":
+        return { op: "delete", from: this.#keys.reschedule(write.unit) };
+      case "settle": {
+        const { machineId, registration, spared = [] } = write;
+        const record = spared.length === 0 ? { registration } : { registration, spared };
+        return { op: "put", key: this.#keys.settled(machineId), value: settledCodec.encode(record) };
       }
     }
-    return [batched(assignments.values(), conditional), batched(settled.values())];
+  }
+
+  #conditional(write: Exclude<EngineWrite, PlainWrite>): Batch {
+    switch (write.op) {
+      case "assign-exclusive":
+        return this.#exclusive(write);
+      case "release-exclusive": {
+        const key = this.#keys.exclusiveHold(write.unit);
+        return unlessChanged(write.heldAt, { op: "delete", from: key });
+      }
+      case "collect-body": {
+        const key = this.#keys.body(write.hash);
+        return unlessChanged(write.modRevision, { op: "delete", from: key });
+      }
+      case "advance-restart": {
+        const key = this.#keys.restart(write.id);
+        const value = restartCodec.encode(write.record);
+        return unlessChanged(write.modRevision, { op: "put", key, value });
+      }
+      case "forget-restart": {
+        const key = this.#keys.restart(write.id);
+        return unlessChanged(write.modRevision, { op: "delete", from: key });
+      }
+      case "hold-losses": {
+        const key = this.#keys.massLoss();
+        const operation: Operation =
+          write.record === undefined
+            ? { op: "delete", from: key }
+            : { op: "put", key, value: massLossCodec.encode(write.record) };
+        return { compares: [], operations: [operation] };
+      }
+      case "forget-confirmed-losses": {
+        const key = this.#keys.confirmedLosses();
+        const { modRevision, left } = write;
+        if (left.length === 0) return unlessChanged(modRevision, { op: "delete", from: key });
+        const value = confirmedLossesCodec.encode({ machines: left });
+        return unlessChanged(modRevision, { op: "put", key, value });
+      }
+    }
   }
 
   #exclusive(write: Extract<EngineWrite, { op: "assign-exclusive" }>): Batch {
@@ -260,16 +273,22 @@ export class Committer {
   }
 }
 
-function* batched(
-  operations: Iterable<() => Operation>,
-  after: readonly Batch[] = [],
-): Generator<Batch, void> {
-  for (const batch of operationBatches(encoded(operations))) yield { compares: [], operations: batch };
-  yield* after;
+/** An assignment says where it is as well: that is in the key. */
+function stored(record: AssignmentRecord): AssignmentRecord {
+  const { hash, target, generation, retryOf, awaits, restart, rescheduled } = record;
+  return {
+    hash,
+    target,
+    generation,
+    ...(retryOf === undefined ? {} : { retryOf }),
+    awaits,
+    ...(restart === undefined ? {} : { restart }),
+    ...(rescheduled === undefined ? {} : { rescheduled }),
+  };
 }
 
-function* encoded(operations: Iterable<() => Operation>): Generator<Operation, void> {
-  for (const operation of operations) yield operation();
+function isPlain(write: EngineWrite): write is PlainWrite {
+  return plainOperations.has(write.op);
 }
 
 function unlessChanged(modRevision: number, operation: Extract<Operation, { op: "put" | "delete" }>): Batch {

@@ -98,16 +98,20 @@ export function describeLeading(bench: RegistryBench): void {
         ...record,
       });
 
+      // Where it is stands in the key, and not in the value as well.
+      const where = { machineId: "m1", unit: "u2.service" };
       const again = await registry.commit(
         term,
         [
-          { op: "assign", machineId: "m1", unit: "u1.service", record },
+          { op: "assign", ...where, record: { ...record, ...where } },
           { op: "withdraw", machineId: "m1", unit: "u1.service" },
         ],
         signal,
       );
       expect(again.outcome).toBe("committed");
-      expect(await keysBelow(`${at}assignments/m1/`)).not.toContain("u1.service");
+      expect(await keysBelow(`${at}assignments/m1/`)).not.toContain(`${at}assignments/m1/u1.service`);
+      const [written] = (await bench.raw.range({ from: `${at}assignments/m1/u2.service` })).rows;
+      expect(JSON.parse(written?.value ?? "")).toEqual({ v: 1, ...record });
       await term.resign();
     });
 
