@@ -9,10 +9,11 @@ import { type Machine, orderOf } from "./records.ts";
 import { rescheduledPart } from "./reschedule.ts";
 import type { ReadableUnit } from "./unit-standing.ts";
 
-/** What was looked at, and what there was no room for. */
+/** What came of placing. */
 export interface Tried {
+  /** They could not be placed when they were looked at; some may have been since. */
   readonly units: ReadonlySet<string>;
-  /** Unit → the machines to try it on. */
+  /** What there was no room for: unit → the machines to try it on. */
   readonly left: ReadonlyMap<string, Hints>;
 }
 
