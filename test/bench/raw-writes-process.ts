@@ -1,6 +1,6 @@
 // The library alone, nothing of fleet's, in a process as fresh as that of a new leader: V8 compiles for both of them.
 
-import { Etcd3 } from "etcd3";
+import { Etcd3, Range } from "etcd3";
 
 /** As JSON, the only argument. */
 export interface RawWritesOptions {
@@ -35,14 +35,13 @@ const client = new Etcd3({ hosts: [...endpoints] });
 
 async function readRows(): Promise<readonly Row[]> {
   const rows: Row[] = [];
-  // The last character of the prefix is one below what follows it.
-  const end = Buffer.from(`${from.slice(0, -1)}${String.fromCharCode(from.charCodeAt(from.length - 1) + 1)}`);
-  for (let begin = Buffer.from(from); ; ) {
-    const { kvs, more } = await client.kv.range({ key: begin, range_end: end, limit: PAGE_ROWS });
-    rows.push(...kvs.filter(({ key }) => !key.toString().endsWith(except)));
+  const { start, end } = Range.prefix(from);
+  for (let key = start; ; ) {
+    const { kvs, more } = await client.kv.range({ key, range_end: end, limit: PAGE_ROWS });
+    rows.push(...kvs.filter((row) => !row.key.toString().endsWith(except)));
     const last = kvs.at(-1);
     if (!more || last === undefined) return rows;
-    begin = Buffer.concat([last.key, Buffer.of(0)]);
+    key = Buffer.concat([last.key, Buffer.of(0)]);
   }
 }
 

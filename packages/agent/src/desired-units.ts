@@ -1,4 +1,4 @@
-import type { Assignment, Settled } from "@fleet/core";
+import { type Assignment, orderAlone, type Settled } from "@fleet/core";
 import type { Change, ChangeBatch } from "@fleet/registry";
 
 export interface DesiredUnit {
@@ -50,17 +50,7 @@ export class DesiredUnits {
     this.#unreadable.delete(unit);
     switch (entry.status) {
       case "present": {
-        const { hash, target, generation, retryOf, awaits, restart } = entry.value;
-        const assignment = {
-          machineId: this.#machineId,
-          unit,
-          hash,
-          target,
-          generation,
-          ...(retryOf === undefined ? {} : { retryOf }),
-          awaits,
-          ...(restart === undefined ? {} : { restart }),
-        };
+        const assignment = { machineId: this.#machineId, unit, ...orderAlone(entry.value) };
         this.#units.set(unit, { assignment, assignedAt: entry.modRevision });
         this.#assignments.set(unit, assignment);
         break;

@@ -23,6 +23,7 @@ export {
   type ExclusiveHold,
   exclusiveWaitMs,
   type Machine,
+  orderAlone,
   type Settled,
   type Spared,
   type TargetState,

@@ -1,4 +1,4 @@
-import type { ExclusiveHold, Reschedule, Spared } from "@fleet/core";
+import { type ExclusiveHold, orderAlone, type Reschedule, type Spared } from "@fleet/core";
 import { throwIfAborted } from "@fleet/runtime";
 import type { ClusterGuard } from "./cluster-guard.ts";
 import type { Keyspace } from "./keyspace.ts";
@@ -157,7 +157,7 @@ export class Committer {
     switch (write.op) {
       case "assign": {
         const key = this.#keys.assignment(write.machineId, write.unit);
-        return { op: "put", key, value: assignmentCodec.encode(stored(write.record)) };
+        return { op: "put", key, value: assignmentCodec.encode(orderAlone(write.record)) };
       }
       case "withdraw":
         return { op: "delete", from: this.#keys.assignment(write.machineId, write.unit) };
@@ -271,20 +271,6 @@ export class Committer {
     const leader: KeyValue | undefined = result.results[0]?.[0];
     return leader?.createRevision === term.number ? result.revision : undefined;
   }
-}
-
-/** An assignment says where it is as well: that is in the key. */
-function stored(record: AssignmentRecord): AssignmentRecord {
-  const { hash, target, generation, retryOf, awaits, restart, rescheduled } = record;
-  return {
-    hash,
-    target,
-    generation,
-    ...(retryOf === undefined ? {} : { retryOf }),
-    awaits,
-    ...(restart === undefined ? {} : { restart }),
-    ...(rescheduled === undefined ? {} : { rescheduled }),
-  };
 }
 
 function isPlain(write: EngineWrite): write is PlainWrite {

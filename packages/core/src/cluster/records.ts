@@ -62,6 +62,23 @@ export interface Assignment {
   readonly rescheduled?: number;
 }
 
+/** What an assignment orders of its unit on its machine. */
+export type Order = Omit<Assignment, "machineId" | "unit">;
+
+/** The order alone, of what may have more. */
+export function orderAlone(of: Order): Order {
+  const { hash, target, generation, retryOf, awaits, restart, rescheduled } = of;
+  return {
+    hash,
+    target,
+    generation,
+    ...(retryOf === undefined ? {} : { retryOf }),
+    awaits,
+    ...(restart === undefined ? {} : { restart }),
+    ...(rescheduled === undefined ? {} : { rescheduled }),
+  };
+}
+
 /**
  * The one machine that may be running an exclusive unit. It outlives the assignment: as long as it is there the unit
  * is given to no other machine.

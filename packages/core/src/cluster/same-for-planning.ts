@@ -1,4 +1,4 @@
-import type { Assignment, Machine, Unit } from "./records.ts";
+import type { Machine, Order, Unit } from "./records.ts";
 
 /** Whether a new record of a machine changes nothing about where units may run. */
 export function sameForPlanning(left: Machine, right: Machine): boolean {
@@ -20,9 +20,6 @@ export function sameIntent(left: Unit, right: Unit): boolean {
     (left.requirements === undefined) === (right.requirements === undefined)
   );
 }
-
-/** What an assignment orders of its unit on its machine. */
-export type Order = Omit<Assignment, "machineId" | "unit">;
 
 /** Whether a new assignment of the same unit to the same machine orders nothing else than the former did. */
 export function sameOrder(left: Order, right: Order): boolean {

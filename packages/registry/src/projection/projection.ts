@@ -1,4 +1,4 @@
-import { ClusterModel, unreadable } from "@fleet/core";
+import { ClusterModel, orderAlone, unreadable } from "@fleet/core";
 import { assertNever, type Logger } from "@fleet/runtime";
 import type { Change } from "../changes.ts";
 import type { EngineWrite } from "../commit.ts";
@@ -83,20 +83,7 @@ export class Projection {
     if (former !== undefined && former !== unreadable) this.bodies.released(former.hash);
     if (entry.status === "absent") this.model.removeAssignment(machineId, unit);
     else if (entry.status === "corrupt") this.model.setAssignmentUnreadable(machineId, unit);
-    else {
-      const { hash, target, generation, retryOf, awaits, restart, rescheduled } = entry.value;
-      this.model.setAssignment({
-        machineId,
-        unit,
-        hash,
-        target,
-        generation,
-        ...(retryOf === undefined ? {} : { retryOf }),
-        awaits,
-        ...(restart === undefined ? {} : { restart }),
-        ...(rescheduled === undefined ? {} : { rescheduled }),
-      });
-    }
+    else this.model.setAssignment({ machineId, unit, ...orderAlone(entry.value) });
   }
 
   #applyExclusiveHold({ unit, entry }: Extract<Change, { kind: "exclusive-hold" }>): void {
