@@ -8,12 +8,7 @@ const [program] = await bundleSources({
   checkout,
   root: checkout,
   directory: "fleet-bench",
-  entries: [
-    "test/bench/program.ts",
-    "test/bench/engine-process.ts",
-    "test/bench/agents-process.ts",
-    "test/bench/raw-writes-process.ts",
-  ],
+  entries: ["test/bench/program.ts", "test/bench/engine-process.ts", "test/bench/agents-process.ts"],
 });
 // For all of its processes: they start others with the options that they were started with.
 const profile = process.argv.indexOf("--profile");
