@@ -333,13 +333,16 @@ describe.skipIf(problem !== undefined)(`the dashboard${problem === undefined ? "
     const summaries = Array.from({ length: 100 }, (_, n) => summary(`web@${100 + n}.service`, 1));
     await open("#/", { greeting: snapshot({ machines: [machine(1)], summaries, states: [], events: [] }) });
     await page.setViewportSize({ width, height: 800 });
-    const name = page.locator("td.column-name").first();
-    await name.waitFor();
-    const widthOf = async (): Promise<number> => (await name.boundingBox())?.width ?? 0;
+    await row("web@100.service").waitFor();
+    // Found and measured in one: rows are replaced while the list scrolls.
+    const widthOf = () =>
+      page.evaluate("document.querySelector('td.column-name').getBoundingClientRect().width");
     expect(await widthOf()).toBeGreaterThan(least);
     await page.locator(".unit-table a").first().focus();
     await page.keyboard.press("End");
+    // The row that gets the focus is there before the others have gone.
     await row("web@199.service").waitFor();
+    await row("web@100.service").waitFor({ state: "detached" });
     expect(await widthOf()).toBeGreaterThan(least);
   });
 });
