@@ -3,7 +3,7 @@ import { basename, join } from "node:path";
 import { build } from "esbuild";
 
 /** What reads files of its own package at run time: it is imported from where it is installed. */
-const INSTALLED = ["etcd3", "dbus-next", "@grpc/grpc-js", "cockatiel", "@fleet/lab"];
+const INSTALLED = ["etcd3", "dbus-next", "@grpc/grpc-js", "cockatiel", "protobufjs", "@fleet/lab"];
 
 /**
  * Bundles each entry, a file below `root`, with the sources of the packages there; `root` may be a changed copy of the

@@ -84,7 +84,7 @@ const { outputFiles: bundles } = await build({
   entryPoints: ["src/main.ts"],
   format: "cjs",
   // What only --driver=etcd needs stays outside: etcd's client reads files that lie beside it.
-  external: ["@grpc/grpc-js", "cockatiel", "etcd3", "fastify", "ini", "zod"],
+  external: ["@grpc/grpc-js", "cockatiel", "etcd3", "fastify", "ini", "protobufjs", "zod"],
   plugins: [readWhenUsed, webSocketClient],
   // Node's loader of ES modules would be started for the first of them.
   supported: { "dynamic-import": false },

@@ -1,6 +1,20 @@
-import { type CallOptions, InterceptingCall, type Interceptor } from "@grpc/grpc-js";
+import {
+  type CallInvocationTransformer,
+  type CallOptions,
+  InterceptingCall,
+  type Interceptor,
+} from "@grpc/grpc-js";
 import { noop } from "cockatiel";
-import { Etcd3, type IDuplexStream, type IWatchRequest, type IWatchResponse } from "etcd3";
+import { Etcd3, type IDuplexStream, type IWatchRequest } from "etcd3";
+import {
+  decodeRange,
+  decodeTxn,
+  decodeWatch,
+  encodeRange,
+  encodeTxn,
+  type WatchAnswer,
+} from "./etcd3-messages.ts";
+import type { RangeRequest, RangeResult, TxnRequest, TxnResult } from "./store.ts";
 
 /** How to reach etcd. */
 export interface EtcdCredentials {
@@ -12,10 +26,36 @@ export interface EtcdCredentials {
   readonly key?: Buffer;
 }
 
+/** A watch's requests, and its answers as `decodeWatch` gives them. */
+export type WatchStream = IDuplexStream<IWatchRequest, WatchAnswer>;
+
+/** The library's client by what it really takes and gives: it hands messages on as they are, to the codecs below and from them. */
+interface RowClient {
+  readonly kv: {
+    range(request: RangeRequest, options: CallOptions): Promise<RangeResult>;
+    txn(request: TxnRequest, options: CallOptions): Promise<TxnResult>;
+  };
+  readonly watchClient: { watch(): Promise<WatchStream> };
+}
+
 /** Largest answer taken, in bytes; etcd's own pages of bodies may exceed gRPC's 4 MiB. */
 const maxAnswerBytes = 16 * 1024 * 1024;
 
+/** Per method what makes bytes of its requests, and what reads its answers, instead of what the library has for it. */
+const codecs: ReadonlyMap<string, object> = new Map([
+  ["/etcdserverpb.KV/Range", { requestSerialize: encodeRange, responseDeserialize: decodeRange }],
+  ["/etcdserverpb.KV/Txn", { requestSerialize: encodeTxn, responseDeserialize: decodeTxn }],
+  ["/etcdserverpb.Watch/Watch", { responseDeserialize: decodeWatch }],
+]);
+
+const ownCodecs: CallInvocationTransformer = (call) => {
+  const codec = codecs.get(call.methodDefinition.path);
+  if (codec === undefined) return call;
+  return { ...call, methodDefinition: { ...call.methodDefinition, ...codec } };
+};
+
 const channelOptions = {
+  callInvocationTransformer: ownCodecs,
   "grpc.max_receive_message_length": maxAnswerBytes,
   "grpc.max_send_message_length": maxAnswerBytes,
   // etcd hangs up on clients that ping more often than every 5 s.
@@ -63,16 +103,20 @@ export class Etcd3Endpoint {
     });
   }
 
-  get kv(): Etcd3["kv"] {
-    return this.#client.kv;
+  range(request: RangeRequest, options: CallOptions): Promise<RangeResult> {
+    return this.#rows.kv.range(request, options);
+  }
+
+  txn(request: TxnRequest, options: CallOptions): Promise<TxnResult> {
+    return this.#rows.kv.txn(request, options);
   }
 
   get lease(): Etcd3["leaseClient"] {
     return this.#client.leaseClient;
   }
 
-  watch(): Promise<IDuplexStream<IWatchRequest, IWatchResponse>> {
-    return this.#client.watchClient.watch();
+  watch(): Promise<WatchStream> {
+    return this.#rows.watchClient.watch();
   }
 
   /**
@@ -80,11 +124,15 @@ export class Etcd3Endpoint {
    * refused for good.
    */
   async refreshToken(readableKey: string, options: CallOptions): Promise<void> {
-    await this.#client.kv.range({ key: Buffer.from(readableKey), keys_only: true }, options);
+    await this.range({ from: readableKey, keysOnly: true }, options);
   }
 
   close(): void {
     this.#client.close();
+  }
+
+  get #rows(): RowClient {
+    return this.#client as unknown as RowClient;
   }
 }
 

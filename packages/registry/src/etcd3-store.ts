@@ -3,7 +3,6 @@ import type { CallOptions } from "@grpc/grpc-js";
 import { Etcd3Endpoint, type EtcdCredentials } from "./etcd3-endpoint.ts";
 import { neverSent, storeError } from "./etcd3-errors.ts";
 import { Etcd3LeaseStream } from "./etcd3-lease-stream.ts";
-import { rangeMessage, rowOf, rowsOf, txnMessage } from "./etcd3-requests.ts";
 import { Etcd3Watch } from "./etcd3-watch.ts";
 import {
   type LeaseGrant,
@@ -60,20 +59,13 @@ export class Etcd3Store implements Store {
   }
 
   range(request: RangeRequest): Promise<RangeResult> {
-    return this.#call("repeatable", async ({ kv }, options) => {
-      const answer = await kv.range(rangeMessage(request), options);
-      return { revision: Number(answer.header.revision), rows: answer.kvs.map(rowOf), more: answer.more };
-    });
+    return this.#call("repeatable", (endpoint, options) => endpoint.range(request, options));
   }
 
   txn(request: TxnRequest): Promise<TxnResult> {
     const operations = [...request.success, ...(request.failure ?? [])];
     const kind = operations.every(({ op }) => op === "get") ? "repeatable" : "once";
-    return this.#call(kind, async ({ kv }, options) => {
-      const answer = await kv.txn(txnMessage(request), options);
-      const results = answer.responses.map(rowsOf);
-      return { succeeded: answer.succeeded, revision: Number(answer.header.revision), results };
-    });
+    return this.#call(kind, (endpoint, options) => endpoint.txn(request, options));
   }
 
   async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<WatchBatch, never> {

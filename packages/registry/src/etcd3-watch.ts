@@ -1,8 +1,8 @@
 import { Readable } from "node:stream";
 import { AbortedError, type CancelTimer, type Clock } from "@fleet/runtime";
-import type { IDuplexStream, IWatchRequest, IWatchResponse } from "etcd3";
+import type { WatchStream } from "./etcd3-endpoint.ts";
 import { storeError } from "./etcd3-errors.ts";
-import { keyMessage, rowOf } from "./etcd3-requests.ts";
+import type { WatchAnswer } from "./etcd3-messages.ts";
 import { StoreError, type WatchBatch, type WatchEvent, type WatchRequest } from "./store.ts";
 
 export interface WatchTiming {
@@ -19,8 +19,6 @@ const probeBeatMs = 1_000;
 /** Answers waiting for the reader; beyond this etcd is kept from sending more. */
 const maxWaiting = 256;
 
-type Stream = IDuplexStream<IWatchRequest, IWatchResponse>;
-
 /**
  * One watch on one stream of its own.
  *
@@ -33,9 +31,9 @@ type Stream = IDuplexStream<IWatchRequest, IWatchResponse>;
  */
 export class Etcd3Watch {
   readonly address: string;
-  readonly #stream: Stream;
+  readonly #stream: WatchStream;
   readonly #timing: WatchTiming;
-  readonly #waiting: IWatchResponse[] = [];
+  readonly #waiting: WatchAnswer[] = [];
   #failure: StoreError | AbortedError | undefined;
   #wake: () => void = () => {};
   #cancelTimer: CancelTimer = () => {};
@@ -43,33 +41,40 @@ export class Etcd3Watch {
   #asked = false;
 
   /** `address` is that of the etcd at the other end. */
-  constructor(stream: Stream, address: string, timing: WatchTiming) {
+  constructor(stream: WatchStream, address: string, timing: WatchTiming) {
     this.#stream = stream;
     this.address = address;
     this.#timing = timing;
-    stream.on("data", (response) => this.#heard(response));
+    stream.on("data", (answer) => this.#heard(answer));
     stream.on("error", (error) => this.#fail(storeError(error, address)));
     stream.on("end", () => this.#fail(new StoreError("etcd_unavailable", "etcd ended the watch")));
   }
 
   /** Ends only by throwing StoreError or AbortedError; `close` must follow. */
-  async *batches(request: WatchRequest, signal: AbortSignal): AsyncGenerator<WatchBatch, never> {
+  async *batches(
+    { from, to, fromRevision }: WatchRequest,
+    signal: AbortSignal,
+  ): AsyncGenerator<WatchBatch, never> {
     const onAbort = (): void => this.#fail(new AbortedError(signal.reason));
     signal.addEventListener("abort", onAbort, { once: true });
     if (signal.aborted) onAbort();
     this.#stream.write({
-      create_request: { ...keyMessage(request), start_revision: request.fromRevision, fragment: true },
+      create_request: {
+        key: Buffer.from(from),
+        ...(to === undefined ? {} : { range_end: Buffer.from(to) }),
+        start_revision: fromRevision,
+        fragment: true,
+      },
     });
     this.#expectAnswer();
     try {
       // Of a revision that a fragment may have ended in: the rest comes in the next answer.
       let held: WatchEvent[] = [];
       for (;;) {
-        const response = await this.#next();
-        if (response.canceled) throw canceled(response, this.address);
-        const events = held;
-        for (const event of response.events) events.push(eventOf(event.type, event.kv));
-        held = response.fragment ? events.splice(lastRevisionIndex(events)) : [];
+        const answer = await this.#next();
+        if (answer.canceled) throw canceled(answer, this.address);
+        const events = [...held, ...answer.events];
+        held = answer.fragment ? events.splice(lastRevisionIndex(events)) : [];
         const last = events.at(-1);
         if (last !== undefined) yield { revision: revisionOf(last), events };
       }
@@ -93,12 +98,12 @@ export class Etcd3Watch {
     this.#stream.cancel();
   }
 
-  async #next(): Promise<IWatchResponse> {
+  async #next(): Promise<WatchAnswer> {
     for (;;) {
-      const response = this.#waiting.shift();
-      if (response !== undefined) {
+      const answer = this.#waiting.shift();
+      if (answer !== undefined) {
         this.#resume();
-        return response;
+        return answer;
       }
       if (this.#failure !== undefined) throw this.#failure;
       await new Promise<void>((resolve) => {
@@ -107,10 +112,10 @@ export class Etcd3Watch {
     }
   }
 
-  #heard(response: IWatchResponse): void {
+  #heard(answer: WatchAnswer): void {
     if (this.#failure !== undefined) return;
     this.#asked = false;
-    this.#waiting.push(response);
+    this.#waiting.push(answer);
     if (this.#waiting.length >= maxWaiting && this.#stream instanceof Readable) {
       this.#paused = true;
       this.#stream.pause();
@@ -160,23 +165,14 @@ export class Etcd3Watch {
   }
 }
 
-function canceled(response: IWatchResponse, address: string): StoreError {
-  if (Number(response.compact_revision) > 0) {
-    return new StoreError("etcd_compacted", `history begins at revision ${response.compact_revision}`);
+function canceled(answer: WatchAnswer, address: string): StoreError {
+  if (answer.compactRevision > 0) {
+    return new StoreError("etcd_compacted", `history begins at revision ${answer.compactRevision}`);
   }
-  const error = storeError(new Error(response.cancel_reason), address);
+  const error = storeError(new Error(answer.cancelReason), address);
   return error instanceof StoreError && error.code !== "etcd_failed"
     ? error
-    : new StoreError("etcd_unavailable", `etcd cancelled the watch: ${response.cancel_reason}`);
-}
-
-function eventOf(
-  type: IWatchResponse["events"][number]["type"],
-  kv: IWatchResponse["events"][number]["kv"],
-): WatchEvent {
-  return type === "Put"
-    ? { type: "put", row: rowOf(kv) }
-    : { type: "delete", key: kv.key.toString(), modRevision: Number(kv.mod_revision) };
+    : new StoreError("etcd_unavailable", `etcd cancelled the watch: ${answer.cancelReason}`);
 }
 
 function revisionOf(event: WatchEvent): number {
