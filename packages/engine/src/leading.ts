@@ -191,7 +191,7 @@ export class Leading {
   async #apply(batch: ChangeBatch, signal: AbortSignal): Promise<void> {
     for (let from = 0; from < batch.changes.length; from += appliedAtOnce) {
       if (from > 0) await sleep(this.#options.clock, 0, signal);
-      for (const change of batch.changes.slice(from, from + appliedAtOnce)) this.#projection.apply(change);
+      this.#projection.applyAll(batch.changes.slice(from, from + appliedAtOnce));
     }
     this.#batches += 1;
     const isFirst = this.#seen.revision === undefined;

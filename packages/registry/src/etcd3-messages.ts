@@ -1,14 +1,16 @@
 import protobuf from "protobufjs/minimal.js";
-import type {
-  Compare,
-  KeyRange,
-  KeyValue,
-  Operation,
-  RangeRequest,
-  RangeResult,
-  TxnRequest,
-  TxnResult,
-  WatchEvent,
+import {
+  type Compare,
+  type KeyRange,
+  type KeyValue,
+  maxFlatOperations,
+  maxNestedOperations,
+  type Operation,
+  type RangeRequest,
+  type RangeResult,
+  type TxnRequest,
+  type TxnResult,
+  type WatchEvent,
 } from "./store.ts";
 
 /*
@@ -37,8 +39,10 @@ export function encodeRange(request: RangeRequest): Buffer {
 export function encodeTxn({ compares, success, failure = [] }: TxnRequest): Buffer {
   const writer = new protobuf.BufferWriter();
   for (const compare of compares) writeCompare(begin(writer, 1), compare).ldelim();
-  for (const operation of success) writeOperation(begin(writer, 2), operation).ldelim();
-  for (const operation of failure) writeOperation(begin(writer, 3), operation).ldelim();
+  const isFlat = Math.max(success.length, failure.length) <= maxFlatOperations;
+  const most = isFlat ? maxFlatOperations : maxNestedOperations;
+  writeOperations(writer, 2, success, most);
+  writeOperations(writer, 3, failure, most);
   return finish(writer);
 }
 
@@ -48,27 +52,8 @@ export function decodeRange(bytes: Buffer): RangeResult {
 }
 
 export function decodeTxn(bytes: Buffer): TxnResult {
-  const reader = new protobuf.BufferReader(bytes);
-  let succeeded = false;
-  let revision = 0;
   const results: (readonly KeyValue[])[] = [];
-  while (reader.pos < bytes.length) {
-    const tag = reader.uint32();
-    switch (tag >>> 3) {
-      case 1:
-        revision = readHeader(reader);
-        break;
-      case 2:
-        succeeded = reader.bool();
-        break;
-      case 3:
-        results.push(readResult(reader));
-        break;
-      default:
-        reader.skipType(tag & 7);
-    }
-  }
-  return { succeeded, revision, results };
+  return { ...readTxn(new protobuf.BufferReader(bytes), bytes.length, results), results };
 }
 
 export function decodeWatch(bytes: Buffer): WatchAnswer {
@@ -146,6 +131,25 @@ function writeCompare(writer: protobuf.Writer, compare: Compare): protobuf.Write
   return number(writer, comparedWith[target], "equals" in compare ? compare.equals : 0);
 }
 
+/** What is more than `most` goes in transactions of its own. */
+function writeOperations(
+  writer: protobuf.Writer,
+  field: number,
+  operations: readonly Operation[],
+  most: number,
+): void {
+  if (operations.length <= most) {
+    for (const operation of operations) writeOperation(begin(writer, field), operation).ldelim();
+    return;
+  }
+  for (let from = 0; from < operations.length; from += maxNestedOperations) {
+    const nested = begin(begin(writer, field), 4);
+    const part = operations.slice(from, from + maxNestedOperations);
+    writeOperations(nested, 2, part, maxNestedOperations);
+    nested.ldelim().ldelim();
+  }
+}
+
 function writeOperation(writer: protobuf.Writer, operation: Operation): protobuf.Writer {
   switch (operation.op) {
     case "get":
@@ -200,17 +204,49 @@ function readRange(reader: protobuf.Reader, end: number): RangeResult {
   return { revision, rows, more };
 }
 
+/** Adds to `results` what each operation answered with, those of nested transactions in their place. */
+function readTxn(
+  reader: protobuf.Reader,
+  end: number,
+  results: (readonly KeyValue[])[],
+): { readonly succeeded: boolean; readonly revision: number } {
+  let succeeded = false;
+  let revision = 0;
+  while (reader.pos < end) {
+    const tag = reader.uint32();
+    switch (tag >>> 3) {
+      case 1:
+        revision = readHeader(reader);
+        break;
+      case 2:
+        succeeded = reader.bool();
+        break;
+      case 3:
+        readResults(reader, results);
+        break;
+      default:
+        reader.skipType(tag & 7);
+    }
+  }
+  return { succeeded, revision };
+}
+
 const noRows: readonly KeyValue[] = [];
 
-/** The rows an operation answered with; only a get has any. */
-function readResult(reader: protobuf.Reader): readonly KeyValue[] {
-  let rows = noRows;
-  for (const end = endOf(reader); reader.pos < end; ) {
-    const tag = reader.uint32();
-    if (tag >>> 3 === 1) rows = readRange(reader, endOf(reader)).rows;
-    else reader.skipType(tag & 7);
+/** Of one operation: the rows of a get, none of a put or delete, and of a transaction what its own have. */
+function readResults(reader: protobuf.Reader, results: (readonly KeyValue[])[]): void {
+  const end = endOf(reader);
+  switch (reader.uint32() >>> 3) {
+    case 1:
+      results.push(readRange(reader, endOf(reader)).rows);
+      break;
+    case 4:
+      readTxn(reader, endOf(reader), results);
+      break;
+    default:
+      results.push(noRows);
   }
-  return rows;
+  reader.pos = end;
 }
 
 function readEvent(reader: protobuf.Reader): WatchEvent {

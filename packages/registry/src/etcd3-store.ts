@@ -5,6 +5,7 @@ import { neverSent, storeError } from "./etcd3-errors.ts";
 import { Etcd3LeaseStream } from "./etcd3-lease-stream.ts";
 import { Etcd3Watch } from "./etcd3-watch.ts";
 import {
+  checkTxnSize,
   type LeaseGrant,
   type LeaseTime,
   type RangeRequest,
@@ -62,10 +63,11 @@ export class Etcd3Store implements Store {
     return this.#call("repeatable", (endpoint, options) => endpoint.range(request, options));
   }
 
-  txn(request: TxnRequest): Promise<TxnResult> {
+  async txn(request: TxnRequest): Promise<TxnResult> {
+    checkTxnSize(request);
     const operations = [...request.success, ...(request.failure ?? [])];
     const kind = operations.every(({ op }) => op === "get") ? "repeatable" : "once";
-    return this.#call(kind, (endpoint, options) => endpoint.txn(request, options));
+    return await this.#call(kind, (endpoint, options) => endpoint.txn(request, options));
   }
 
   async *watch(request: WatchRequest, signal: AbortSignal): AsyncGenerator<WatchBatch, never> {

@@ -55,6 +55,8 @@ export {
   type KeyValue,
   type LeaseGrant,
   type LeaseTime,
+  maxFlatOperations,
+  maxNestedOperations,
   maxTxnOperations,
   type Operation,
   type RangeRequest,

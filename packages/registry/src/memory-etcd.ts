@@ -1,11 +1,11 @@
 import type { CancelTimer, Clock } from "@fleet/runtime";
 import {
   type Compare,
+  checkTxnSize,
   type KeyRange,
   type KeyValue,
   type LeaseGrant,
   type LeaseTime,
-  maxTxnOperations,
   type Operation,
   type RangeRequest,
   type RangeResult,
@@ -329,10 +329,8 @@ function compactedError(revision: number, compacted: number): StoreError {
 
 /** What etcd refuses before it looks at the content. */
 function checkSize(request: TxnRequest): void {
-  const { compares, success, failure = [] } = request;
-  if (Math.max(compares.length, success.length, failure.length) > maxTxnOperations) {
-    throw new StoreError("etcd_failed", `more than ${maxTxnOperations} operations in a transaction`);
-  }
+  const { success, failure = [] } = request;
+  checkTxnSize(request);
   let bytes = 0;
   for (const operation of [...success, ...failure]) {
     bytes += operation.op === "put" ? Buffer.byteLength(operation.value) + operation.key.length : 0;

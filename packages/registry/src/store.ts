@@ -115,8 +115,24 @@ export interface LeaseTime {
   readonly ttlMs: number;
 }
 
-/** Largest number of compares, and of operations, in one transaction (etcd's default limit). */
-export const maxTxnOperations = 128;
+/** Most operations in one transaction. etcd by default takes 128, but of those each may be a transaction: an Etcd3Store nests more. */
+export const maxTxnOperations = 1_024;
+
+/** Of a transaction that is not nested: most operations, and most compares (etcd's default limit). */
+export const maxFlatOperations = 128;
+
+/** Most operations in each of the transactions that are nested in one. */
+export const maxNestedOperations = 64;
+
+/** Fails with `etcd_failed` where etcd would refuse the number of compares or operations. */
+export function checkTxnSize({ compares, success, failure = [] }: TxnRequest): void {
+  const operations = Math.max(success.length, failure.length);
+  // One within another takes what that one leaves of the limit.
+  const mostCompares = operations > maxFlatOperations ? maxNestedOperations : maxFlatOperations;
+  if (operations <= maxTxnOperations && compares.length <= mostCompares) return;
+  const size = `${compares.length} compares and ${operations} operations`;
+  throw new StoreError("etcd_failed", `${size} are too many for a transaction`);
+}
 
 export type StoreErrorCode =
   /** No etcd member answered. The call may or may not have been carried out. */

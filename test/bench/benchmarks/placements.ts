@@ -1,3 +1,4 @@
+import { maxFlatOperations, maxTxnOperations } from "@fleet/registry";
 import { BenchEtcd } from "../bench-etcd.ts";
 import { type Benchmark, type Measurement, type Progress, type Scale, spreadOf } from "../benchmark.ts";
 import { Leader } from "../leader.ts";
@@ -56,7 +57,9 @@ async function place(
         throw new Error(`${assignments.length} of ${units} units are assigned`);
       const more = await oneUnitMoreTimes(etcd);
       const raw = assignments.map(({ key, value }) => ({ key: `/raw${key}`, value }));
-      const rawSeconds = await etcd.rawWriteSeconds(raw);
+      const rawSeconds = await etcd.rawWriteSeconds(raw, maxFlatOperations);
+      const nested = raw.map(({ key, value }) => ({ key: `/nested${key}`, value }));
+      const nestedSeconds = await etcd.rawWriteSeconds(nested, maxTxnOperations);
       return {
         seconds,
         measurements: [
@@ -64,11 +67,23 @@ async function place(
             figure: "placements",
             value: units / seconds,
             unit: "1/s",
-            limit: { what: "the same keys put by the library alone", value: units / rawSeconds },
+            limit: {
+              what: `the same keys put by the library alone, ${maxFlatOperations} in a transaction, etcd's default`,
+              value: units / rawSeconds,
+            },
             bars: [
               { of: "value", atLeast: 20_000 },
               { of: "ratio", atLeast: 0.5 },
             ],
+          },
+          {
+            figure: "placements, beside nested transactions",
+            value: units / seconds,
+            unit: "1/s",
+            limit: {
+              what: `the same keys put by the library alone, ${maxTxnOperations} in a transaction`,
+              value: units / nestedSeconds,
+            },
           },
           {
             figure: "first decision of a cold leader",

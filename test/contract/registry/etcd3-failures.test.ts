@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { createServer, type Server } from "node:net";
 import { setTimeout as delay } from "node:timers/promises";
 import { promisify } from "node:util";
-import type { Store, WatchBatch } from "@fleet/registry";
+import { maxTxnOperations, type Store, type WatchBatch } from "@fleet/registry";
 import { afterEach, describe, expect, test } from "vitest";
 import { certificates } from "./certificates.ts";
 import { answering, freePort, RealEtcd, type TlsFiles } from "./real-etcd.ts";
@@ -227,6 +227,11 @@ test("user and password are asked for and renewed", async () => {
 
   const store = closing(etcd.client({ username: "fleet", password: "pass" }));
   const { revision } = await put(store, "/fleet/a", "1");
+  // Nested transactions, in which etcd has to look for what the user may do.
+  const success = Array.from({ length: maxTxnOperations }, (_, index) => {
+    return { op: "put" as const, key: `/fleet/many/${index}`, value: "1" };
+  });
+  await expect(store.txn({ compares: [], success })).resolves.toMatchObject({ succeeded: true });
   const lease = await store.leaseGrant(5_000);
   await store.leaseKeepAlive(lease.leaseId);
   await expect(put(store, "/other/a", "1")).rejects.toMatchObject({ code: "etcd_denied" });

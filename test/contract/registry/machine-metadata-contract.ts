@@ -41,8 +41,8 @@ export function describeMachineMetadata(bench: RegistryBench): void {
     });
 
     test.each([
-      ["128 are one transaction", 128, "x", 1],
-      ["more than etcd takes in one are several", 300, "x", 3],
+      ["a thousand are one transaction", 1_000, "x", 1],
+      ["more than fit into one are several", 2_100, "x", 3],
       ["so are fewer large ones", 4, "x".repeat(400_000), 4],
     ])("%s", async (_, count, value, revisions) => {
       const at = prefix();

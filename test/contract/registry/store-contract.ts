@@ -1,9 +1,9 @@
 import { setTimeout as delay } from "node:timers/promises";
 import {
   type Compare,
+  maxTxnOperations,
   type Operation,
   type Store,
-  StoreError,
   type TxnResult,
   type WatchBatch,
   type WatchRequest,
@@ -28,6 +28,10 @@ interface Transaction {
 
 function txn(store: Store, { compares, success, failure = [] }: Transaction): Promise<TxnResult> {
   return store.txn({ compares, success, failure });
+}
+
+function range(count: number): readonly number[] {
+  return Array.from({ length: count }, (_, index) => index);
 }
 
 let prefixes = 0;
@@ -243,12 +247,42 @@ export function describeStore(name: string, start: () => Promise<StoreUnderContr
         expect((await store.range({ from: k("a") })).rows[0]?.createRevision).toBe(again);
       });
 
-      test("takes 128 operations and no more", async () => {
+      test.each([
+        [128, 128, 128],
+        [129, 64, 128],
+        [maxTxnOperations, 64, maxTxnOperations],
+      ])("takes %i operations with %i compares, else %i, as one", async (count, compared, other) => {
         const k = keys();
-        const puts = (count: number): Operation[] =>
-          Array.from({ length: count }, (_, index) => ({ op: "put", key: k(`${index}`), value: "x" }));
-        expect((await txn(store, { compares: [], success: puts(128) })).succeeded).toBe(true);
-        await expect(txn(store, { compares: [], success: puts(129) })).rejects.toBeInstanceOf(StoreError);
+        const compares: Compare[] = range(compared).map((index) => ({ key: k(`${index}`), test: "absent" }));
+        const success: Operation[] = range(count).map((index) => ({
+          op: "put",
+          key: k(`${index}`),
+          value: `${index}`,
+        }));
+        const failure: Operation[] = range(other).map((index) => ({ op: "get", from: k(`${index}`) }));
+        const first = await txn(store, { compares, success, failure });
+        expect(first).toMatchObject({ succeeded: true, results: success.map(() => []) });
+        const second = await txn(store, { compares, success, failure });
+        expect(second).toMatchObject({ succeeded: false, revision: first.revision });
+        expect(second.results.map((rows) => rows.map((row) => [row.value, row.modRevision]))).toEqual(
+          range(other).map((index) => [[`${index}`, first.revision]]),
+        );
+      });
+
+      test.each([
+        [maxTxnOperations + 1, 0],
+        [129, 65],
+        [128, 129],
+      ])("refuses %i operations with %i compares", async (count, compared) => {
+        const k = keys();
+        const compares: Compare[] = range(compared).map((index) => ({ key: k(`${index}`), test: "absent" }));
+        const success: Operation[] = range(count).map((index) => ({
+          op: "put",
+          key: k(`${index}`),
+          value: "x",
+        }));
+        await expect(txn(store, { compares, success })).rejects.toMatchObject({ code: "etcd_failed" });
+        expect(await values(below(k))).toEqual([]);
       });
 
       test("refuses a key written twice, and writes nothing", async () => {

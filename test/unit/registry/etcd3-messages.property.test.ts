@@ -1,5 +1,12 @@
 import { createRequire } from "node:module";
-import type { Compare, KeyRange, KeyValue, Operation, RangeRequest } from "@fleet/registry";
+import {
+  type Compare,
+  type KeyRange,
+  type KeyValue,
+  maxTxnOperations,
+  type Operation,
+  type RangeRequest,
+} from "@fleet/registry";
 import { loadSync, type ServiceDefinition } from "@grpc/proto-loader";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -126,6 +133,29 @@ test("transactions are asked for as etcd's protocol has it", () => {
     }),
   );
 });
+
+interface NestedTxn {
+  readonly success: readonly { readonly requestTxn?: NestedTxn }[];
+}
+
+/** The operations in their order; fails where etcd refuses a transaction of one that takes no more than `most` by default. */
+function flattened({ success }: NestedTxn, most: number): readonly object[] {
+  expect(success.length).toBeLessThanOrEqual(most);
+  return success.flatMap(({ requestTxn, ...operation }) =>
+    requestTxn === undefined ? [operation] : flattened(requestTxn, most - success.length),
+  );
+}
+
+test.each([128, 129, 192, 193, maxTxnOperations])(
+  "%i operations are nested, in their order, as far as etcd takes no more in one transaction",
+  (count) => {
+    const success = Array.from({ length: count }, (_, index): Operation => {
+      return { op: "put", key: `k${index}`, value: "x" };
+    });
+    const message = txn?.requestDeserialize(encodeTxn({ compares: [], success })) as NestedTxn;
+    expect(flattened(message, 128)).toEqual(success.map(operationFields));
+  },
+);
 
 const row: fc.Arbitrary<KeyValue> = fc.record({
   key: text,

@@ -1,15 +1,15 @@
-import { type Operation, operationBatches } from "@fleet/registry";
+import { maxTxnOperations, type Operation, operationBatches } from "@fleet/registry";
 import { describe, expect, test } from "vitest";
 
 function put(index: number, bytes: number): Operation {
-  return { op: "put", key: `k${String(index).padStart(3, "0")}`, value: "x".repeat(bytes - 4) };
+  return { op: "put", key: `${String(index).padStart(4, "0")}`, value: "x".repeat(bytes - 4) };
 }
 
 describe("operations are cut into transactions", () => {
   test.each([
     ["nothing", [], []],
-    ["a full transaction", Array<number>(128).fill(10), [128]],
-    ["one more", Array<number>(129).fill(10), [128, 1]],
+    ["a full transaction", Array<number>(maxTxnOperations).fill(10), [maxTxnOperations]],
+    ["one more", Array<number>(maxTxnOperations + 1).fill(10), [maxTxnOperations, 1]],
     ["large ones", [300_000, 300_000, 200_000], [1, 2]],
     ["one that is too large, alone", [10, 2_000_000, 10], [1, 1, 1]],
   ])("%s", (_, sizes, expected) => {
@@ -22,10 +22,10 @@ describe("operations are cut into transactions", () => {
   test("as they are asked for", () => {
     let made = 0;
     function* operations(): Generator<Operation> {
-      for (; made < 1_000; made += 1) yield put(made, 10);
+      for (; made < 10_000; made += 1) yield put(made, 10);
     }
     const batches = operationBatches(operations());
-    expect(batches.next().value).toHaveLength(128);
-    expect(made).toBe(128);
+    expect(batches.next().value).toHaveLength(maxTxnOperations);
+    expect(made).toBe(maxTxnOperations);
   });
 });
