@@ -29,7 +29,10 @@ describe("fleet 1.0's client", () => {
     expect(await client.listUnits()).toMatchObject([{ name: "s.service", systemdActiveState: "active" }]);
     expect(await client.machineOf("s.service")).toBe((await client.listUnits())[0]?.machineID);
     await client.stop("s.service");
-    expect(await client.listUnits()).toMatchObject([{ name: "s.service", systemdActiveState: "inactive" }]);
+    // A unit is loaded again once its stop is under way, which systemd then takes a while for: in fleet as here.
+    await expect
+      .poll(() => client.listUnits(), { timeout: 30_000 })
+      .toMatchObject([{ name: "s.service", systemdActiveState: "inactive" }]);
     await client.unload("s.service");
     expect(await client.listUnits()).toEqual([]);
     await client.destroy("s.service");

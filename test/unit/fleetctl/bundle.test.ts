@@ -8,7 +8,7 @@ import { VERSION } from "../../../packages/fleetctl/src/version.ts";
 const packageDirectory = fileURLToPath(new URL("../../../packages/fleetctl/", import.meta.url));
 
 /** As in build-bundle.js. */
-const external = ["@grpc/grpc-js", "cockatiel", "etcd3", "fastify", "ini", "zod"];
+const external = ["@grpc/grpc-js", "cockatiel", "etcd3", "fastify", "ini", "protobufjs", "zod"];
 
 /** In pieces, which show what is read together; the command line itself is one file, in which these run when first used. */
 function bundled() {
