@@ -43,7 +43,7 @@ export interface LeadingOptions {
 /** Changes applied without a pause. */
 const appliedAtOnce = 10_000;
 /** Rounds of placements that are on their way to etcd while the next one is planned. */
-const roundsUnderWay = 16;
+const roundsUnderWay = 8;
 /** Unit files collected per pass. */
 const collectedPerPass = 100;
 const retryBackoff = { initialMs: 100, maxMs: 5_000 };
