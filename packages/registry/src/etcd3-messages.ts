@@ -15,8 +15,8 @@ import {
 
 /*
  * The messages of etcd's protocol that carry rows, between their bytes and the port. The library makes several objects and
- * texts for each row that nobody looks at, which took longer than etcd itself; see docs/decisions/0017-scale.md. The field
- * numbers are those of etcd's `rpc.proto` and `kv.proto`.
+ * texts for each row that nobody looks at; see docs/decisions/0022-rows-to-and-from-etcd.md. The field numbers are those of
+ * etcd's `rpc.proto` and `kv.proto`.
  */
 
 /** One answer of a watch. */
@@ -117,14 +117,14 @@ function writeRange(writer: protobuf.Writer, request: RangeRequest): protobuf.Wr
   return writer;
 }
 
-const results = { equal: 0, notEqual: 3 };
+const comparisons = { equal: 0, notEqual: 3 };
 const targets = { createRevision: 1, modRevision: 2 };
 /** Of what is compared with, per target. */
 const comparedWith = { createRevision: 5, modRevision: 6 };
 
 function writeCompare(writer: protobuf.Writer, compare: Compare): protobuf.Writer {
   const target = compare.test === "modRevision" ? "modRevision" : "createRevision";
-  writer.uint32(1 << 3).int32(compare.test === "present" ? results.notEqual : results.equal);
+  writer.uint32(1 << 3).int32(compare.test === "present" ? comparisons.notEqual : comparisons.equal);
   writer.uint32(2 << 3).int32(targets[target]);
   text(writer, 3, compare.key);
   // What is not there has create revision 0.
